@@ -1,0 +1,28 @@
+#include "base/result.h"
+
+#include <cerrno>
+#include <cstring>
+
+namespace capsule {
+
+std::string_view to_string(Errc code) {
+  switch (code) {
+    case Errc::kInvalid: return "invalid";
+    case Errc::kTooLarge: return "too_large";
+    case Errc::kNotFound: return "not_found";
+    case Errc::kConflict: return "conflict";
+    case Errc::kRefused: return "refused";
+    case Errc::kUnavailable: return "unavailable";
+    case Errc::kTimedOut: return "timed_out";
+    case Errc::kClosed: return "closed";
+    case Errc::kSystem: return "system";
+  }
+  return "system";
+}
+
+tl::unexpected<Error> system_failure(std::string_view what) {
+  const int saved = errno;
+  return failure(Errc::kSystem, std::string(what) + ": " + std::strerror(saved));
+}
+
+}  // namespace capsule

@@ -1,0 +1,236 @@
+// The fields of each message, once, for both directions of the codec. A visitor is called with (name, member, need).
+// Private to the codec.
+#pragma once
+
+#include "protocol/message.h"
+
+namespace capsule::fields {
+
+enum class Need { kRequired, kOptional };
+using enum Need;
+
+template <class V>
+void visit(V& v, Layer& m) {
+  v("name", m.name, kRequired);
+  v("state", m.state, kRequired);
+  v("detail", m.detail, kOptional);
+}
+template <class V>
+void visit(V& v, Hello& m) {
+  v("version", m.version, kRequired);
+  v("role", m.role, kRequired);
+  v("software", m.software, kOptional);
+  v("features", m.features, kOptional);
+  v("python", m.python, kOptional);
+  v("profile", m.profile, kOptional);
+  v("layers", m.layers, kOptional);
+  v("timings_us", m.timings_us, kOptional);
+  v("failure", m.failure, kOptional);
+}
+template <class V>
+void visit(V& v, Prepare& m) {
+  v("id", m.id, kRequired);
+  v("profile", m.profile, kRequired);
+  v("preload", m.preload, kOptional);
+  v("environment", m.environment, kOptional);
+  v("namespaces", m.namespaces, kRequired);
+  v("heartbeat_ms", m.heartbeat_ms, kRequired);
+  v("workspace_bytes", m.workspace_bytes, kRequired);
+  v("workspace_files", m.workspace_files, kRequired);
+}
+template <class V>
+void visit(V& v, Branch& m) {
+  v("id", m.id, kRequired);
+  v("name", m.name, kOptional);
+  v("workspace", m.workspace, kOptional);
+}
+template <class V>
+void visit(V& v, Branched& m) {
+  v("re", m.re, kRequired);
+  v("pid", m.pid, kOptional);
+  v("failure", m.failure, kOptional);
+  v("took_us", m.took_us, kOptional);
+}
+template <class V>
+void visit(V& v, Exited& m) {
+  v("pid", m.pid, kRequired);
+  v("status", m.status, kRequired);
+  v("user_us", m.user_us, kOptional);
+  v("system_us", m.system_us, kOptional);
+  v("max_rss_bytes", m.max_rss_bytes, kOptional);
+  v("minor_faults", m.minor_faults, kOptional);
+  v("major_faults", m.major_faults, kOptional);
+}
+template <class V>
+void visit(V& v, Sweep& m) {
+  v("id", m.id, kRequired);
+}
+template <class V>
+void visit(V& v, Heartbeat& m) {
+  v("seq", m.seq, kRequired);
+  v("rss_bytes", m.rss_bytes, kOptional);
+  v("cpu_percent", m.cpu_percent, kOptional);
+  v("threads", m.threads, kOptional);
+  v("namespace_names", m.namespace_names, kOptional);
+  v("uptime_ms", m.uptime_ms, kOptional);
+}
+template <class V>
+void visit(V& v, Execute& m) {
+  v("id", m.id, kOptional);
+  v("run_id", m.run_id, kOptional);
+  v("session", m.session, kOptional);
+  v("profile", m.profile, kOptional);
+  v("mode", m.mode, kRequired);
+  v("filename", m.filename, kOptional);
+  v("arguments", m.arguments, kOptional);
+  v("standard_input", m.standard_input, kOptional);
+  v("timeout_ms", m.timeout_ms, kOptional);
+  v("output_bytes", m.output_bytes, kOptional);
+  v("output_policy", m.output_policy, kOptional);
+  v("code", m.code, kRequired);
+}
+template <class V>
+void visit(V& v, Accepted& m) {
+  v("re", m.re, kRequired);
+  v("run_id", m.run_id, kRequired);
+  v("queued_before", m.queued_before, kOptional);
+}
+template <class V>
+void visit(V& v, Started& m) {
+  v("run_id", m.run_id, kRequired);
+  v("queue_us", m.queue_us, kOptional);
+  v("lease", m.lease, kOptional);
+}
+template <class V>
+void visit(V& v, Output& m) {
+  v("run_id", m.run_id, kRequired);
+  v("stream", m.stream, kRequired);
+  v("seq", m.seq, kOptional);
+  v("offset", m.offset, kOptional);
+  v("late", m.late, kOptional);
+  v("data", m.data, kRequired);
+}
+template <class V>
+void visit(V& v, Input& m) {
+  v("run_id", m.run_id, kRequired);
+  v("eof", m.eof, kOptional);
+  v("data", m.data, kOptional);
+}
+template <class V>
+void visit(V& v, Credit& m) {
+  v("run_id", m.run_id, kRequired);
+  v("bytes", m.bytes, kRequired);
+}
+template <class V>
+void visit(V& v, Display& m) {
+  v("id", m.id, kOptional);
+  v("run_id", m.run_id, kRequired);
+  v("display_id", m.display_id, kOptional);
+  v("update", m.update, kOptional);
+  v("data", m.data, kRequired);
+  v("metadata_json", m.metadata_json, kOptional);
+}
+template <class V>
+void visit(V& v, ResultValue& m) {
+  v("run_id", m.run_id, kRequired);
+  v("execution_count", m.execution_count, kOptional);
+  v("data", m.data, kRequired);
+  v("metadata_json", m.metadata_json, kOptional);
+}
+template <class V>
+void visit(V& v, RaisedError& m) {
+  v("name", m.name, kRequired);
+  v("value", m.value, kOptional);
+  v("traceback", m.traceback, kOptional);
+}
+template <class V>
+void visit(V& v, OutputCount& m) {
+  v("stdout_bytes", m.stdout_bytes, kOptional);
+  v("stderr_bytes", m.stderr_bytes, kOptional);
+  v("enqueued_bytes", m.enqueued_bytes, kOptional);
+  v("dropped_bytes", m.dropped_bytes, kOptional);
+  v("chunks", m.chunks, kOptional);
+  v("deepest_queue_bytes", m.deepest_queue_bytes, kOptional);
+  v("pending_bytes", m.pending_bytes, kOptional);
+}
+template <class V>
+void visit(V& v, Evidence& m) {
+  v("signal", m.signal, kOptional);
+  v("exit_code", m.exit_code, kOptional);
+  v("limit", m.limit, kOptional);
+  v("rung", m.rung, kOptional);
+  v("detail", m.detail, kOptional);
+  v("last_output", m.last_output, kOptional);
+  v("session_state", m.session_state, kOptional);
+  v("layers", m.layers, kOptional);
+  v("output", m.output, kOptional);
+  v("namespace_names", m.namespace_names, kOptional);
+  v("late_interrupts", m.late_interrupts, kOptional);
+  v("left_threads", m.left_threads, kOptional);
+  v("awaited", m.awaited, kOptional);
+  v("retry", m.retry, kOptional);
+}
+template <class V>
+void visit(V& v, Usage& m) {
+  v("wall_us", m.wall_us, kOptional);
+  v("cpu_user_us", m.cpu_user_us, kOptional);
+  v("cpu_system_us", m.cpu_system_us, kOptional);
+  v("queue_us", m.queue_us, kOptional);
+  v("peak_memory_bytes", m.peak_memory_bytes, kOptional);
+  v("minor_faults", m.minor_faults, kOptional);
+  v("major_faults", m.major_faults, kOptional);
+}
+template <class V>
+void visit(V& v, Finished& m) {
+  v("run_id", m.run_id, kRequired);
+  v("verdict", m.verdict, kRequired);
+  v("exit_status", m.exit_status, kOptional);
+  v("error", m.error, kOptional);
+  v("evidence", m.evidence, kOptional);
+  v("usage", m.usage, kOptional);
+}
+template <class V>
+void visit(V& v, Cancel& m) {
+  v("id", m.id, kOptional);
+  v("run_id", m.run_id, kRequired);
+}
+template <class V>
+void visit(V& v, SessionRequest& m) {
+  v("id", m.id, kRequired);
+  v("operation", m.operation, kRequired);
+  v("session", m.session, kOptional);
+  v("profile", m.profile, kOptional);
+  v("idle_timeout_ms", m.idle_timeout_ms, kOptional);
+}
+template <class V>
+void visit(V& v, InfoRequest& m) {
+  v("id", m.id, kRequired);
+  v("sections", m.sections, kOptional);
+}
+template <class V>
+void visit(V& v, Document& m) {
+  v("re", m.re, kRequired);
+  v("json", m.json, kRequired);
+}
+template <class V>
+void visit(V& v, Ping& m) {
+  v("id", m.id, kRequired);
+  v("execute", m.execute, kOptional);
+}
+template <class V>
+void visit(V& v, Ack& m) {
+  v("re", m.re, kRequired);
+  v("detail", m.detail, kOptional);
+}
+template <class V>
+void visit(V& v, Shutdown& m) {
+  v("reason", m.reason, kOptional);
+}
+template <class V>
+void visit(V& v, ErrorReply& m) {
+  v("re", m.re, kOptional);
+  v("code", m.code, kRequired);
+  v("message", m.message, kRequired);
+}
+
+}  // namespace capsule::fields
