@@ -1,0 +1,97 @@
+// The closed label sets of the metrics. Every value here is a time series that exists from the start at 0, so adding
+// one is cheap and inventing one at run time is impossible. In a namespace of their own: rooms have enums of the same
+// meaning for deciding, these are only for counting.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace capsule::label {
+
+// Why a run was turned away before anything ran.
+enum class Rejection { kQueueFull, kClientFull, kPoolExhausted, kAcquireTimeout, kProfileUnavailable, kDraining };
+inline constexpr std::array kAllRejections{Rejection::kQueueFull,          Rejection::kClientFull,
+                                           Rejection::kPoolExhausted,      Rejection::kAcquireTimeout,
+                                           Rejection::kProfileUnavailable, Rejection::kDraining};
+std::string_view to_string(Rejection value);
+
+// How a one-shot run or a new session got its worker: from the stock, or by waiting for one to be made.
+enum class Lease { kHit, kMiss };
+
+// Why a worker was ended. `used`: its one-shot run is over. `idle`, `excess`, `age`, `zygote`: never used, and the
+// stock shrinks, was too large, or got stale. `session`: its session was closed or reset.
+enum class Recycle {
+  kUsed,
+  kSession,
+  kIdle,
+  kExcess,
+  kAge,
+  kZygote,
+  kMemory,
+  kCrashed,
+  kKilled,
+  kLost,
+  kUnhealthy,
+  kStartFailed,
+  kShutdown
+};
+inline constexpr std::array kAllRecycles{
+    Recycle::kUsed,      Recycle::kSession,     Recycle::kIdle,    Recycle::kExcess, Recycle::kAge,
+    Recycle::kZygote,    Recycle::kMemory,      Recycle::kCrashed, Recycle::kKilled, Recycle::kLost,
+    Recycle::kUnhealthy, Recycle::kStartFailed, Recycle::kShutdown};
+std::string_view to_string(Recycle value);
+
+// Why a zygote was replaced.
+enum class ZygoteRestart { kForks, kAge, kDied, kUnhealthy, kReload };
+inline constexpr std::array kAllZygoteRestarts{ZygoteRestart::kForks, ZygoteRestart::kAge, ZygoteRestart::kDied,
+                                               ZygoteRestart::kUnhealthy, ZygoteRestart::kReload};
+std::string_view to_string(ZygoteRestart value);
+
+enum class HealthOutcome { kOk, kFailed, kTimedOut };
+inline constexpr std::array kAllHealthOutcomes{HealthOutcome::kOk, HealthOutcome::kFailed, HealthOutcome::kTimedOut};
+std::string_view to_string(HealthOutcome value);
+
+// Steps on the way to a ready worker, in their order.
+enum class SpawnStep { kBranchCapsule, kCapsuleSetup, kBranchWorker, kWarmUp };
+inline constexpr std::array kAllSpawnSteps{SpawnStep::kBranchCapsule, SpawnStep::kCapsuleSetup,
+                                           SpawnStep::kBranchWorker, SpawnStep::kWarmUp};
+std::string_view to_string(SpawnStep value);
+
+enum class Breaker { kClosed, kOpen };
+
+// Who or what wanted a run ended.
+enum class CancelReason { kClient, kTimeout, kOutputLimit, kClientGone, kShutdown };
+inline constexpr std::array kAllCancelReasons{CancelReason::kClient, CancelReason::kTimeout, CancelReason::kOutputLimit,
+                                              CancelReason::kClientGone, CancelReason::kShutdown};
+std::string_view to_string(CancelReason value);
+
+// The rung of the ladder that ended it; the same words as in a verdict's evidence.
+enum class Rung { kInterrupt, kKill };
+inline constexpr std::array kAllRungs{Rung::kInterrupt, Rung::kKill};
+std::string_view to_string(Rung value);
+
+enum class Stream { kStdout, kStderr };
+inline constexpr std::array kAllStreams{Stream::kStdout, Stream::kStderr};
+std::string_view to_string(Stream value);
+
+enum class Direction { kReceived, kSent };
+inline constexpr std::array kAllDirections{Direction::kReceived, Direction::kSent};
+std::string_view to_string(Direction value);
+
+// Which kind of peer a frame came from or went to; zygotes and keepers count as workers.
+enum class Socket { kClient, kWorker };
+inline constexpr std::array kAllSockets{Socket::kClient, Socket::kWorker};
+std::string_view to_string(Socket value);
+
+enum class Connection { kAccepted, kRefused };
+inline constexpr std::array kAllConnections{Connection::kAccepted, Connection::kRefused};
+std::string_view to_string(Connection value);
+
+// Why a session ended. `failed`: its worker could not be started or replaced.
+enum class SessionClose { kRemoved, kIdle, kFailed, kShutdown };
+inline constexpr std::array kAllSessionCloses{SessionClose::kRemoved, SessionClose::kIdle, SessionClose::kFailed,
+                                              SessionClose::kShutdown};
+std::string_view to_string(SessionClose value);
+
+}  // namespace capsule::label

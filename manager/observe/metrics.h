@@ -1,0 +1,132 @@
+// Every metric of the manager, by name and type, in one room. The rooms report events through typed methods; nothing is
+// looked up by a string while runs go on. docs/METRICS.md lists them all, and a test compares the two.
+//
+// Owned by the manager, used from its thread. No method fails or blocks. Counters only grow; gauges are set by whoever
+// owns the thing they show, at the latest right before expose().
+//
+// At the limit of kMaxProfiles further profiles share the label "other".
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "manager/observe/labels.h"
+#include "manager/observe/log.h"
+#include "protocol/verdict.h"
+
+namespace capsule {
+
+struct BuildInfo {
+  std::string version;
+  std::string python;  // of the embedded interpreter: "3.11.2"
+};
+
+// Names a registered profile in calls; good for as long as the Metrics object.
+struct ProfileHandle {
+  size_t index = 0;
+};
+
+struct WorkerCounts {
+  size_t starting = 0, idle = 0, leased = 0, retiring = 0;
+};
+
+struct SessionCounts {
+  size_t starting = 0, ready = 0, busy = 0, rolled_back = 0;
+};
+
+// What `info` shows of a pool, read back from the metrics: one set of counters, not two.
+struct PoolTotals {
+  uint64_t hits = 0, misses = 0, acquisitions = 0, exhausted = 0;
+  double hit_ratio = 0;  // 0 when nothing was acquired yet
+  double acquire_mean_s = 0, acquire_max_s = 0;
+  uint64_t restarts = 0, warmup_triggers = 0, health_triggers = 0, health_checks = 0;
+  std::vector<std::pair<std::string_view, uint64_t>> recycles;  // every reason, also those at 0
+};
+
+class Metrics {
+ public:
+  static constexpr size_t kMaxProfiles = 32;
+
+  Metrics(const BuildInfo& build, int64_t started_wall_ms);
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  // Prometheus text format 0.0.4.
+  std::string expose() const;
+
+  // The same name gives the same handle.
+  ProfileHandle register_profile(std::string_view name);
+
+  // Runs. `ran` is empty when the run never got to a worker.
+  void run_created(ProfileHandle profile);
+  void run_started(Duration queue_wait);
+  void run_finished(ProfileHandle profile, Verdict verdict, std::optional<Duration> ran);
+  void set_runs_in_progress(size_t runs);
+
+  // Queue.
+  void set_queue(size_t depth, size_t capacity);
+  void queue_rejected(label::Rejection reason);
+
+  // Pool.
+  void set_workers(ProfileHandle profile, const WorkerCounts& counts);
+  void set_capsules_ready(ProfileHandle profile, size_t capsules);
+  void set_pool_waiting(ProfileHandle profile, size_t waiting);
+  void pool_acquired(ProfileHandle profile, label::Lease how, Duration took);
+  void pool_exhausted(ProfileHandle profile);  // an acquisition that ended without a worker
+  void worker_recycled(ProfileHandle profile, label::Recycle reason);
+  void zygote_restarted(ProfileHandle profile, label::ZygoteRestart reason);
+  void warmup_triggered(ProfileHandle profile);
+  void health_triggered(ProfileHandle profile);
+  void health_checked(ProfileHandle profile, label::HealthOutcome outcome);
+  void spawn_step(label::SpawnStep step, Duration took);
+  void set_breaker(ProfileHandle profile, label::Breaker state);
+  PoolTotals pool_totals(ProfileHandle profile) const;
+
+  // Heartbeats.
+  void heartbeat();
+  void heartbeat_suspect();
+  void heartbeat_lost();
+
+  // Cancel and timeout.
+  void cancel_requested(label::CancelReason reason);
+  void cancel_rung(label::Rung rung);
+  void cancel_without_effect();  // nothing of that id was queued or running
+  void interrupts_late(uint64_t count);
+
+  // Output of programs. chunk: read from a pipe; enqueued, sent: towards a client; late: after its run had finished.
+  void output_chunk(label::Stream stream, size_t size_bytes);
+  void output_enqueued(size_t size_bytes);
+  void output_sent(size_t size_bytes);
+  void output_dropped(size_t size_bytes);
+  void output_late(size_t size_bytes);
+  void output_queue_depth(size_t depth_bytes);  // the deepest ever seen is kept
+  void output_drain_timed_out();
+
+  // Frames and connections.
+  void frame(label::Direction direction, label::Socket socket, size_t size_bytes);
+  void frame_error(label::Socket socket);
+  void rate_limit_waited(Duration wait);
+  void client_connection(label::Connection outcome);
+  void set_client_connections(size_t connections);
+
+  // Sessions.
+  void set_sessions(const SessionCounts& counts);
+  void session_closed(label::SessionClose reason);
+
+  // For LogOptions::on_record.
+  void log_record(LogLevel level);
+
+ private:
+  struct Families;
+  std::unique_ptr<Families> families_;
+};
+
+}  // namespace capsule
