@@ -1,10 +1,10 @@
 // A small HTTP server for looking at the manager: GET /metrics, GET /health, GET /. Read-only, loopback only, no
 // authentication: whoever may open a socket on this machine may read the metrics, and nothing else.
 //
-// Lives in the manager's io_context and on its thread. Connections beyond kConnections are closed at accept; a request
-// with more than kHeaderBytes of header or any body worth the name is refused; a peer that takes longer than kDeadline
-// for a request, for taking an answer or between two requests is cut off. A Host that is not a loopback name is
-// refused, so that a web page cannot read this through a name of its own that resolves to 127.0.0.1.
+// Lives in the manager's io_context and on its thread. Connections beyond the limit are closed at accept; a request
+// with more than kHeaderBytes of header or kBodyBytes of body is refused; a peer that takes longer than the deadline
+// for a request (waiting for its first byte included) or for taking an answer is cut off. A Host that is not a loopback
+// name is refused, so that a web page cannot read this through a name of its own that resolves to 127.0.0.1.
 #pragma once
 
 #include <cstddef>
@@ -33,17 +33,20 @@ struct HttpHandlers {
   std::function<Health()> health;
 };
 
+struct HttpLimits {
+  size_t connections = 32;
+  milliseconds deadline{10'000};
+};
+
 class HttpExporter {
  public:
-  static constexpr size_t kConnections = 32;
   static constexpr size_t kHeaderBytes = 8 * 1024;
   static constexpr size_t kBodyBytes = 1024;
-  static constexpr seconds kDeadline{10};
 
   // "127.0.0.1:9123", "[::1]:9123", "localhost:9123"; port 0 picks a free one. Anything that is not loopback is an
   // error, as is a port that is taken.
   static Result<std::shared_ptr<HttpExporter>> listen(boost::asio::io_context& loop, std::string_view address,
-                                                      HttpHandlers handlers);
+                                                      HttpHandlers handlers, HttpLimits limits = {});
   ~HttpExporter();
   HttpExporter(const HttpExporter&) = delete;
   HttpExporter& operator=(const HttpExporter&) = delete;

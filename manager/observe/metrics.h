@@ -23,11 +23,6 @@
 
 namespace capsule {
 
-struct BuildInfo {
-  std::string version;
-  std::string python;  // of the embedded interpreter: "3.11.2"
-};
-
 // Names a registered profile in calls; good for as long as the Metrics object.
 struct ProfileHandle {
   size_t index = 0;
@@ -54,7 +49,7 @@ class Metrics {
  public:
   static constexpr size_t kMaxProfiles = 32;
 
-  Metrics(const BuildInfo& build, int64_t started_wall_ms);
+  Metrics(std::string_view version, int64_t started_wall_ms);
   ~Metrics();
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;

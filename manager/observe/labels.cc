@@ -1,0 +1,127 @@
+#include "manager/observe/labels.h"
+
+namespace capsule::label {
+
+std::string_view to_string(Rejection value) {
+  switch (value) {
+    case Rejection::kQueueFull: return "queue_full";
+    case Rejection::kClientFull: return "client_full";
+    case Rejection::kPoolExhausted: return "pool_exhausted";
+    case Rejection::kAcquireTimeout: return "acquire_timeout";
+    case Rejection::kProfileUnavailable: return "profile_unavailable";
+    case Rejection::kDraining: return "draining";
+  }
+  return "";
+}
+
+std::string_view to_string(Recycle value) {
+  switch (value) {
+    case Recycle::kUsed: return "used";
+    case Recycle::kSession: return "session";
+    case Recycle::kIdle: return "idle";
+    case Recycle::kExcess: return "excess";
+    case Recycle::kAge: return "age";
+    case Recycle::kZygote: return "zygote";
+    case Recycle::kMemory: return "memory";
+    case Recycle::kCrashed: return "crashed";
+    case Recycle::kKilled: return "killed";
+    case Recycle::kLost: return "lost";
+    case Recycle::kUnhealthy: return "unhealthy";
+    case Recycle::kStartFailed: return "start_failed";
+    case Recycle::kShutdown: return "shutdown";
+  }
+  return "";
+}
+
+std::string_view to_string(ZygoteRestart value) {
+  switch (value) {
+    case ZygoteRestart::kForks: return "forks";
+    case ZygoteRestart::kAge: return "age";
+    case ZygoteRestart::kDied: return "died";
+    case ZygoteRestart::kUnhealthy: return "unhealthy";
+    case ZygoteRestart::kReload: return "reload";
+  }
+  return "";
+}
+
+std::string_view to_string(HealthOutcome value) {
+  switch (value) {
+    case HealthOutcome::kOk: return "ok";
+    case HealthOutcome::kFailed: return "failed";
+    case HealthOutcome::kTimedOut: return "timed_out";
+  }
+  return "";
+}
+
+std::string_view to_string(SpawnStep value) {
+  switch (value) {
+    case SpawnStep::kBranchCapsule: return "branch_capsule";
+    case SpawnStep::kCapsuleSetup: return "capsule_setup";
+    case SpawnStep::kBranchWorker: return "branch_worker";
+    case SpawnStep::kWarmUp: return "warm_up";
+  }
+  return "";
+}
+
+std::string_view to_string(CancelReason value) {
+  switch (value) {
+    case CancelReason::kClient: return "client";
+    case CancelReason::kTimeout: return "timeout";
+    case CancelReason::kOutputLimit: return "output_limit";
+    case CancelReason::kClientGone: return "client_gone";
+    case CancelReason::kShutdown: return "shutdown";
+  }
+  return "";
+}
+
+std::string_view to_string(Rung value) {
+  switch (value) {
+    case Rung::kInterrupt: return "interrupt";
+    case Rung::kKill: return "kill";
+  }
+  return "";
+}
+
+std::string_view to_string(Stream value) {
+  switch (value) {
+    case Stream::kStdout: return "stdout";
+    case Stream::kStderr: return "stderr";
+  }
+  return "";
+}
+
+std::string_view to_string(Direction value) {
+  switch (value) {
+    case Direction::kReceived: return "received";
+    case Direction::kSent: return "sent";
+  }
+  return "";
+}
+
+std::string_view to_string(Socket value) {
+  switch (value) {
+    case Socket::kClient: return "client";
+    case Socket::kWorker: return "worker";
+  }
+  return "";
+}
+
+std::string_view to_string(Connection value) {
+  switch (value) {
+    case Connection::kAccepted: return "accepted";
+    case Connection::kRefused: return "refused";
+  }
+  return "";
+}
+
+std::string_view to_string(SessionClose value) {
+  switch (value) {
+    case SessionClose::kRemoved: return "removed";
+    case SessionClose::kIdle: return "idle";
+    case SessionClose::kFailed: return "failed";
+    case SessionClose::kShutdown: return "shutdown";
+  }
+  return "";
+}
+
+}  // namespace capsule::label
