@@ -1,0 +1,162 @@
+// The configuration of the manager: plain values, each with its unit in its type or its name.
+//
+// Every knob (name, unit, default, bounds, sentence) is one row of the table in config_table.cc and nowhere else; a
+// Config is therefore made by default_config() or parse_config() only, the members have no defaults of their own.
+// Immutable once made: the rooms keep copies of the parts they need. A duration of 0 means "off" where the table says so.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace capsule {
+
+inline constexpr size_t kConfigBytes = 1u << 20;  // a configuration file; a larger one is an error
+inline constexpr size_t kProfiles = 32;           // built-in ones included
+inline constexpr size_t kPreloadModules = 256;    // of one profile
+inline constexpr size_t kModuleNameBytes = 128;
+inline constexpr size_t kKnobTextBytes = 4096;    // a text value: a path, an address
+
+// What an acquirer gets when every worker a pool may have is in use.
+enum class Exhaustion { kWait, kFailFast };
+std::string_view to_string(Exhaustion value);  // wait, fail_fast
+
+// What happens to output that nobody takes, or that passes run.output_bytes.
+enum class OutputPolicy {
+  kBlock,     // the program's print waits for a slow reader; the byte limit does not apply
+  kTruncate,  // past the limit it is dropped and counted
+  kStop,      // past the limit the run is ended
+};
+std::string_view to_string(OutputPolicy value);  // block, truncate, stop
+std::optional<OutputPolicy> output_policy_from_string(std::string_view word);
+
+enum class NamespaceMode { kAuto, kOff };
+std::string_view to_string(NamespaceMode value);  // auto, off
+
+struct PoolConfig {
+  uint64_t warm{}, capsules{}, min{}, max{};
+  Duration idle_timeout{}, acquire_timeout{};
+  Exhaustion exhaustion{};
+  Duration max_idle_age{};
+  uint64_t zygote_max_forks{};
+  Duration zygote_max_age{};
+  double zygote_jitter_ratio{};
+  Duration session_max_age{};
+  uint64_t session_max_rss_bytes{};
+  Duration health_interval{};
+  bool operator==(const PoolConfig&) const = default;
+};
+
+struct BreakerConfig {
+  uint64_t deaths{};
+  Duration window{}, backoff_min{}, backoff_max{};
+  bool operator==(const BreakerConfig&) const = default;
+};
+
+struct RunConfig {
+  Duration timeout{}, grace{};
+  uint64_t output_bytes{};
+  OutputPolicy output_policy{};
+  bool operator==(const RunConfig&) const = default;
+};
+
+struct WorkerConfig {
+  Duration heartbeat_interval{};
+  uint64_t suspect_after{}, lost_after{};  // missed beats
+  bool operator==(const WorkerConfig&) const = default;
+};
+
+struct SandboxConfig {
+  NamespaceMode namespaces{};
+  uint64_t workspace_bytes{}, workspace_files{};
+  bool operator==(const SandboxConfig&) const = default;
+};
+
+struct SessionsConfig {
+  uint64_t max{};
+  Duration idle_timeout{};
+  uint64_t finished_runs_kept{};
+  bool operator==(const SessionsConfig&) const = default;
+};
+
+struct QueueConfig {
+  uint64_t capacity{}, per_client{}, max_running{};
+  bool operator==(const QueueConfig&) const = default;
+};
+
+struct ClientConfig {
+  uint64_t max_connections{};
+  uint64_t frames_per_s{}, frame_burst{};
+  uint64_t bytes_per_s{}, byte_burst{};
+  uint64_t send_buffer_bytes{};
+  Duration hello_timeout{}, partial_frame_timeout{}, stalled_timeout{};
+  bool operator==(const ClientConfig&) const = default;
+};
+
+struct ServerConfig {
+  std::string socket, socket_group, http, state_dir;
+  Duration private_idle_exit{}, drain_timeout{};
+  std::string log_level;  // debug, info, warning, error
+  bool operator==(const ServerConfig&) const = default;
+};
+
+// What a profile can have of its own; the top-level tables of the same names set it for all profiles.
+struct ProfileSettings {
+  PoolConfig pool;
+  BreakerConfig breaker;
+  RunConfig run;
+  WorkerConfig worker;
+  SandboxConfig sandbox;
+  bool operator==(const ProfileSettings&) const = default;
+};
+
+struct Profile {
+  std::string name;                  // [a-z0-9-]{1,64}
+  std::vector<std::string> preload;  // module names, imported by the zygote in this order
+  ProfileSettings settings;
+  bool operator==(const Profile&) const = default;
+};
+
+struct Config {
+  ProfileSettings defaults;
+  std::map<std::string, Profile> profiles;  // `base` and `data` are always there
+  SessionsConfig sessions;
+  QueueConfig queue;
+  ClientConfig client;
+  ServerConfig server;
+  std::string default_profile;  // empty: data when its modules can be had, else base
+  bool operator==(const Config&) const = default;
+};
+
+// Every knob at its default, and the built-in profiles.
+Config default_config();
+
+// The file's knobs over the defaults. All or nothing: the error (kInvalid, kTooLarge) says
+// "<file_name>:<line>:<column>: <knob>: found <what>; allowed: <what>", and for a name nobody knows the nearest one.
+Result<Config> parse_config(std::string_view toml_text, std::string file_name);
+
+// A value as people and JSON want it: durations are seconds.
+using KnobValue = std::variant<uint64_t, double, std::string>;
+
+struct KnobInfo {
+  std::string name;  // "pool.warm"; "profiles.data.pool.warm" where a profile differs from the top-level value
+  std::string unit;  // "s", "bytes", "workers", …; empty for text
+  KnobValue value, standard;     // `standard` is the built-in default
+  std::optional<KnobValue> min;  // none for text
+  std::optional<KnobValue> max;
+  std::vector<std::string> choices;  // for text that is one of a few words
+  std::string description;           // one sentence
+};
+
+// All of them in the order of the table, then what profiles have of their own.
+std::vector<KnobInfo> describe_knobs(const Config& config);
+
+}  // namespace capsule

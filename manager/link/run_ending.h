@@ -1,0 +1,87 @@
+// How a run ended: takes everything that can end one, and the first to do so decides. Pure; one thread; one for each
+// run. The shell feeds events, does what the returned action says, arms one timer at next_check(), and drains and
+// reports once ending() is there. Later events change nothing.
+//
+// Rules. The worker only claims; deaths come from the kernel. A claim of `cancelled` counts only if an interrupt was
+// sent; then the reason of the stop is the verdict. A program that ends by itself while an interrupt is under way
+// keeps its own end, but past the output limit it is always output_limit. SIGKILL after our kill has the reason's
+// verdict; every other death is the program's own (exit code: exit, signal: crashed).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/wait_status.h"
+#include "manager/link/cancel_ladder.h"
+#include "protocol/verdict.h"
+
+namespace capsule {
+
+struct RunLimits {
+  Duration timeout{};  // wall clock from started(); 0: none
+  Duration grace{};
+  uint64_t output_bytes = 0;  // for the text of the evidence only
+};
+
+// Why a worker is given up although the kernel has not said that it died.
+enum class LostWhy { kHeartbeat, kLink, kCapsule, kProtocol };
+
+struct Ending {
+  Verdict verdict = Verdict::kInternalError;
+  int exit_status = 0;  // what a shell sees
+  Rung rung = Rung::kNone;
+  std::optional<StopReason> reason;  // why it was stopped, if it was
+  int signal = 0;
+  std::optional<int> exit_code;  // of the process, when it ended
+  std::string limit;             // "wall_ms=2000", "output_bytes=1048576"
+  std::string detail;            // one sentence for people; empty when the verdict says it all
+  // Whether the worker can still be used (a session's goes on with it).
+  bool worker_survives = false;
+};
+
+class RunEnding {
+ public:
+  // A closed link usually means a death whose status is still on its way through the keeper; after so long without
+  // one it is worker_lost.
+  static constexpr milliseconds kStatusWait{500};
+
+  explicit RunEnding(RunLimits limits) : limits_(limits), ladder_(limits.grace) {}
+
+  void started(TimePoint now);  // `execute` is sent; the wall clock runs
+
+  StopAction stop(StopReason reason, TimePoint now);
+  StopAction kill(StopReason reason);
+  StopAction check(TimePoint now);  // wall clock, grace, kStatusWait
+  TimePoint next_check() const;     // TimePoint::max(): no timer needed
+
+  // The worker's `finished`. `exit_status` is the program's own (SystemExit code), used for `exit` only.
+  void claimed(Verdict claim, int exit_status);
+  void died(WaitStatus status);
+  void link_closed(TimePoint now);
+  // kKill when the worker may be alive and nobody has killed it yet.
+  StopAction lost(LostWhy why);
+  // Our fault. kKill as above.
+  StopAction failed(std::string detail);
+
+  const std::optional<Ending>& ending() const { return ending_; }
+  const CancelLadder& ladder() const { return ladder_; }
+
+ private:
+  void end(Ending ending);
+  void end_stopped(Rung rung);  // with the verdict of the ladder's reason
+  StopAction end_and_kill(Ending ending);
+  std::string limit_text(StopReason reason) const;
+
+  RunLimits limits_;
+  CancelLadder ladder_;
+  TimePoint timeout_at_ = TimePoint::max();
+  TimePoint status_due_at_ = TimePoint::max();
+  std::optional<Ending> ending_;
+};
+
+Verdict verdict_for(StopReason reason);
+
+}  // namespace capsule
