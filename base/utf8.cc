@@ -70,7 +70,7 @@ std::string escape_control(std::string_view text) {
     const bool c0 = byte < 0x20 && byte != '\n' && byte != '\t';
     if (c0 || byte == 0x7F) {
       out += escaped_byte(byte);
-    } else if (byte == 0xC2 && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xA0) {
+    } else if (byte == 0xC2 && sequence_length(text, at) == 2 && static_cast<unsigned char>(text[at + 1]) < 0xA0) {
       out += escaped_byte(static_cast<unsigned char>(text[++at]));  // C1 controls are U+0080..U+009F
     } else {
       out += text[at];
