@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "protocol/fields.h"
 #include "protocol/frame.h"
+#include "protocol/peek.h"
 
 namespace capsule {
 namespace {
@@ -301,6 +302,10 @@ Result<Message> read_message(std::string_view type, const msgpack::object& map) 
   }
 }
 
+tl::unexpected<Error> too_much() {
+  return failure(Errc::kTooLarge, "more entries, bytes or nesting than a message may have");
+}
+
 Status check_size(std::string_view field, size_t size, size_t max) {
   if (size <= max) return {};
   return failure(Errc::kTooLarge, std::string(field) + " has " + std::to_string(size) + " bytes; at most " +
@@ -327,6 +332,11 @@ std::string_view type_of(const Message& message) {
 }
 
 Result<Message> decode(std::string_view payload) {
+  switch (peek::shape(payload, limits::kValues)) {
+    case peek::Shape::kFits: break;
+    case peek::Shape::kTooManyValues: return too_much();
+    case peek::Shape::kMalformed: return failure(Errc::kInvalid, "not valid msgpack");
+  }
   try {
     size_t offset = 0;
     bool referenced = false;
@@ -340,7 +350,7 @@ Result<Message> decode(std::string_view payload) {
       return message;
     });
   } catch (const msgpack::size_overflow&) {
-    return failure(Errc::kTooLarge, "more entries, bytes or nesting than a message may have");
+    return too_much();
   } catch (const msgpack::unpack_error&) {
     return failure(Errc::kInvalid, "not valid msgpack");
   }

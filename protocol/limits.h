@@ -11,6 +11,7 @@ inline constexpr size_t kFrameBytes = 16u << 20;        // payload of one frame
 inline constexpr size_t kDepth = 8;                     // nesting of arrays and maps in a frame
 inline constexpr size_t kMapEntries = 256;              // entries of any map in a frame
 inline constexpr size_t kArrayEntries = 4096;           // entries of any array in a frame
+inline constexpr size_t kValues = 1u << 16;             // values of a frame, keys and nested ones counted
 inline constexpr size_t kStringBytes = 1u << 20;        // one str
 inline constexpr size_t kCodeBytes = 12u << 20;         // `code` of execute
 inline constexpr size_t kIdBytes = 64;                  // run, session and profile names: [a-z0-9-]{1,64}

@@ -41,9 +41,12 @@ class Cursor {
     return head == 0xC3;
   }
 
-  // One value, nested or not. Counts what is left to skip instead of recursing.
-  void skip() {
-    for (uint64_t left = 1; left > 0 && good_; --left) left += skip_head();
+  // One value, nested or not. Counts what is left to skip instead of recursing. Stops after `max_values` heads; whether
+  // that was enough.
+  bool skip(uint64_t max_values = UINT64_MAX) {
+    uint64_t left = 1;
+    for (; left > 0 && good_ && max_values > 0; --left, --max_values) left += skip_head();
+    return left == 0;
   }
 
  private:
@@ -108,6 +111,13 @@ std::optional<Cursor> find(std::string_view payload, std::string_view field) {
 }
 
 }  // namespace
+
+Shape shape(std::string_view payload, uint64_t max_values) {
+  Cursor cursor(payload);
+  const bool was_enough = cursor.skip(max_values);
+  if (!cursor.good()) return Shape::kMalformed;
+  return was_enough ? Shape::kFits : Shape::kTooManyValues;
+}
 
 std::string_view type(std::string_view payload) { return text(payload, "type").value_or(std::string_view{}); }
 
