@@ -28,6 +28,8 @@ struct ProfileHandle {
   size_t index = 0;
 };
 
+struct ProfileSeries;  // inner part of Metrics
+
 struct WorkerCounts {
   size_t starting = 0, idle = 0, leased = 0, retiring = 0;
 };
@@ -121,6 +123,8 @@ class Metrics {
 
  private:
   struct Families;
+  const ProfileSeries& of(ProfileHandle profile) const;
+
   std::unique_ptr<Families> families_;
 };
 

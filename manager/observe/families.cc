@@ -1,0 +1,157 @@
+#include "manager/observe/families.h"
+
+#include "protocol/version.h"
+
+namespace capsule {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Gauge;
+using prometheus::Histogram;
+using Buckets = Histogram::BucketBoundaries;
+
+// Seconds. A run lasts from a millisecond to minutes; a step inside the manager from 50 microseconds to seconds.
+const Buckets kRunBuckets{0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300};
+const Buckets kStepBuckets{0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01,
+                           0.02,    0.05,   0.1,    0.2,    0.5,   1,     2,     5};
+
+Family<Counter>& counters(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+}
+Family<Gauge>& gauges(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+}
+Family<Histogram>& histograms(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
+}
+Counter& counter(prometheus::Registry& registry, const char* name, const char* help) {
+  return counters(registry, name, help).Add({});
+}
+Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help) {
+  return gauges(registry, name, help).Add({});
+}
+
+std::array<CountersOf<label::kAllDirections>, label::kAllSockets.size()> by_socket(Family<Counter>& family) {
+  std::array<CountersOf<label::kAllDirections>, label::kAllSockets.size()> all;
+  for (const label::Socket socket : label::kAllSockets) {
+    all[static_cast<size_t>(socket)] = {family, "direction", {{"socket", std::string(to_string(socket))}}};
+  }
+  return all;
+}
+
+}  // namespace
+
+Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
+    : runs_created(counters(registry, "capsule_runs_created_total", "Runs accepted, by profile.")),
+      runs(counters(registry, "capsule_runs_total", "Runs that ended, by verdict and profile.")),
+      hits(counters(registry, "capsule_pool_hits_total", "Acquisitions served from the stock of ready workers.")),
+      misses(counters(registry, "capsule_pool_misses_total", "Acquisitions that waited for a worker to be made.")),
+      acquisitions(counters(registry, "capsule_pool_acquisitions_total", "Workers handed out; hits and misses.")),
+      exhausted(counters(registry, "capsule_pool_exhausted_total", "Acquisitions that ended without a worker.")),
+      recycled(counters(registry, "capsule_workers_recycled_total", "Workers ended, by reason.")),
+      restarts(counters(registry, "capsule_zygote_restarts_total", "Zygotes replaced, by reason.")),
+      warmup_triggers(counters(registry, "capsule_pool_warmup_triggers_total",
+                               "Times the stock fell below its target; once until it is full again.")),
+      health_triggers(counters(registry, "capsule_pool_health_triggers_total",
+                               "Times a pool went from healthy to unhealthy; once until it is healthy again.")),
+      health_checks(counters(registry, "capsule_pool_health_checks_total",
+                             "Checks that ran Python in an idle worker, by outcome.")),
+      workers(gauges(registry, "capsule_workers", "Workers, by state.")),
+      capsules_ready(gauges(registry, "capsule_capsules_ready", "Sandboxes in stock that have no worker yet.")),
+      waiting(gauges(registry, "capsule_pool_waiting", "Runs and sessions waiting for a worker.")),
+      hit_ratio(gauges(registry, "capsule_pool_hit_ratio", "Hits among all acquisitions since start; 0 before any.")),
+      acquire_max(gauges(registry, "capsule_pool_acquire_max_seconds", "The longest acquisition since start.")),
+      breaker_open(gauges(registry, "capsule_breaker_open", "1 while a profile rests after too many early deaths.")),
+      acquire(histograms(registry, "capsule_pool_acquire_seconds", "Time from asking for a worker to having one.")),
+      runs_in_progress(gauge(registry, "capsule_runs_in_progress", "Runs that hold a worker now.")),
+      run_duration(histograms(registry, "capsule_run_duration_seconds", "Time from start of a run to its verdict.")
+                       .Add({}, kRunBuckets)),
+      queue_wait(histograms(registry, "capsule_run_queue_wait_seconds", "Time from acceptance of a run to its start.")
+                     .Add({}, kStepBuckets)),
+      queue_depth(gauge(registry, "capsule_queue_depth", "Runs accepted and not yet started.")),
+      queue_capacity(gauge(registry, "capsule_queue_capacity", "Runs the queue can hold.")),
+      queue_rejected(counters(registry, "capsule_queue_rejected_total", "Runs turned away, by reason."), "reason"),
+      heartbeats(counter(registry, "capsule_heartbeats_total", "Heartbeats received from workers.")),
+      heartbeat_suspects(counter(registry, "capsule_heartbeat_suspects_total",
+                                 "Times a worker missed enough heartbeats to be suspect.")),
+      heartbeat_losses(
+          counter(registry, "capsule_heartbeat_losses_total", "Workers killed because their heartbeats stopped.")),
+      cancels(counters(registry, "capsule_cancels_total", "Runs that were told to end, by reason."), "reason"),
+      cancel_rungs(counters(registry, "capsule_cancel_rungs_total", "Runs ended by the ladder, by the rung it took."),
+                   "rung"),
+      cancels_without_effect(counter(registry, "capsule_cancels_without_effect_total",
+                                     "Cancel requests for runs that were over or unknown.")),
+      interrupts_late(counter(registry, "capsule_interrupts_late_total",
+                              "Interrupts that found their run's code gone and were dropped.")),
+      output_chunks(counters(registry, "capsule_output_chunks_total", "Chunks read from programs, by stream."),
+                    "stream"),
+      output_bytes(counters(registry, "capsule_output_bytes_total", "Bytes read from programs, by stream."), "stream"),
+      output_enqueued(counter(registry, "capsule_output_enqueued_bytes_total", "Output bytes queued for clients.")),
+      output_sent(counter(registry, "capsule_output_sent_bytes_total", "Output bytes handed to client sockets.")),
+      output_dropped(counter(registry, "capsule_output_dropped_bytes_total", "Output bytes over a run's limit.")),
+      output_late(counter(registry, "capsule_output_late_bytes_total", "Output bytes written after their run ended.")),
+      output_queue_deepest(
+          gauge(registry, "capsule_output_queue_deepest_bytes", "Most unsent output of one client since start.")),
+      output_drain_timeouts(
+          counter(registry, "capsule_output_drain_timeouts_total", "Runs whose output could not be drained in time.")),
+      frames(by_socket(counters(registry, "capsule_frames_total", "Frames, by direction and kind of peer."))),
+      frame_bytes(by_socket(counters(registry, "capsule_frame_bytes_total",
+                                     "Bytes of frames with their headers, by direction and kind of peer."))),
+      frame_errors(counters(registry, "capsule_frame_errors_total", "Frames that broke the protocol."), "socket"),
+      rate_limit_waits(
+          counter(registry, "capsule_rate_limit_waits_total", "Times a client was made to wait by its rate limits.")),
+      rate_limit_wait_seconds(counter(registry, "capsule_rate_limit_wait_seconds_total",
+                                      "Time clients were made to wait by their rate limits.")),
+      client_connections(gauge(registry, "capsule_client_connections", "Clients connected now.")),
+      client_connections_total(counters(registry, "capsule_client_connections_total", "Connections, by outcome."),
+                               "outcome"),
+      sessions_closed(counters(registry, "capsule_sessions_closed_total", "Sessions that ended, by reason."), "reason"),
+      log_messages(counters(registry, "capsule_log_messages_total", "Log records written, by level."), "level") {
+  gauges(registry, "capsule_build_info", "Always 1; what was built.")
+      .Add({{"version", std::string(version)}, {"protocol", std::to_string(kProtocolVersion)}})
+      .Set(1);
+  gauge(registry, "capsule_start_time_seconds", "When the manager started, in seconds since 1970.")
+      .Set(static_cast<double>(started_wall_ms) / 1000);
+  auto& steps = histograms(registry, "capsule_worker_spawn_seconds", "Time of each step towards a ready worker.");
+  for (const label::SpawnStep step : label::kAllSpawnSteps) {
+    spawn_steps[static_cast<size_t>(step)] = &steps.Add({{"step", std::string(to_string(step))}}, kStepBuckets);
+  }
+  auto& sessions = gauges(registry, "capsule_sessions", "Sessions, by state.");
+  sessions_starting = &sessions.Add({{"state", "starting"}});
+  sessions_ready = &sessions.Add({{"state", "ready"}});
+  sessions_busy = &sessions.Add({{"state", "busy"}});
+  sessions_rolled_back = &sessions.Add({{"state", "rolled_back"}});
+  profiles.reserve(kMaxProfiles + 1);
+}
+
+ProfileSeries Metrics::Families::make_profile(std::string name) {
+  const prometheus::Labels labels{{"profile", name}};
+  const auto in_state = [&](const char* state) { return &workers.Add({{"profile", name}, {"state", state}}); };
+  ProfileSeries series;
+  series.runs_created = &runs_created.Add(labels);
+  series.runs = {runs, "verdict", labels};
+  series.workers_starting = in_state("starting");
+  series.workers_idle = in_state("idle");
+  series.workers_leased = in_state("leased");
+  series.workers_retiring = in_state("retiring");
+  series.capsules_ready = &capsules_ready.Add(labels);
+  series.waiting = &waiting.Add(labels);
+  series.hits = &hits.Add(labels);
+  series.misses = &misses.Add(labels);
+  series.acquisitions = &acquisitions.Add(labels);
+  series.exhausted = &exhausted.Add(labels);
+  series.hit_ratio = &hit_ratio.Add(labels);
+  series.acquire_max = &acquire_max.Add(labels);
+  series.acquire = &acquire.Add(labels, kStepBuckets);
+  series.recycled = {recycled, "reason", labels};
+  series.restarts = {restarts, "reason", labels};
+  series.warmup_triggers = &warmup_triggers.Add(labels);
+  series.health_triggers = &health_triggers.Add(labels);
+  series.health_checks = {health_checks, "outcome", labels};
+  series.breaker_open = &breaker_open.Add(labels);
+  series.name = std::move(name);
+  return series;
+}
+
+}  // namespace capsule

@@ -1,0 +1,108 @@
+// The metric objects behind Metrics: every name, help text, label and bucket, made once. Only metrics.cc and
+// families.cc include this; nothing else sees prometheus-cpp.
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "manager/observe/labels.h"
+#include "manager/observe/log.h"
+#include "manager/observe/metrics.h"
+#include "protocol/verdict.h"
+
+namespace capsule {
+
+// One counter per value of a label; `all` is the list of its values in the order of the enum.
+template <const auto& all>
+class CountersOf {
+ public:
+  using Label = typename std::remove_cvref_t<decltype(all)>::value_type;
+
+  CountersOf() = default;
+  CountersOf(prometheus::Family<prometheus::Counter>& family, const std::string& key,
+             const prometheus::Labels& others = {}) {
+    for (size_t i = 0; i < all.size(); ++i) {
+      static_assert(static_cast<size_t>(all.back()) + 1 == all.size(), "the list has every value, in order");
+      prometheus::Labels labels = others;
+      labels.emplace(key, std::string(to_string(all[i])));
+      counters_[i] = &family.Add(labels);
+    }
+  }
+  prometheus::Counter& operator[](Label value) const { return *counters_[static_cast<size_t>(value)]; }
+  double sum() const {
+    double total = 0;
+    for (const prometheus::Counter* counter : counters_) total += counter->Value();
+    return total;
+  }
+
+ private:
+  std::array<prometheus::Counter*, all.size()> counters_{};
+};
+
+// What exists once per profile. Pointers are into the registry and live as long as it does.
+struct ProfileSeries {
+  std::string name;
+  prometheus::Counter* runs_created = nullptr;
+  CountersOf<kAllVerdicts> runs;
+  prometheus::Gauge *workers_starting = nullptr, *workers_idle = nullptr, *workers_leased = nullptr,
+                    *workers_retiring = nullptr;
+  prometheus::Gauge* capsules_ready = nullptr;
+  prometheus::Gauge* waiting = nullptr;
+  prometheus::Counter *hits = nullptr, *misses = nullptr, *acquisitions = nullptr, *exhausted = nullptr;
+  prometheus::Gauge *hit_ratio = nullptr, *acquire_max = nullptr;
+  prometheus::Histogram* acquire = nullptr;
+  CountersOf<label::kAllRecycles> recycled;
+  CountersOf<label::kAllZygoteRestarts> restarts;
+  prometheus::Counter *warmup_triggers = nullptr, *health_triggers = nullptr;
+  CountersOf<label::kAllHealthOutcomes> health_checks;
+  prometheus::Gauge* breaker_open = nullptr;
+};
+
+struct Metrics::Families {
+  Families(std::string_view version, int64_t started_wall_ms);
+  ProfileSeries make_profile(std::string name);
+
+  prometheus::Registry registry;
+  std::vector<ProfileSeries> profiles;  // at most kMaxProfiles, and one more for "other"
+
+  // Families with a profile label.
+  prometheus::Family<prometheus::Counter>&runs_created, &runs, &hits, &misses, &acquisitions, &exhausted, &recycled,
+      &restarts, &warmup_triggers, &health_triggers, &health_checks;
+  prometheus::Family<prometheus::Gauge>&workers, &capsules_ready, &waiting, &hit_ratio, &acquire_max, &breaker_open;
+  prometheus::Family<prometheus::Histogram>& acquire;
+
+  prometheus::Gauge& runs_in_progress;
+  prometheus::Histogram &run_duration, &queue_wait;
+  prometheus::Gauge &queue_depth, &queue_capacity;
+  CountersOf<label::kAllRejections> queue_rejected;
+  std::array<prometheus::Histogram*, label::kAllSpawnSteps.size()> spawn_steps{};
+  prometheus::Counter &heartbeats, &heartbeat_suspects, &heartbeat_losses;
+  CountersOf<label::kAllCancelReasons> cancels;
+  CountersOf<label::kAllRungs> cancel_rungs;
+  prometheus::Counter &cancels_without_effect, &interrupts_late;
+  CountersOf<label::kAllStreams> output_chunks, output_bytes;
+  prometheus::Counter &output_enqueued, &output_sent, &output_dropped, &output_late;
+  prometheus::Gauge& output_queue_deepest;
+  prometheus::Counter& output_drain_timeouts;
+  // Indexed by socket.
+  std::array<CountersOf<label::kAllDirections>, label::kAllSockets.size()> frames, frame_bytes;
+  CountersOf<label::kAllSockets> frame_errors;
+  prometheus::Counter &rate_limit_waits, &rate_limit_wait_seconds;
+  prometheus::Gauge& client_connections;
+  CountersOf<label::kAllConnections> client_connections_total;
+  prometheus::Gauge *sessions_starting = nullptr, *sessions_ready = nullptr, *sessions_busy = nullptr,
+                    *sessions_rolled_back = nullptr;
+  CountersOf<label::kAllSessionCloses> sessions_closed;
+  CountersOf<kAllLogLevels> log_messages;
+};
+
+}  // namespace capsule

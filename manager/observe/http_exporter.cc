@@ -1,0 +1,236 @@
+#include "manager/observe/http_exporter.h"
+
+#include <fcntl.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <charconv>
+#include <optional>
+#include <set>
+
+#include "manager/observe/http_answers.h"
+
+namespace capsule {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using tcp = asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr milliseconds kAcceptPause{100};  // after a failed accept: no descriptors, most likely
+
+constexpr size_t kLingerBytes = 64 * 1024;
+
+void close_on_exec(int fd) { fcntl(fd, F_SETFD, FD_CLOEXEC); }
+
+Result<tcp::endpoint> parse_address(std::string_view text) {
+  const auto wrong = [&](const char* why) {
+    return failure(Errc::kInvalid, "HTTP address " + std::string(text) + why);
+  };
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return wrong(": ADDRESS:PORT is expected");
+  const std::string_view port_text = text.substr(colon + 1);
+  uint16_t port = 0;
+  const auto [end, error] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), port);
+  if (error != std::errc() || end != port_text.data() + port_text.size()) return wrong(": the port is not a number");
+  std::string_view host = text.substr(0, colon);
+  if (host == "localhost") host = "127.0.0.1";
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  error_code not_an_address;
+  const asio::ip::address address = asio::ip::make_address(std::string(host), not_an_address);
+  if (not_an_address) return wrong(": not an IP address");
+  if (!address.is_loopback()) return wrong(": only a loopback address is allowed, the listener has no authentication");
+  return tcp::endpoint(address, port);
+}
+
+class Connection;
+
+// What connections need of the server.
+struct Shared {
+  HttpHandlers handlers;
+  HttpLimits limits;
+  std::set<std::shared_ptr<Connection>> connections;  // at most limits.connections
+};
+
+// One peer: reads a request, answers, until either side has had enough. Owned by Shared::connections.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(tcp::socket socket, std::shared_ptr<Shared> shared)
+      : stream_(std::move(socket)), buffer_(HttpExporter::kHeaderBytes + HttpExporter::kBodyBytes), shared_(shared) {}
+
+  void read() {
+    parser_.emplace();
+    parser_->header_limit(HttpExporter::kHeaderBytes);
+    parser_->body_limit(HttpExporter::kBodyBytes);
+    stream_.expires_after(shared_->limits.deadline);
+    http::async_read(stream_, buffer_, *parser_,
+                     [self = shared_from_this()](error_code error, size_t) { self->on_read(error); });
+  }
+
+  void cut() {
+    error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
+    stream_.close();
+    shared_->connections.erase(shared_from_this());
+  }
+
+ private:
+  void on_read(error_code error) {
+    if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+      return write({431, "text/plain; charset=utf-8", "header too large\n"}, Keep::kClose);
+    }
+    if (error == http::error::body_limit) {
+      return write({413, "text/plain; charset=utf-8", "no body is expected\n"}, Keep::kClose);
+    }
+    if (error.category() == http::make_error_code(http::error::bad_version).category() &&
+        error != http::error::end_of_stream && error != http::error::partial_message) {
+      return write({400, "text/plain; charset=utf-8", "bad request\n"}, Keep::kClose);
+    }
+    if (error) return cut();
+    const auto& request = parser_->get();
+    const HttpQuestion question{std::string(request.method_string()), std::string(request.target()), host_of(request),
+                                request.version() >= 11};
+    head_only_ = request.method() == http::verb::head;
+    write(answer_http(question, shared_->handlers), request.keep_alive() ? Keep::kOpen : Keep::kClose);
+  }
+
+  enum class Keep { kOpen, kClose };
+
+  void write(HttpAnswer answer, Keep keep) {
+    response_ = {};
+    response_.result(answer.status);
+    response_.version(11);
+    response_.set(http::field::content_type, answer.content_type);
+    response_.set(http::field::cache_control, "no-store");
+    response_.set("X-Content-Type-Options", "nosniff");
+    if (answer.status == 405) response_.set(http::field::allow, "GET, HEAD");
+    response_.keep_alive(keep == Keep::kOpen);
+    response_.content_length(answer.body.size());
+    if (!head_only_) response_.body() = std::move(answer.body);
+    stream_.expires_after(shared_->limits.deadline);
+    http::async_write(stream_, response_, [self = shared_from_this()](error_code error, size_t) {
+      if (error) return self->cut();
+      if (self->response_.need_eof()) return self->linger();
+      self->read();
+    });
+  }
+
+  // Takes in what the peer still sends before closing: closing over unread bytes would reset the connection, and the
+  // peer could lose the answer. Bounded by bytes and by the deadline of the write.
+  void linger() {
+    error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    buffer_.clear();
+    stream_.async_read_some(buffer_.prepare(HttpExporter::kBodyBytes),
+                            [self = shared_from_this()](error_code error, size_t count) {
+                              self->lingered_bytes_ += count;
+                              if (error || self->lingered_bytes_ > kLingerBytes) return self->cut();
+                              self->linger();
+                            });
+  }
+
+  static std::optional<std::string> host_of(const http::request<http::string_body>& request) {
+    if (request.count(http::field::host) != 1) return std::nullopt;
+    return std::string(request[http::field::host]);
+  }
+
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_;
+  std::shared_ptr<Shared> shared_;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  http::response<http::string_body> response_;
+  bool head_only_ = false;
+  size_t lingered_bytes_ = 0;
+};
+
+}  // namespace
+
+struct HttpExporter::Server : std::enable_shared_from_this<HttpExporter::Server> {
+  Server(asio::io_context& loop, HttpHandlers handlers, HttpLimits limits)
+      : acceptor(loop), pause(loop), shared(std::make_shared<Shared>()) {
+    shared->handlers = std::move(handlers);
+    shared->limits = limits;
+  }
+
+  Status open(const tcp::endpoint& endpoint) {
+    error_code error;
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) close_on_exec(acceptor.native_handle());
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(static_cast<int>(shared->limits.connections), error);
+    if (error) return failure(Errc::kSystem, "listen for HTTP: " + error.message());
+    return {};
+  }
+
+  void accept() {
+    acceptor.async_accept([self = shared_from_this()](error_code error, tcp::socket socket) {
+      if (!self->acceptor.is_open()) return;
+      if (error) return self->accept_later();
+      close_on_exec(socket.native_handle());
+      self->admit(std::move(socket));
+      self->accept();
+    });
+  }
+
+  void admit(tcp::socket socket) {
+    if (shared->connections.size() >= shared->limits.connections) return;  // closed by going out of scope
+    auto connection = std::make_shared<Connection>(std::move(socket), shared);
+    shared->connections.insert(connection);
+    connection->read();
+  }
+
+  void accept_later() {
+    pause.expires_after(kAcceptPause);
+    pause.async_wait([self = shared_from_this()](error_code error) {
+      if (!error && self->acceptor.is_open()) self->accept();
+    });
+  }
+
+  void close() {
+    error_code ignored;
+    acceptor.close(ignored);
+    pause.cancel();
+    while (!shared->connections.empty()) {
+      const std::shared_ptr<Connection> connection = *shared->connections.begin();
+      connection->cut();
+    }
+  }
+
+  tcp::acceptor acceptor;
+  asio::steady_timer pause;
+  std::shared_ptr<Shared> shared;
+};
+
+Result<std::shared_ptr<HttpExporter>> HttpExporter::listen(asio::io_context& loop, std::string_view address,
+                                                           HttpHandlers handlers, HttpLimits limits) {
+  const Result<tcp::endpoint> endpoint = parse_address(address);
+  if (!endpoint) return tl::unexpected(endpoint.error());
+  auto server = std::make_shared<Server>(loop, std::move(handlers), limits);
+  if (Status opened = server->open(*endpoint); !opened) {
+    return failure(opened.error().code, std::string(address) + ": " + opened.error().message);
+  }
+  server->accept();
+  return std::shared_ptr<HttpExporter>(new HttpExporter(std::move(server)));
+}
+
+HttpExporter::HttpExporter(std::shared_ptr<Server> server) : server_(std::move(server)) {}
+HttpExporter::~HttpExporter() { close(); }
+
+std::string HttpExporter::address() const {
+  error_code error;
+  const tcp::endpoint endpoint = server_->acceptor.local_endpoint(error);
+  if (error) return {};
+  const std::string host = endpoint.address().to_string();
+  return (endpoint.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(endpoint.port());
+}
+
+void HttpExporter::close() { server_->close(); }
+
+}  // namespace capsule

@@ -1,0 +1,176 @@
+#include "manager/observe/metrics.h"
+
+#include <prometheus/text_serializer.h>
+
+#include <cassert>
+#include <sstream>
+
+#include "manager/observe/families.h"
+#include "manager/observe/process_collector.h"
+
+namespace capsule {
+namespace {
+
+constexpr std::string_view kOtherProfiles = "other";
+
+double count(size_t number) { return static_cast<double>(number); }
+uint64_t whole(const prometheus::Counter& counter) { return static_cast<uint64_t>(counter.Value()); }
+
+}  // namespace
+
+Metrics::Metrics(std::string_view version, int64_t started_wall_ms)
+    : families_(std::make_unique<Families>(version, started_wall_ms)) {}
+Metrics::~Metrics() = default;
+
+std::string Metrics::expose() const {
+  std::vector<prometheus::MetricFamily> families = families_->registry.Collect();
+  for (auto& family : collect_process_metrics()) families.push_back(std::move(family));
+  std::ostringstream text;
+  prometheus::TextSerializer().Serialize(text, families);
+  return std::move(text).str();
+}
+
+ProfileHandle Metrics::register_profile(std::string_view name) {
+  auto& profiles = families_->profiles;
+  for (size_t i = 0; i < profiles.size(); ++i) {
+    if (profiles[i].name == name) return {i};
+  }
+  if (profiles.size() == kMaxProfiles) profiles.push_back(families_->make_profile(std::string(kOtherProfiles)));
+  if (profiles.size() > kMaxProfiles) return {kMaxProfiles};
+  profiles.push_back(families_->make_profile(std::string(name)));
+  return {profiles.size() - 1};
+}
+
+void Metrics::run_created(ProfileHandle profile) { of(profile).runs_created->Increment(); }
+
+void Metrics::run_started(Duration queue_wait) { families_->queue_wait.Observe(to_seconds(queue_wait)); }
+
+void Metrics::run_finished(ProfileHandle profile, Verdict verdict, std::optional<Duration> ran) {
+  of(profile).runs[verdict].Increment();
+  if (ran) families_->run_duration.Observe(to_seconds(*ran));
+}
+
+void Metrics::set_runs_in_progress(size_t runs) { families_->runs_in_progress.Set(count(runs)); }
+
+void Metrics::set_queue(size_t depth, size_t capacity) {
+  families_->queue_depth.Set(count(depth));
+  families_->queue_capacity.Set(count(capacity));
+}
+
+void Metrics::queue_rejected(label::Rejection reason) { families_->queue_rejected[reason].Increment(); }
+
+void Metrics::set_workers(ProfileHandle profile, const WorkerCounts& counts) {
+  of(profile).workers_starting->Set(count(counts.starting));
+  of(profile).workers_idle->Set(count(counts.idle));
+  of(profile).workers_leased->Set(count(counts.leased));
+  of(profile).workers_retiring->Set(count(counts.retiring));
+}
+
+void Metrics::set_capsules_ready(ProfileHandle profile, size_t capsules) {
+  of(profile).capsules_ready->Set(count(capsules));
+}
+
+void Metrics::set_pool_waiting(ProfileHandle profile, size_t waiting) { of(profile).waiting->Set(count(waiting)); }
+
+void Metrics::pool_acquired(ProfileHandle profile, label::Lease how, Duration took) {
+  const ProfileSeries& series = of(profile);
+  const double took_s = to_seconds(took);
+  (how == label::Lease::kHit ? series.hits : series.misses)->Increment();
+  series.acquisitions->Increment();
+  series.acquire->Observe(took_s);
+  if (took_s > series.acquire_max->Value()) series.acquire_max->Set(took_s);
+  series.hit_ratio->Set(series.hits->Value() / series.acquisitions->Value());
+}
+
+void Metrics::pool_exhausted(ProfileHandle profile) { of(profile).exhausted->Increment(); }
+void Metrics::worker_recycled(ProfileHandle profile, label::Recycle reason) {
+  of(profile).recycled[reason].Increment();
+}
+void Metrics::zygote_restarted(ProfileHandle profile, label::ZygoteRestart reason) {
+  of(profile).restarts[reason].Increment();
+}
+void Metrics::warmup_triggered(ProfileHandle profile) { of(profile).warmup_triggers->Increment(); }
+void Metrics::health_triggered(ProfileHandle profile) { of(profile).health_triggers->Increment(); }
+void Metrics::health_checked(ProfileHandle profile, label::HealthOutcome outcome) {
+  of(profile).health_checks[outcome].Increment();
+}
+void Metrics::spawn_step(label::SpawnStep step, Duration took) {
+  families_->spawn_steps[static_cast<size_t>(step)]->Observe(to_seconds(took));
+}
+void Metrics::set_breaker(ProfileHandle profile, label::Breaker state) {
+  of(profile).breaker_open->Set(state == label::Breaker::kOpen ? 1 : 0);
+}
+
+PoolTotals Metrics::pool_totals(ProfileHandle profile) const {
+  const ProfileSeries& series = of(profile);
+  PoolTotals totals;
+  totals.hits = whole(*series.hits);
+  totals.misses = whole(*series.misses);
+  totals.acquisitions = whole(*series.acquisitions);
+  totals.exhausted = whole(*series.exhausted);
+  totals.hit_ratio = series.hit_ratio->Value();
+  totals.acquire_max_s = series.acquire_max->Value();
+  const auto acquire = series.acquire->Collect().histogram;
+  if (acquire.sample_count > 0) totals.acquire_mean_s = acquire.sample_sum / count(acquire.sample_count);
+  totals.restarts = static_cast<uint64_t>(series.restarts.sum());
+  totals.warmup_triggers = whole(*series.warmup_triggers);
+  totals.health_triggers = whole(*series.health_triggers);
+  totals.health_checks = static_cast<uint64_t>(series.health_checks.sum());
+  for (const label::Recycle reason : label::kAllRecycles) {
+    totals.recycles.emplace_back(to_string(reason), whole(series.recycled[reason]));
+  }
+  return totals;
+}
+
+void Metrics::heartbeat() { families_->heartbeats.Increment(); }
+void Metrics::heartbeat_suspect() { families_->heartbeat_suspects.Increment(); }
+void Metrics::heartbeat_lost() { families_->heartbeat_losses.Increment(); }
+
+void Metrics::cancel_requested(label::CancelReason reason) { families_->cancels[reason].Increment(); }
+void Metrics::cancel_rung(label::Rung rung) { families_->cancel_rungs[rung].Increment(); }
+void Metrics::cancel_without_effect() { families_->cancels_without_effect.Increment(); }
+void Metrics::interrupts_late(uint64_t number) { families_->interrupts_late.Increment(count(number)); }
+
+void Metrics::output_chunk(label::Stream stream, size_t size_bytes) {
+  families_->output_chunks[stream].Increment();
+  families_->output_bytes[stream].Increment(count(size_bytes));
+}
+void Metrics::output_enqueued(size_t size_bytes) { families_->output_enqueued.Increment(count(size_bytes)); }
+void Metrics::output_sent(size_t size_bytes) { families_->output_sent.Increment(count(size_bytes)); }
+void Metrics::output_dropped(size_t size_bytes) { families_->output_dropped.Increment(count(size_bytes)); }
+void Metrics::output_late(size_t size_bytes) { families_->output_late.Increment(count(size_bytes)); }
+void Metrics::output_queue_depth(size_t depth_bytes) {
+  if (count(depth_bytes) > families_->output_queue_deepest.Value()) {
+    families_->output_queue_deepest.Set(count(depth_bytes));
+  }
+}
+void Metrics::output_drain_timed_out() { families_->output_drain_timeouts.Increment(); }
+
+void Metrics::frame(label::Direction direction, label::Socket socket, size_t size_bytes) {
+  families_->frames[static_cast<size_t>(socket)][direction].Increment();
+  families_->frame_bytes[static_cast<size_t>(socket)][direction].Increment(count(size_bytes));
+}
+void Metrics::frame_error(label::Socket socket) { families_->frame_errors[socket].Increment(); }
+void Metrics::rate_limit_waited(Duration wait) {
+  families_->rate_limit_waits.Increment();
+  families_->rate_limit_wait_seconds.Increment(to_seconds(wait));
+}
+void Metrics::client_connection(label::Connection outcome) { families_->client_connections_total[outcome].Increment(); }
+void Metrics::set_client_connections(size_t connections) { families_->client_connections.Set(count(connections)); }
+
+void Metrics::set_sessions(const SessionCounts& counts) {
+  families_->sessions_starting->Set(count(counts.starting));
+  families_->sessions_ready->Set(count(counts.ready));
+  families_->sessions_busy->Set(count(counts.busy));
+  families_->sessions_rolled_back->Set(count(counts.rolled_back));
+}
+void Metrics::session_closed(label::SessionClose reason) { families_->sessions_closed[reason].Increment(); }
+
+void Metrics::log_record(LogLevel level) { families_->log_messages[level].Increment(); }
+
+const ProfileSeries& Metrics::of(ProfileHandle profile) const {
+  assert(profile.index < families_->profiles.size());
+  return families_->profiles[profile.index];
+}
+
+}  // namespace capsule
