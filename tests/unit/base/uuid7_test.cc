@@ -1,0 +1,41 @@
+#include "base/uuid7.h"
+
+#include <catch2/catch.hpp>
+#include <regex>
+#include <set>
+#include <string>
+
+namespace capsule {
+
+TEST_CASE("an id has the layout of version 7 and the time in front") {
+  Uuid7Generator ids;
+  const std::string id = ids.next(0x0123456789AB);
+  CHECK(id.substr(0, 13) == "01234567-89ab");
+  CHECK(std::regex_match(id, std::regex("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")));
+}
+
+TEST_CASE("ids increase while the clock stands still, longer than the counter lasts") {
+  Uuid7Generator ids;
+  std::string last = ids.next(1000);
+  for (int i = 0; i < 10'000; ++i) {
+    const std::string id = ids.next(1000);
+    REQUIRE(id > last);
+    last = id;
+  }
+}
+
+TEST_CASE("ids increase when the clock goes back") {
+  Uuid7Generator ids;
+  const std::string before = ids.next(5000);
+  const std::string after = ids.next(10);
+  CHECK(after > before);
+  CHECK(ids.next(6000) > after);
+}
+
+TEST_CASE("two generators at the same time make different ids") {
+  std::set<std::string> seen;
+  for (int i = 0; i < 100; ++i) seen.insert(Uuid7Generator().next(42));
+  CHECK(seen.size() == 100);
+}
+
+}  // namespace capsule

@@ -1,0 +1,170 @@
+#include "tests/unit/protocol/samples.h"
+
+#include <string_view>
+
+namespace capsule {
+namespace {
+
+constexpr std::string_view kRun = "019a5c3e-7b10-7000-8000-0123456789ab";
+
+Hello full_hello() {
+  return {.version = 1,
+          .role = "worker",
+          .software = "capsule/0.1.0",
+          .features = {"display", "interrupt"},
+          .python = "3.11.2",
+          .profile = "data",
+          .layers = {{.name = "namespaces", .state = "on", .detail = "user pid mount network ipc uts"}},
+          .timings_us = {{"fork", 850}, {"preload", 412'000}},
+          .failure = "no module named 'numpy'"};
+}
+
+Prepare full_prepare() {
+  return {.id = 1,
+          .profile = "data",
+          .preload = {"json", "numpy"},
+          .environment = {{"LANG", "C.UTF-8"}, {"MPLBACKEND", "Agg"}},
+          .namespaces = "auto",
+          .heartbeat_ms = 5000,
+          .workspace_bytes = 268'435'456,
+          .workspace_files = 10'000};
+}
+
+Exited full_exited() {
+  return {.pid = 42,
+          .status = 11,
+          .user_us = 1500,
+          .system_us = 700,
+          .max_rss_bytes = 31'457'280,
+          .minor_faults = 900,
+          .major_faults = 2};
+}
+
+Heartbeat full_heartbeat() {
+  return {
+      .seq = 7, .rss_bytes = 41'943'040, .cpu_percent = 99.5, .threads = 3, .namespace_names = 12, .uptime_ms = 35'000};
+}
+
+Execute full_execute() {
+  return {.id = 5,
+          .run_id = std::string(kRun),
+          .session = "notebook-1",
+          .profile = "base",
+          .mode = "cell",
+          .code = {"print('h\xC3\xA9')\n"},
+          .filename = "first.py",
+          .arguments = {"--size", "3"},
+          .standard_input = true,
+          .timeout_ms = 2000,
+          .output_bytes = 65'536,
+          .output_policy = "truncate"};
+}
+
+Output full_output() {
+  return {.run_id = std::string(kRun), .stream = 2, .seq = 9, .offset = 4096, .late = true, .data = {"\xFFraw\n"}};
+}
+
+Display full_display() {
+  return {.id = 3,
+          .run_id = std::string(kRun),
+          .display_id = "progress",
+          .update = true,
+          .data = {{"image/png", {"\x89PNG"}}, {"text/plain", {"<Figure>"}}},
+          .metadata_json = R"({"image/png":{"width":640}})"};
+}
+
+ResultValue full_result() {
+  return {.run_id = std::string(kRun),
+          .execution_count = 4,
+          .data = {{"text/html", {"<b>2</b>"}}, {"text/plain", {"2"}}},
+          .metadata_json = "{}"};
+}
+
+Evidence full_evidence() {
+  return {.signal = 9,
+          .exit_code = 3,
+          .limit = "wall_ms=2000",
+          .rung = "kill",
+          .detail = "did not react to the interrupt within 1 s",
+          .last_output = {"working...\n"},
+          .session_state = "fresh",
+          .layers = {{.name = "namespaces", .state = "degraded", .detail = "no user namespaces"}},
+          .output = {.stdout_bytes = 1000,
+                     .stderr_bytes = 20,
+                     .enqueued_bytes = 900,
+                     .dropped_bytes = 120,
+                     .chunks = 4,
+                     .deepest_queue_bytes = 512,
+                     .pending_bytes = 64},
+          .namespace_names = 12,
+          .late_interrupts = 1,
+          .left_threads = 2,
+          .awaited = true,
+          .retry = true};
+}
+
+Finished full_finished() {
+  return {.run_id = std::string(kRun),
+          .verdict = Verdict::kTimeout,
+          .exit_status = 124,
+          .error = RaisedError{.name = "ValueError",
+                               .value = "no",
+                               .traceback = {"Traceback (most recent call last):\n", "ValueError: no\n"}},
+          .evidence = full_evidence(),
+          .usage = {.wall_us = 2'001'000,
+                    .cpu_user_us = 1'900'000,
+                    .cpu_system_us = 30'000,
+                    .queue_us = 250,
+                    .peak_memory_bytes = 52'428'800,
+                    .minor_faults = 1200,
+                    .major_faults = 1}};
+}
+
+SessionRequest full_session() {
+  return {.id = 8, .operation = "new", .session = "notebook-1", .profile = "data", .idle_timeout_ms = 60'000};
+}
+
+template <class T>
+void add(std::vector<Sample>& list, T full) {
+  list.push_back({std::string(T::kType) + "-minimal", T{}});
+  list.push_back({std::string(T::kType) + "-full", std::move(full)});
+}
+
+std::vector<Sample> make_samples() {
+  const std::string run(kRun);
+  std::vector<Sample> list;
+  add(list, full_hello());
+  add(list, full_prepare());
+  add(list, Branch{.id = 2, .name = "data-17", .workspace = "/var/lib/capsule/work/17"});
+  add(list, Branched{.re = 2, .pid = 42, .failure = "clone3: EAGAIN", .took_us = 900});
+  add(list, full_exited());
+  add(list, Sweep{.id = 6});
+  add(list, full_heartbeat());
+  add(list, full_execute());
+  add(list, Accepted{.re = 5, .run_id = run, .queued_before = 2});
+  add(list, Started{.run_id = run, .queue_us = 250, .lease = "hit"});
+  add(list, full_output());
+  add(list, Input{.run_id = run, .data = {"a line\n"}, .eof = true});
+  add(list, Credit{.run_id = run, .bytes = 65'536});
+  add(list, full_display());
+  add(list, full_result());
+  add(list, full_finished());
+  add(list, Cancel{.id = 10, .run_id = run});
+  add(list, full_session());
+  add(list, InfoRequest{.id = 11, .sections = {"pools", "queue"}});
+  add(list, Document{.re = 11, .json = {R"({"v":1})"}});
+  add(list, Ping{.id = 12, .execute = true});
+  add(list, Ack{.re = 12, .detail = "done"});
+  add(list, Shutdown{.reason = "the manager is stopping"});
+  add(list, ErrorReply{.re = 5, .code = "unavailable", .message = "the queue is full (queue.capacity = 1024)"});
+  return list;
+}
+
+}  // namespace
+
+const std::vector<Sample>& samples() {
+  static const std::vector<Sample> kSamples = make_samples();
+  return kSamples;
+}
+
+}  // namespace capsule
