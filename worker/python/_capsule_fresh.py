@@ -1,0 +1,54 @@
+"""New randomness for a worker that was forked: nothing random may repeat between two of them.
+
+Shared on purpose: the hash seed, which CPython fixes when the interpreter starts.
+"""
+import gc
+import os
+import sys
+
+
+def after_fork():
+    """Once in each new worker, on its only thread."""
+    for module, reseed in _RESEEDERS:
+        loaded = sys.modules.get(module)
+        if loaded is not None:
+            reseed(loaded)
+    gc.enable()  # the zygote keeps it off
+
+
+def _reseed_random(random):
+    random.seed()  # CPython's own hook does the same; this does not depend on it
+
+
+def _reseed_numpy(mtrand):
+    bits = os.urandom(64)
+    mtrand.seed([int.from_bytes(bits[at:at + 4], "little") for at in range(0, 64, 4)])
+
+
+def _reseed_openssl(ssl):
+    # OpenSSL notices a fork by the pid, and pids repeat from one pid namespace to the next.
+    ssl.RAND_add(os.urandom(48), 48.0)
+
+
+def _reseed_tempfile(tempfile):
+    tempfile._name_sequence = None
+    tempfile.tempdir = None  # found anew: the capsule has a /tmp of its own
+
+
+def _reseed_uuid(uuid):
+    uuid._last_timestamp = None
+    uuid._node = None
+
+
+def _reseed_multiprocessing(process):
+    process.current_process().authkey = os.urandom(32)
+
+
+_RESEEDERS = (
+    ("random", _reseed_random),
+    ("numpy.random.mtrand", _reseed_numpy),
+    ("_ssl", _reseed_openssl),
+    ("tempfile", _reseed_tempfile),
+    ("uuid", _reseed_uuid),
+    ("multiprocessing.process", _reseed_multiprocessing),
+)
