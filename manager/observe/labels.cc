@@ -65,7 +65,7 @@ std::string_view to_string(SpawnStep value) {
 
 std::string_view to_string(CancelReason value) {
   switch (value) {
-    case CancelReason::kClient: return "client";
+    case CancelReason::kCancel: return "cancel";
     case CancelReason::kTimeout: return "timeout";
     case CancelReason::kOutputLimit: return "output_limit";
     case CancelReason::kClientGone: return "client_gone";

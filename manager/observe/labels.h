@@ -61,8 +61,8 @@ std::string_view to_string(SpawnStep value);
 enum class Breaker { kClosed, kOpen };
 
 // Who or what wanted a run ended.
-enum class CancelReason { kClient, kTimeout, kOutputLimit, kClientGone, kShutdown };
-inline constexpr std::array kAllCancelReasons{CancelReason::kClient, CancelReason::kTimeout, CancelReason::kOutputLimit,
+enum class CancelReason { kCancel, kTimeout, kOutputLimit, kClientGone, kShutdown };
+inline constexpr std::array kAllCancelReasons{CancelReason::kCancel, CancelReason::kTimeout, CancelReason::kOutputLimit,
                                               CancelReason::kClientGone, CancelReason::kShutdown};
 std::string_view to_string(CancelReason value);
 

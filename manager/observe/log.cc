@@ -53,7 +53,7 @@ std::string json_quote(std::string_view value) {
 bool needs_quotes(std::string_view value) {
   if (value.empty()) return true;
   for (const char c : value) {
-    if (c <= ' ' || c == '=' || c == '"' || c == '\\' || c == '\x7f') return true;
+    if (static_cast<unsigned char>(c) <= ' ' || c == '=' || c == '"' || c == '\\') return true;
   }
   return false;
 }

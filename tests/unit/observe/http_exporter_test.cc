@@ -1,0 +1,196 @@
+// A real listener on loopback and clients on the same loop: one thread, no waiting but for the sockets themselves.
+#include "manager/observe/http_exporter.h"
+
+#include <fcntl.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+#include <catch2/catch.hpp>
+#include <memory>
+#include <vector>
+
+namespace capsule {
+namespace {
+
+namespace asio = boost::asio;
+using tcp = asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr seconds kTestDeadline{20};
+
+HttpHandlers test_handlers() {
+  return {[] { return std::string("capsule_x 1\n"); }, [] { return Health{"ready", true}; }};
+}
+
+uint16_t port_of(const HttpExporter& exporter) {
+  const std::string address = exporter.address();
+  return static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+}
+
+class Client {
+ public:
+  Client(asio::io_context& loop, const HttpExporter& exporter) : loop_(loop), socket_(loop) {
+    socket_.connect({asio::ip::make_address("127.0.0.1"), port_of(exporter)});
+  }
+
+  void send(const std::string& text) {
+    error_code ignored;  // the server may already have closed
+    asio::write(socket_, asio::buffer(text), ignored);
+  }
+  void finish_sending() { socket_.shutdown(tcp::socket::shutdown_send); }
+
+  // Runs the loop until the server closes; everything it said.
+  std::string read_to_end() {
+    std::string text;
+    bool done = false;
+    asio::async_read(socket_, asio::dynamic_buffer(text), [&](error_code, size_t) { done = true; });
+    loop_.restart();
+    while (!done && loop_.run_one_for(kTestDeadline) > 0) {
+    }
+    REQUIRE(done);
+    return text;
+  }
+
+ private:
+  asio::io_context& loop_;
+  tcp::socket socket_;
+};
+
+struct Fixture {
+  asio::io_context loop;
+  std::shared_ptr<HttpExporter> exporter = HttpExporter::listen(loop, "127.0.0.1:0", test_handlers()).value();
+
+  std::string ask(const std::string& request) {
+    Client client(loop, *exporter);
+    client.send(request);
+    return client.read_to_end();
+  }
+};
+
+TEST_CASE_METHOD(Fixture, "a scrape gets the metrics", "[http]") {
+  const std::string answer = ask("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  CHECK(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+  CHECK(answer.find("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n") != std::string::npos);
+  CHECK(answer.ends_with("\r\n\r\ncapsule_x 1\n"));
+}
+
+TEST_CASE_METHOD(Fixture, "HEAD has the length and no body", "[http]") {
+  const std::string answer = ask("HEAD /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  CHECK(answer.find("Content-Length: 12\r\n") != std::string::npos);
+  CHECK(answer.ends_with("\r\n\r\n"));
+}
+
+TEST_CASE_METHOD(Fixture, "a connection serves several requests, also pipelined ones", "[http]") {
+  const std::string answer =
+      ask("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+          "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
+          "GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  CHECK(answer.find("{\"state\":\"ready\"}") != std::string::npos);
+  CHECK(answer.find("capsule_x 1\n") != std::string::npos);
+  CHECK(answer.find("HTTP/1.1 404 Not Found\r\n") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Fixture, "wrong methods and hosts are refused in HTTP's own words", "[http]") {
+  const std::string post = ask("POST /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  CHECK(post.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"));
+  CHECK(post.find("Allow: GET, HEAD\r\n") != std::string::npos);
+  CHECK(ask("GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").starts_with("HTTP/1.1 421 "));
+  CHECK(ask("GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .starts_with("HTTP/1.1 400 "));
+}
+
+TEST_CASE_METHOD(Fixture, "headers and bodies beyond their limits are refused", "[http]") {
+  const std::string padding(2 * HttpExporter::kHeaderBytes, 'x');
+  CHECK(ask("GET / HTTP/1.1\r\nHost: localhost\r\nX: " + padding + "\r\n\r\n").starts_with("HTTP/1.1 431 "));
+  CHECK(ask("GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000\r\n\r\n" + std::string(2000, 'x'))
+            .starts_with("HTTP/1.1 413 "));
+}
+
+TEST_CASE_METHOD(Fixture, "garbage gets 400 and the end of the connection", "[http]") {
+  CHECK(ask("\x01\x02 garbage\r\n\r\n").starts_with("HTTP/1.1 400 "));
+  CHECK(ask("GET / HTTP/9.9\r\n\r\n").starts_with("HTTP/1.1 400 "));
+}
+
+TEST_CASE_METHOD(Fixture, "a client that leaves in the middle of a request costs nothing", "[http]") {
+  Client client(loop, *exporter);
+  client.send("GET /met");
+  client.finish_sending();
+  CHECK(client.read_to_end().empty());
+  CHECK(ask("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").starts_with("HTTP/1.1 200 "));
+}
+
+TEST_CASE("a client that says nothing is cut off at the deadline", "[http]") {
+  asio::io_context loop;
+  const auto exporter =
+      HttpExporter::listen(loop, "127.0.0.1:0", test_handlers(), {.connections = 4, .deadline = milliseconds(20)});
+  REQUIRE(exporter.has_value());
+  Client silent(loop, **exporter);
+  CHECK(silent.read_to_end().empty());
+  Client slow(loop, **exporter);
+  slow.send("GET / HT");
+  CHECK(slow.read_to_end().empty());
+}
+
+TEST_CASE("connections beyond the limit are closed, and the place of one that left is free again", "[http]") {
+  asio::io_context loop;
+  const auto exporter = HttpExporter::listen(loop, "127.0.0.1:0", test_handlers(), {.connections = 1});
+  REQUIRE(exporter.has_value());
+  const std::string request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  Client first(loop, **exporter);
+  Client second(loop, **exporter);
+  CHECK(second.read_to_end().empty());
+  first.send(request);
+  first.finish_sending();
+  CHECK(first.read_to_end().starts_with("HTTP/1.1 200 "));
+  while (loop.poll_one() > 0) {
+  }
+  Client third(loop, **exporter);
+  third.send(request);
+  CHECK(third.read_to_end().starts_with("HTTP/1.1 200 "));
+}
+
+TEST_CASE("only loopback addresses are listened on", "[http]") {
+  asio::io_context loop;
+  for (const char* address : {"0.0.0.0:0", "[::]:0", "10.1.2.3:0", "example.org:80", "127.0.0.1",
+                              "127.0.0.1:", "127.0.0.1:port", "127.0.0.1:70000", ":80", "127.0.0.1:-1", "[::1:80"}) {
+    INFO(address);
+    const auto exporter = HttpExporter::listen(loop, address, test_handlers());
+    REQUIRE_FALSE(exporter.has_value());
+    CHECK(exporter.error().message.find(address) != std::string::npos);
+  }
+  CHECK(HttpExporter::listen(loop, "localhost:0", test_handlers()).has_value());
+}
+
+TEST_CASE("a port that is taken is an error", "[http]") {
+  asio::io_context loop;
+  const auto first = HttpExporter::listen(loop, "127.0.0.1:0", test_handlers());
+  REQUIRE(first.has_value());
+  CHECK_FALSE(HttpExporter::listen(loop, (*first)->address(), test_handlers()).has_value());
+}
+
+TEST_CASE("after close the loop runs dry, and clients see the end", "[http]") {
+  asio::io_context loop;
+  auto exporter = HttpExporter::listen(loop, "127.0.0.1:0", test_handlers()).value();
+  Client client(loop, *exporter);
+  client.send("GET /");
+  while (loop.poll_one() > 0) {
+  }
+  exporter->close();
+  CHECK(exporter->address().empty());
+  CHECK(client.read_to_end().empty());
+  loop.restart();
+  loop.run_for(kTestDeadline);
+  CHECK(loop.stopped());
+}
+
+TEST_CASE("dropping the exporter is closing it", "[http]") {
+  asio::io_context loop;
+  HttpExporter::listen(loop, "127.0.0.1:0", test_handlers()).value().reset();
+  loop.run_for(kTestDeadline);
+  CHECK(loop.stopped());
+}
+
+}  // namespace
+}  // namespace capsule
