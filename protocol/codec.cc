@@ -174,8 +174,17 @@ class Reader {
       return true;
     }
   }
+  // msgpack-cxx writes a double that is a whole number as an integer, and so do other libraries.
   bool get(const msgpack::object& o, double& into) {
-    if (o.type != msgpack::type::FLOAT32 && o.type != msgpack::type::FLOAT64) return error_.set("is not a float");
+    if (o.type == msgpack::type::POSITIVE_INTEGER) {
+      into = static_cast<double>(o.via.u64);
+      return true;
+    }
+    if (o.type == msgpack::type::NEGATIVE_INTEGER) {
+      into = static_cast<double>(o.via.i64);
+      return true;
+    }
+    if (o.type != msgpack::type::FLOAT32 && o.type != msgpack::type::FLOAT64) return error_.set("is not a number");
     into = o.via.f64;
     if (!(into >= -1e300 && into <= 1e300)) return error_.set("is not a finite number");
     return true;

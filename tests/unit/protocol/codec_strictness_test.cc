@@ -82,8 +82,8 @@ TEST_CASE("values of a wrong type are refused") {
         "document: 'json' is not binary");
   CHECK(refusal(message("info", 2, str("id") + "\x01" + str("sections") + str("pools"))) ==
         "info: 'sections' is not an array");
-  CHECK(refusal(message("heartbeat", 2, str("seq") + "\x01" + str("cpu_percent") + "\x01")) ==
-        "heartbeat: 'cpu_percent' is not a float");
+  CHECK(refusal(message("heartbeat", 2, str("seq") + "\x01" + str("cpu_percent") + str("1"))) ==
+        "heartbeat: 'cpu_percent' is not a number");
 }
 
 TEST_CASE("numbers out of range are refused, the ends of the range are taken") {

@@ -42,6 +42,17 @@ TEST_CASE("the largest and the smallest numbers survive") {
   CHECK(decode(encode(exited)) == exited);
 }
 
+TEST_CASE("a number that happens to be whole is still the number it was") {
+  for (const double percent : {100.0, 1.0, -3.0, 0.5, 6520832.0, 1e20}) {
+    const Message beat = Heartbeat{.seq = 1, .cpu_percent = percent};
+    CHECK(decode(encode(beat)) == beat);
+  }
+  const auto float32 = decode(raw::message(
+      "heartbeat", 2, raw::str("seq") + "\x01" + raw::str("cpu_percent") + std::string("\xCA\x3F\x00\x00\x00", 5)));
+  REQUIRE(float32);
+  CHECK(std::get<Heartbeat>(*float32).cpu_percent == 0.5);
+}
+
 TEST_CASE("code of the largest size fits into one frame") {
   const Message execute = Execute{.code = {std::string(limits::kCodeBytes, 'x')}};
   const std::string payload = encode(execute);
