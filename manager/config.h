@@ -2,7 +2,8 @@
 //
 // Every knob (name, unit, default, bounds, sentence) is one row of the table in config_table.cc and nowhere else; a
 // Config is therefore made by default_config() or parse_config() only, the members have no defaults of their own.
-// Immutable once made: the rooms keep copies of the parts they need. A duration of 0 means "off" where the table says so.
+// Immutable once made: the rooms keep copies of the parts they need. A duration of 0 means "off" where the table says
+// so.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +24,7 @@ inline constexpr size_t kConfigBytes = 1u << 20;  // a configuration file; a lar
 inline constexpr size_t kProfiles = 32;           // built-in ones included
 inline constexpr size_t kPreloadModules = 256;    // of one profile
 inline constexpr size_t kModuleNameBytes = 128;
-inline constexpr size_t kKnobTextBytes = 4096;    // a text value: a path, an address
+inline constexpr size_t kKnobTextBytes = 4096;  // a text value: a path, an address
 
 // What an acquirer gets when every worker a pool may have is in use.
 enum class Exhaustion { kWait, kFailFast };
@@ -147,9 +148,9 @@ Result<Config> parse_config(std::string_view toml_text, std::string file_name);
 using KnobValue = std::variant<uint64_t, double, std::string>;
 
 struct KnobInfo {
-  std::string name;  // "pool.warm"; "profiles.data.pool.warm" where a profile differs from the top-level value
-  std::string unit;  // "s", "bytes", "workers", …; empty for text
-  KnobValue value, standard;     // `standard` is the built-in default
+  std::string name;           // "pool.warm"; "profiles.data.pool.warm" where a profile differs from the top-level value
+  std::string unit;           // "s", "bytes", "workers", …; empty for text
+  KnobValue value, standard;  // `standard` is the built-in default
   std::optional<KnobValue> min;  // none for text
   std::optional<KnobValue> max;
   std::vector<std::string> choices;  // for text that is one of a few words

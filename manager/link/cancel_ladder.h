@@ -32,11 +32,13 @@ class CancelLadder {
 
   std::optional<StopReason> reason() const { return reason_; }
   Rung rung() const { return rung_; }  // the highest one used so far
+  bool has_interrupted() const { return has_interrupted_; }
 
  private:
   Duration grace_;
   std::optional<StopReason> reason_;
   Rung rung_ = Rung::kNone;
+  bool has_interrupted_ = false;
   TimePoint kill_at_{};
 };
 

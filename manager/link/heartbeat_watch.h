@@ -32,12 +32,12 @@ class HeartbeatWatch {
 
   // Lost is final. Asks for nothing but the time, so it may be called at any time.
   WorkerHealth check(TimePoint now);
-  // When to check again; TimePoint::max() while suspended or once lost.
+  // When to check again, `now` at the earliest; TimePoint::max() while suspended or once lost.
   TimePoint next_check(TimePoint now) const;
 
   TimePoint last_beat() const { return last_beat_; }
   uint64_t beats() const { return beats_; }
-  uint64_t missed(TimePoint now) const;            // in a row
+  uint64_t missed(TimePoint now) const;              // in a row
   uint64_t suspected() const { return suspected_; }  // times it turned from ok to suspect
 
  private:

@@ -47,18 +47,21 @@ class RunEnding {
   // A closed link usually means a death whose status is still on its way through the keeper; after so long without
   // one it is worker_lost.
   static constexpr milliseconds kStatusWait{500};
+  // A kill whose death nobody confirms ends the run all the same after so long: a stuck keeper must not keep it.
+  static constexpr seconds kKillWait{5};
 
   explicit RunEnding(RunLimits limits) : limits_(limits), ladder_(limits.grace) {}
 
   void started(TimePoint now);  // `execute` is sent; the wall clock runs
 
   StopAction stop(StopReason reason, TimePoint now);
-  StopAction kill(StopReason reason);
-  StopAction check(TimePoint now);  // wall clock, grace, kStatusWait
+  StopAction kill(StopReason reason, TimePoint now);
+  StopAction check(TimePoint now);  // wall clock, grace, kStatusWait, kKillWait
   TimePoint next_check() const;     // TimePoint::max(): no timer needed
 
-  // The worker's `finished`. `exit_status` is the program's own (SystemExit code), used for `exit` only.
-  void claimed(Verdict claim, int exit_status);
+  // The worker's `finished`. `exit_status` is the program's own (SystemExit code), used for `exit` only. A claim that
+  // no worker may make is answered like lost(kProtocol).
+  StopAction claimed(Verdict claim, int exit_status);
   void died(WaitStatus status);
   void link_closed(TimePoint now);
   // kKill when the worker may be alive and nobody has killed it yet.
@@ -70,9 +73,10 @@ class RunEnding {
   const CancelLadder& ladder() const { return ladder_; }
 
  private:
+  StopAction note_kill(StopAction action, TimePoint now);
   void end(Ending ending);
-  void end_stopped(Rung rung);  // with the verdict of the ladder's reason
-  StopAction end_and_kill(Ending ending);
+  void end_stopped(Rung rung, int signal, std::string detail);  // with the verdict of the ladder's reason
+  StopAction end_lost(Verdict verdict, Rung rung, std::string detail);
   std::string limit_text(StopReason reason) const;
 
   RunLimits limits_;

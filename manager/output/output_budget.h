@@ -22,8 +22,8 @@ enum class Stream : uint32_t { kStdout = 1, kStderr = 2 };  // as on the wire
 struct Admission {
   size_t forward = 0;
   size_t drop = 0;
-  uint64_t seq = 0;     // of the forwarded bytes; no number is used up when forward is 0
-  uint64_t offset = 0;  // of the chunk's first byte in its stream; dropped bytes count
+  uint64_t seq = 0;       // of the forwarded bytes; no number is used up when forward is 0
+  uint64_t offset = 0;    // of the chunk's first byte in its stream; dropped bytes count
   bool stop_run = false;  // true once: the limit was just passed and the policy is `stop`
 };
 

@@ -1,10 +1,10 @@
 // Keeps a profile that cannot start from being started over and over. Pure; one thread; one for each profile.
 //
-// Told only of deaths that user code cannot have caused: at start, in warm-up, parked, in health checks, and of zygotes.
-// `breaker.deaths` of them within `breaker.window` open it: nothing is started until a backoff is over, then one try
-// is allowed (half-open). The try's success closes it, its death opens it again for twice as long.
-// The backoff is a random time from the upper half of its step, within [backoff_min, backoff_max]; it starts from the
-// bottom again when a whole window went by without a death.
+// Told only of deaths that user code cannot have caused: at start, in warm-up, parked, in health checks, and of
+// zygotes. `breaker.deaths` of them within `breaker.window` open it: nothing is started until a backoff is over, then
+// one try is allowed (half-open). The try's success closes it, its death opens it again for twice as long. The backoff
+// is a random time from the upper half of its step, within [backoff_min, backoff_max]; it starts from the bottom again
+// when a whole window went by without a death.
 #pragma once
 
 #include <cstddef>
@@ -30,9 +30,9 @@ class Breaker {
   // When an open one turns half-open, for a timer and for people; TimePoint::max() when it is not open.
   TimePoint retry_at(TimePoint now) const;
 
-  void start_began(TimePoint now);      // a zygote, capsule or worker start; only a half-open one takes note
-  void start_succeeded(TimePoint now);  // it became ready
-  void start_dropped();                 // we ended it ourselves: neither success nor death
+  void start_began(TimePoint now);           // a zygote, capsule or worker start; only a half-open one takes note
+  void start_succeeded(TimePoint now);       // it became ready
+  void start_dropped();                      // we ended it ourselves: neither success nor death
   void death(TimePoint now, double random);  // random in [0, 1)
 
   size_t deaths(TimePoint now) const;  // within the window

@@ -21,8 +21,8 @@ namespace capsule {
 
 using WorkerId = uint64_t;
 
-inline constexpr size_t kStartsAtOnce = 2;          // forks compete with the runs for the processors
-inline constexpr milliseconds kRefillDelay{2};      // refilling keeps off a burst as long as half the stock is there
+inline constexpr size_t kStartsAtOnce = 2;      // forks compete with the runs for the processors
+inline constexpr milliseconds kRefillDelay{2};  // refilling keeps off a burst as long as half the stock is there
 
 // A never-used worker in the stock.
 struct IdleWorker {
@@ -36,14 +36,14 @@ struct PoolView {
   std::vector<IdleWorker> ready;  // only those that can be leased; one in a health check counts as `checking`
   size_t checking = 0;
   size_t starting_workers = 0;
-  size_t leased = 0;         // by one-shot runs
+  size_t leased = 0;  // by one-shot runs
   size_t session_workers = 0;
   size_t ready_capsules = 0;
   size_t starting_capsules = 0;
-  size_t waiting = 0;        // acquirers without a worker
-  bool zygote_ready = false;   // can make capsules; ready capsules can be used without it
-  size_t starts_allowed = 0;   // Breaker::starts_allowed
-  TimePoint last_acquire{};    // of a worker, hit or miss; the pool's start when there was none
+  size_t waiting = 0;         // acquirers without a worker
+  bool zygote_ready = false;  // can make capsules; ready capsules can be used without it
+  size_t starts_allowed = 0;  // Breaker::starts_allowed
+  TimePoint last_acquire{};   // of a worker, hit or miss; the pool's start when there was none
 };
 
 enum class RetireReason {
@@ -59,7 +59,7 @@ struct Retirement {
 };
 
 struct PoolDecision {
-  size_t workers_to_start = 0;   // in as many of the ready capsules
+  size_t workers_to_start = 0;  // in as many of the ready capsules
   size_t capsules_to_start = 0;
   std::vector<Retirement> retire;
   size_t capsules_to_retire = 0;

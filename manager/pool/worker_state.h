@@ -19,7 +19,7 @@ inline constexpr std::array kAllWorkerStates{WorkerState::kStarting, WorkerState
 std::string_view to_string(WorkerState state);  // starting, idle, leased, retiring, gone
 
 enum class WorkerEvent {
-  kReady,     // hello and warm-up are done
+  kReady,  // hello and warm-up are done
   kLeased,
   kReturned,  // a session's run is over and the session keeps the worker
   kRetired,   // we want it to end, for whatever reason

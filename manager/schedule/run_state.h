@@ -10,13 +10,13 @@ namespace capsule {
 
 enum class RunState {
   kQueued,
-  kLeased,    // has a worker; the code is not yet on its way
+  kLeased,  // has a worker; the code is not yet on its way
   kRunning,
   kDraining,  // ended; its pipes are being read to the end, its verdict is not yet out
   kFinished,
 };
-inline constexpr std::array kAllRunStates{RunState::kQueued, RunState::kLeased, RunState::kRunning,
-                                          RunState::kDraining, RunState::kFinished};
+inline constexpr std::array kAllRunStates{RunState::kQueued, RunState::kLeased, RunState::kRunning, RunState::kDraining,
+                                          RunState::kFinished};
 std::string_view to_string(RunState state);  // queued, leased, running, draining, finished
 
 enum class RunEvent {

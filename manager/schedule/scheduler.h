@@ -57,7 +57,7 @@ class Scheduler {
   size_t depth() const { return queue_.size(); }
   size_t running() const { return active_.size(); }
   size_t queued_of_session(const std::string& session) const { return queue_.count_of_session(session); }
-  Duration oldest_wait(TimePoint now) const;           // zero when nothing is queued
+  Duration oldest_wait(TimePoint now) const;  // zero when nothing is queued
   std::optional<TimePoint> next_deadline() const { return queue_.next_deadline(); }
   std::vector<std::pair<ClientKey, size_t>> by_client() const;  // who has how many queued
   uint64_t rejected() const { return rejected_; }               // by submit(), ever

@@ -22,10 +22,10 @@ std::string_view to_string(SessionState state);  // starting, ready, busy, rolle
 enum class SessionEvent {
   kWorkerReady,  // it has a worker (again)
   kRunStarted,
-  kRunEnded,     // and the worker is still good
-  kWorkerLost,   // its worker died, was killed or recycled; in or between runs, or before it was ready
-  kReset,        // its owner wants a fresh namespace; refused while busy
-  kClosed,       // removed, idle for too long, shutdown
+  kRunEnded,    // and the worker is still good
+  kWorkerLost,  // its worker died, was killed or recycled; in or between runs, or before it was ready
+  kReset,       // its owner wants a fresh namespace; refused while busy
+  kClosed,      // removed, idle for too long, shutdown
 };
 inline constexpr std::array kAllSessionEvents{SessionEvent::kWorkerReady, SessionEvent::kRunStarted,
                                               SessionEvent::kRunEnded,    SessionEvent::kWorkerLost,

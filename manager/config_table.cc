@@ -1,0 +1,150 @@
+#include "manager/config_table.h"
+
+#include "base/bytes.h"
+
+namespace capsule {
+namespace {
+
+using P = ProfileSettings;
+
+template <auto Part, auto Member>
+auto& own(Config& config) {  // may differ between profiles
+  return config.defaults.*Part.*Member;
+}
+template <auto Part, auto Member>
+auto& one(Config& config) {  // one for the whole manager
+  return config.*Part.*Member;
+}
+std::string& default_profile(Config& config) { return config.default_profile; }
+
+constexpr double kMi = double{kMiB};
+constexpr double kTi = double{kGiB} * 1024;
+constexpr double kDay = 86400;
+constexpr double kSocketPathBytes = 107;  // sun_path
+constexpr double kTextBytes = double{kKnobTextBytes};
+constexpr std::array<std::string_view, 4> kLogWords{"debug", "info", "warning", "error"};
+
+// name, unit, where it lives, default, min, max, what it does
+// clang-format off
+constexpr Knob kTable[] = {
+    {"default_profile", "", &default_profile, "", 0, 64,
+     "The profile of runs and sessions that name none; empty: data when its modules can be had, else base."},
+
+    {"pool.warm", "workers", &own<&P::pool, &PoolConfig::warm>, 2, 0, 256,
+     "Ready workers to keep in stock, each a fresh interpreter that has run a no-op."},
+    {"pool.capsules", "capsules", &own<&P::pool, &PoolConfig::capsules>, 2, 0, 256,
+     "Ready sandboxes without a worker to keep in stock."},
+    {"pool.min", "workers", &own<&P::pool, &PoolConfig::min>, 0, 0, 256,
+     "What each stock shrinks to when nothing is acquired for pool.idle_timeout_s; never more than its own target."},
+    {"pool.max", "workers", &own<&P::pool, &PoolConfig::max>, 64, 1, 1024,
+     "Workers of the profile at most: starting, ready, running and those of sessions."},
+    {"pool.idle_timeout_s", "s", &own<&P::pool, &PoolConfig::idle_timeout>, 600, 0, 30 * kDay,
+     "After so long without an acquisition the stocks shrink to pool.min; 0: never."},
+    {"pool.acquire_timeout_s", "s", &own<&P::pool, &PoolConfig::acquire_timeout>, 30, 0.01, kDay,
+     "How long a run or a session waits for a worker before it is rejected."},
+    {"pool.exhaustion", "", &own<&P::pool, &PoolConfig::exhaustion>, "wait", 0, 0,
+     "What happens when pool.max workers are in use: wait for one, or reject at once.", kExhaustionWords},
+    {"pool.max_idle_age_s", "s", &own<&P::pool, &PoolConfig::max_idle_age>, 600, 0, 30 * kDay,
+     "A worker that stays unused for so long (less the jitter) is replaced by a fresh one; 0: never."},
+    {"pool.zygote_max_forks", "forks", &own<&P::pool, &PoolConfig::zygote_max_forks>, 10000, 0, 1e9,
+     "A zygote is replaced after so many forks (less the jitter); 0: never."},
+    {"pool.zygote_max_age_s", "s", &own<&P::pool, &PoolConfig::zygote_max_age>, 3600, 0, 365 * kDay,
+     "A zygote is replaced after so long (less the jitter); 0: never."},
+    {"pool.zygote_jitter_ratio", "ratio", &own<&P::pool, &PoolConfig::zygote_jitter_ratio>, 0.1, 0, 0.9,
+     "Each zygote and each idle worker takes a random part of up to this ratio off its limits."},
+    {"pool.session_max_age_s", "s", &own<&P::pool, &PoolConfig::session_max_age>, 0, 0, 365 * kDay,
+     "A session's worker is replaced between runs after so long, with a fresh namespace; 0: never."},
+    {"pool.session_max_rss_bytes", "bytes", &own<&P::pool, &PoolConfig::session_max_rss_bytes>, 0, 0, kTi,
+     "A session's worker is replaced between runs when it holds more memory than this; 0: never."},
+    {"pool.health_interval_s", "s", &own<&P::pool, &PoolConfig::health_interval>, 30, 0, kDay,
+     "How often a ready worker has to prove itself by running a statement; 0: never."},
+
+    {"breaker.deaths", "deaths", &own<&P::breaker, &BreakerConfig::deaths>, 5, 1, 1000,
+     "So many deaths that no user code can have caused, within breaker.window_s, stop all starts of the profile."},
+    {"breaker.window_s", "s", &own<&P::breaker, &BreakerConfig::window>, 10, 0.1, 3600,
+     "How far back deaths are counted."},
+    {"breaker.backoff_min_s", "s", &own<&P::breaker, &BreakerConfig::backoff_min>, 0.1, 0.01, 3600,
+     "The shortest pause before a start is tried again; it doubles each time."},
+    {"breaker.backoff_max_s", "s", &own<&P::breaker, &BreakerConfig::backoff_max>, 30, 0.01, kDay,
+     "The longest pause before a start is tried again."},
+
+    {"run.timeout_s", "s", &own<&P::run, &RunConfig::timeout>, 300, 0, 365 * kDay,
+     "Wall-clock limit of a run that asks for none; 0: none."},
+    {"run.grace_s", "s", &own<&P::run, &RunConfig::grace>, 1, 0, 3600,
+     "How long an interrupted run may take to end before its worker is killed; 0: killed at once."},
+    {"run.output_bytes", "bytes", &own<&P::run, &RunConfig::output_bytes>, 64 * kMi, 1, kTi,
+     "Output limit of a run that asks for none; holds for the policies truncate and stop."},
+    {"run.output_policy", "", &own<&P::run, &RunConfig::output_policy>, "block", 0, 0,
+     "What happens to much output: block makes print wait for a slow reader, truncate drops and counts what is past "
+     "the limit, stop ends the run there.", kOutputPolicyWords},
+
+    {"worker.heartbeat_interval_s", "s", &own<&P::worker, &WorkerConfig::heartbeat_interval>, 5, 0.05, 600,
+     "How often each worker sends a heartbeat, whatever Python does."},
+    {"worker.suspect_after", "beats", &own<&P::worker, &WorkerConfig::suspect_after>, 2, 1, 1000,
+     "A worker is suspect after so many missed heartbeats in a row."},
+    {"worker.lost_after", "beats", &own<&P::worker, &WorkerConfig::lost_after>, 3, 2, 1001,
+     "A worker is killed and its run is worker_lost after so many; more than worker.suspect_after."},
+
+    {"sandbox.namespaces", "", &own<&P::sandbox, &SandboxConfig::namespaces>, "auto", 0, 0,
+     "Namespaces of their own for capsules: auto takes what the kernel allows and reports the rest, off takes none.",
+     kNamespaceWords},
+    {"sandbox.workspace_bytes", "bytes", &own<&P::sandbox, &SandboxConfig::workspace_bytes>, 256 * kMi, kMi, kTi,
+     "Size of a capsule's private workspace."},
+    {"sandbox.workspace_files", "files", &own<&P::sandbox, &SandboxConfig::workspace_files>, 10000, 16, 1e8,
+     "Files and directories in a capsule's private workspace at most."},
+
+    {"sessions.max", "sessions", &one<&Config::sessions, &SessionsConfig::max>, 256, 1, 10000,
+     "Open sessions of all users at most."},
+    {"sessions.idle_timeout_s", "s", &one<&Config::sessions, &SessionsConfig::idle_timeout>, 3600, 0, 365 * kDay,
+     "A session that runs nothing for so long is closed, unless it was made with a time of its own; 0: never."},
+    {"sessions.finished_runs_kept", "runs", &one<&Config::sessions, &SessionsConfig::finished_runs_kept>, 100, 0, 10000,
+     "The latest finished runs of all users that info and ps still show."},
+
+    {"queue.capacity", "runs", &one<&Config::queue, &QueueConfig::capacity>, 1024, 1, 16384,
+     "Queued runs of all clients at most; more are rejected."},
+    {"queue.per_client", "runs", &one<&Config::queue, &QueueConfig::per_client>, 256, 1, 16384,
+     "Queued runs of one connection at most; more are rejected."},
+    {"queue.max_running", "runs", &one<&Config::queue, &QueueConfig::max_running>, 0, 0, 16384,
+     "Runs under way at the same time at most, over all profiles; 0: the pools decide."},
+
+    {"client.max_connections", "connections", &one<&Config::client, &ClientConfig::max_connections>, 256, 1, 10000,
+     "Client connections at most; more are refused."},
+    {"client.frames_per_s", "frames/s", &one<&Config::client, &ClientConfig::frames_per_s>, 2000, 0, 1e7,
+     "Frames that one connection may send in the long run before reading from it pauses; 0: no limit."},
+    {"client.frame_burst", "frames", &one<&Config::client, &ClientConfig::frame_burst>, 4000, 1, 1e7,
+     "Frames that may come at once before that."},
+    {"client.bytes_per_s", "bytes/s", &one<&Config::client, &ClientConfig::bytes_per_s>, 256 * kMi, 0, kTi,
+     "Bytes that one connection may send in the long run before reading from it pauses; 0: no limit."},
+    {"client.byte_burst", "bytes", &one<&Config::client, &ClientConfig::byte_burst>, 256 * kMi, 4096, kTi,
+     "Bytes that may come at once before that."},
+    {"client.send_buffer_bytes", "bytes", &one<&Config::client, &ClientConfig::send_buffer_bytes>, 4 * kMi, 65536,
+     1024 * kMi, "Output kept for a client that does not take it; past this its runs' pipes are no longer read."},
+    {"client.hello_timeout_s", "s", &one<&Config::client, &ClientConfig::hello_timeout>, 10, 0.05, 600,
+     "A connection that has not said hello after so long is closed."},
+    {"client.partial_frame_timeout_s", "s", &one<&Config::client, &ClientConfig::partial_frame_timeout>, 30, 0.05, 3600,
+     "A connection that takes longer than this to send one whole frame is closed."},
+    {"client.stalled_timeout_s", "s", &one<&Config::client, &ClientConfig::stalled_timeout>, 60, 0.05, kDay,
+     "A client that takes nothing of its output for so long is closed."},
+
+    {"server.socket", "", &one<&Config::server, &ServerConfig::socket>, "", 0, kSocketPathBytes,
+     "Path of the Unix socket; empty: the usual place of the user or of the system."},
+    {"server.socket_group", "", &one<&Config::server, &ServerConfig::socket_group>, "", 0, 64,
+     "A group whose members may use the socket too (mode 0660); empty: the owner only (0600)."},
+    {"server.http", "", &one<&Config::server, &ServerConfig::http>, "", 0, 256,
+     "Loopback address of the metrics listener, such as 127.0.0.1:9123; empty: none."},
+    {"server.state_dir", "", &one<&Config::server, &ServerConfig::state_dir>, "", 0, kTextBytes,
+     "Directory for what must outlive the manager; empty: the usual place."},
+    {"server.private_idle_exit_s", "s", &one<&Config::server, &ServerConfig::private_idle_exit>, 60, 0.05, kDay,
+     "A private manager ends after so long without clients, runs and sessions."},
+    {"server.drain_timeout_s", "s", &one<&Config::server, &ServerConfig::drain_timeout>, 30, 0, kDay,
+     "How long a shutdown waits for runs under way before it aborts them."},
+    {"server.log_level", "", &one<&Config::server, &ServerConfig::log_level>, "info", 0, 16,
+     "The least important records that are logged.", kLogWords},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const Knob> all_knobs() { return kTable; }
+
+}  // namespace capsule
