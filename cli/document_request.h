@@ -1,0 +1,15 @@
+// Requests that are answered by a JSON document.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "cli/client.h"
+
+namespace capsule::cli {
+
+// The document's text. `request` gets its id here.
+Result<std::string> request_document(Client& client, SessionRequest request);
+Result<std::string> request_document(Client& client, InfoRequest request);
+
+}  // namespace capsule::cli

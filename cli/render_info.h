@@ -1,0 +1,20 @@
+// The manager's JSON documents as text for people. Pure: JSON text in, text out; a document that is not what it should
+// be is an error, a field that is missing shows as "-".
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace capsule::cli {
+
+enum class RunFilter { kActive, kAll };
+
+Result<std::string> render_info(std::string_view json);                      // the sections that are there, in order
+Result<std::string> render_sessions(std::string_view json);                  // `session ls`
+Result<std::string> render_runs(std::string_view json, RunFilter filter);    // `ps`
+Result<std::string> runs_document(std::string_view json, RunFilter filter);  // `ps --json`
+Result<std::string> session_id_text(std::string_view json);                  // `session new`: the id and a newline
+
+}  // namespace capsule::cli

@@ -1,0 +1,80 @@
+// How the options of `run` and `exec` are spelled.
+#include <CLI/CLI.hpp>
+#include <map>
+
+#include "cli/arguments.h"
+#include "cli/run_request.h"
+#include "cli/size_text.h"
+
+namespace capsule::cli {
+namespace {
+
+const std::map<std::string, ShowResult> kShowResults{
+    {"auto", ShowResult::kAuto}, {"always", ShowResult::kAlways}, {"never", ShowResult::kNever}};
+
+template <class Parse>
+auto checked(Parse parse, uint64_t& into) {
+  return [parse, &into](const std::string& text) {
+    const Result<uint64_t> value = parse(text);
+    if (!value) throw CLI::ValidationError(value.error().message);
+    into = *value;
+  };
+}
+
+void add_code_options(CLI::App& app, RunOptions& into) {
+  app.add_option("-c", into.code, "Code to run")->option_text("CODE");
+  app.add_option("FILE", into.file, "A file to run; - reads the code from standard input");
+}
+
+void add_limits(CLI::App& app, RunOptions& into) {
+  app.add_option_function<std::string>("--timeout", checked(parse_seconds_as_ms, into.timeout_ms),
+                                       "Wall-clock limit in seconds (default: the profile's)")
+      ->option_text("SECONDS");
+  app.add_option_function<std::string>("--output-limit", checked(parse_size_bytes, into.output_bytes),
+                                       "Output limit in bytes; 64KiB, 10M (default: the profile's)")
+      ->option_text("BYTES");
+  app.add_option("--output-policy", into.output_policy, "At the output limit: block, truncate or stop")
+      ->check(CLI::IsMember({"block", "truncate", "stop"}))
+      ->option_text("POLICY");
+}
+
+void add_output_options(CLI::App& app, RunOptions& into) {
+  CLI::Option* json = app.add_flag_callback(
+      "--json", [&into] { into.format = RunFormat::kDocument; }, "Print one JSON document at the end");
+  app.add_flag_callback(
+         "--events", [&into] { into.format = RunFormat::kEvents; }, "Print one line of JSON per event, as they come")
+      ->excludes(json);
+  app.add_option("--show-result", into.show_result, "Print the last value: auto, always or never (auto: not for files)")
+      ->transform(CLI::CheckedTransformer(kShowResults).description(""))
+      ->option_text("WHEN");
+  app.add_option("--display-dir", into.display_dir, "Save pictures, HTML and the like to this directory")
+      ->option_text("DIR");
+  app.add_flag_callback(
+      "--escape", [&into] { into.control_characters = ControlCharacters::kEscape; },
+      "Escape control characters in the output");
+}
+
+}  // namespace
+
+void add_run_options(CLI::App& app, RunOptions& into) {
+  add_code_options(app, into);
+  app.add_option("--profile", into.profile, "The profile to run in (default: the manager's)")->option_text("NAME");
+  add_limits(app, into);
+  app.add_flag_callback(
+      "--no-stdin", [&into] { into.standard_input = StandardInput::kNone; }, "Give the program end-of-file at once");
+  add_output_options(app, into);
+  add_socket_option(app, into.socket);
+}
+
+void add_exec_options(CLI::App& app, RunOptions& into) {
+  app.add_option("SESSION", into.session, "The session's id")->required();
+  add_code_options(app, into);
+  add_limits(app, into);
+  app.add_flag_callback(
+      "--stdin", [&into] { into.standard_input = StandardInput::kForward; },
+      "Forward standard input (default: end-of-file)");
+  add_output_options(app, into);
+  add_socket_option(app, into.socket);
+}
+
+}  // namespace capsule::cli

@@ -1,0 +1,57 @@
+#include "cli/run_to_end.h"
+
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+
+#include "cli/cancel_signals.h"
+#include "cli/event_lines.h"
+#include "cli/exit_code.h"
+#include "cli/final_document.h"
+#include "cli/report.h"
+#include "cli/run_stream.h"
+
+namespace capsule::cli {
+namespace {
+
+Format error_format(const RunOptions& options) {
+  return options.format == RunFormat::kText ? Format::kText : Format::kJson;
+}
+
+Result<std::unique_ptr<RunView>> make_view(const RunOptions& options, StdioWriter& stdio) {
+  switch (options.format) {
+    case RunFormat::kDocument: return std::make_unique<FinalDocument>(stdio);
+    case RunFormat::kEvents: return std::make_unique<EventLines>(stdio);
+    case RunFormat::kText: break;
+  }
+  std::optional<DisplayFiles> files;
+  if (!options.display_dir.empty()) {
+    Result<DisplayFiles> opened = DisplayFiles::open(options.display_dir);
+    if (!opened) return tl::unexpected(opened.error());
+    files = std::move(*opened);
+  }
+  const TextViewOptions text{.control_characters = options.control_characters, .result_text = result_text_for(options)};
+  return std::make_unique<TextView>(stdio, text, std::move(files));
+}
+
+}  // namespace
+
+int run_to_end(const RunOptions& options, WhenNobodyListens policy) {
+  Execute request = execute_from(options);
+  Result<std::string> code = read_code(options, STDIN_FILENO);
+  if (!code) return report(code.error(), error_format(options));
+  request.code.value = std::move(*code);
+  Result<Client> client = connect_to_manager(options.socket, policy);
+  if (!client) return report(client.error(), error_format(options));
+  const Result<CancelSignals> signals = CancelSignals::install();
+  if (!signals) return report(signals.error(), error_format(options));
+  StdioWriter stdio(STDOUT_FILENO, STDERR_FILENO, signals->fd());
+  const Result<std::unique_ptr<RunView>> view = make_view(options, stdio);
+  if (!view) return report(view.error(), error_format(options));
+  const RunEnd end = run_stream(*client, std::move(request), STDIN_FILENO, **view, stdio);
+  if (end.problem) report(*end.problem, error_format(options));
+  return end.exit_status;
+}
+
+}  // namespace capsule::cli

@@ -1,0 +1,120 @@
+#include <CLI/CLI.hpp>
+
+#include "cli/arguments.h"
+#include "cli/command.h"
+#include "cli/connect.h"
+#include "cli/document_request.h"
+#include "cli/exit_code.h"
+#include "cli/render_info.h"
+#include "cli/size_text.h"
+
+namespace capsule::cli {
+namespace {
+
+struct SessionOptions {
+  CommonOptions common;
+  SessionRequest request;
+  std::vector<std::string> sessions;  // rm, reset
+};
+
+std::string with_newline(std::string text) {
+  if (!text.ends_with('\n')) text += '\n';
+  return text;
+}
+
+int show(const Result<std::string>& rendered, Format format) {
+  return rendered ? print(*rendered) : report(rendered.error(), format);
+}
+
+int make_session(Client& client, const SessionOptions& options) {
+  const Result<std::string> document = request_document(client, options.request);
+  if (!document) return report(document.error(), options.common.format);
+  if (options.common.format == Format::kJson) return print(with_newline(*document));
+  return show(session_id_text(*document), options.common.format);
+}
+
+int list_sessions(Client& client, const SessionOptions& options) {
+  const Result<std::string> document = request_document(client, options.request);
+  if (!document) return report(document.error(), options.common.format);
+  if (options.common.format == Format::kJson) return print(with_newline(*document));
+  return show(render_sessions(*document), options.common.format);
+}
+
+int change_sessions(Client& client, const SessionOptions& options) {
+  int exit_status = kExitOk;
+  for (const std::string& session : options.sessions) {
+    SessionRequest request = options.request;
+    request.session = session;
+    const Result<std::string> document = request_document(client, std::move(request));
+    if (!document) {
+      exit_status = report(document.error(), options.common.format);
+      if (document.error().code == Errc::kClosed) break;
+      continue;
+    }
+    const int printed = options.common.format == Format::kJson ? print(with_newline(*document))
+                                                               : show(session_id_text(*document), Format::kText);
+    if (printed != kExitOk) return printed;
+  }
+  return exit_status;
+}
+
+void add_new(CLI::App& app, SessionOptions& options) {
+  CLI::App* command = app.add_subcommand("new", "Make a session and print its id");
+  command->add_option("NAME", options.request.session, "A name of your choice (default: one is made up)");
+  command->add_option("--profile", options.request.profile, "The profile (default: the manager's)")
+      ->option_text("NAME");
+  command
+      ->add_option_function<std::string>(
+          "--idle-timeout",
+          [&options](const std::string& text) {
+            const Result<uint64_t> ms = parse_seconds_as_ms(text);
+            if (!ms) throw CLI::ValidationError(ms.error().message);
+            options.request.idle_timeout_ms = *ms;
+          },
+          "Close it after so many idle seconds (default: the manager's)")
+      ->option_text("SECONDS");
+  command->footer("Examples:\n  s=$(capsule session new --profile data)\n  capsule session new lab --idle-timeout 600");
+}
+
+void add_others(CLI::App& app, SessionOptions& options) {
+  app.add_subcommand("ls", "List your sessions")->footer("Examples:\n  capsule session ls --json | jq .sessions");
+  CLI::App* remove = app.add_subcommand("rm", "End sessions and forget their state");
+  remove->footer("Examples:\n  capsule session rm lab");
+  CLI::App* reset = app.add_subcommand("reset", "Give sessions a fresh interpreter; their ids stay");
+  reset->footer("Examples:\n  capsule session reset lab");
+  for (CLI::App* command : {remove, reset}) {
+    command->add_option("SESSION", options.sessions, "Ids of sessions")->required();
+  }
+}
+
+}  // namespace
+
+int session_command(const Invocation& invocation) {
+  CLI::App app("Makes, lists, resets and removes sessions.", "capsule session");
+  app.require_subcommand(1);
+  app.footer(
+      "Examples:\n"
+      "  s=$(capsule session new)\n"
+      "  capsule exec $s -c 'x = 1'\n"
+      "  capsule session ls\n"
+      "  capsule session rm $s\n\n"
+      "When no manager listens, `new` starts a private one.");
+  SessionOptions options{.common = {.socket = invocation.socket}, .request = {}, .sessions = {}};
+  add_new(app, options);
+  add_others(app, options);
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+    add_common_options(*command, options.common);
+    command->fallthrough(false);
+  }
+  if (const auto status = parse_arguments(app, invocation.arguments)) return *status;
+  options.request.operation = app.get_subcommands().front()->get_name();
+  const bool is_new = options.request.operation == "new";
+  Result<Client> client =
+      connect_to_manager(options.common.socket, is_new ? WhenNobodyListens::kStartPrivate : WhenNobodyListens::kFail);
+  if (!client) return report(client.error(), options.common.format);
+  if (is_new) return make_session(*client, options);
+  if (options.request.operation == "ls") return list_sessions(*client, options);
+  return change_sessions(*client, options);
+}
+
+}  // namespace capsule::cli

@@ -1,0 +1,18 @@
+// Numbers as people write them on a command line.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace capsule::cli {
+
+// "4096", "64KiB", "10M": bytes. K, M, G and KiB, MiB, GiB count by 1024, kB, MB and GB by 1000; letters in any case.
+Result<uint64_t> parse_size_bytes(std::string_view text);
+
+// "2", "0.5": seconds to whole milliseconds, rounded up so that nothing becomes 0, which would mean "the default".
+inline constexpr double kMaxTimeoutS = 30.0 * 24 * 3600;
+Result<uint64_t> parse_seconds_as_ms(std::string_view text);
+
+}  // namespace capsule::cli
