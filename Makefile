@@ -1,0 +1,41 @@
+# The front door for daily work; meson and the scripts do everything.
+.PHONY: all run test quick bench asan tsan fuzz check fmt lint clean
+
+SOURCES = $(shell find base protocol manager worker cli tests benchmarks -name '*.h' -o -name '*.cc' 2>/dev/null)
+
+all: build/build.ninja
+	@ninja -C build
+
+build/build.ninja:
+	@meson setup build
+
+run:
+	@scripts/quickstart --keep
+
+test:
+	@scripts/test
+
+quick:
+	@scripts/test --quick
+
+bench: all
+	@build/benchmarks/capsule_bench
+
+asan tsan fuzz:
+	@scripts/test --only $@
+
+check:
+	@scripts/test --only checks
+
+fmt:
+	@clang-format-14 -i $(SOURCES)
+
+lint:
+	@clang-format-14 --dry-run -Werror $(SOURCES)
+	@scripts/check-includes
+	@scripts/check-file-length --hints
+	@scripts/check-paths
+	@scripts/check-systemd
+
+clean:
+	@rm -rf build build-asan build-tsan build-fuzz

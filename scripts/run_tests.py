@@ -1,0 +1,257 @@
+#!/usr/bin/python3
+"""Builds Capsule and runs its tests in steps, one line each; called by scripts/test.
+
+Each step that builds has a directory of its own, so that nothing is compiled twice when nothing changed:
+build (g++), build-asan, build-tsan and build-fuzz (clang).
+"""
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CHECKS = ["check-includes", "check-file-length", "check-paths", "check-systemd"]
+BINARIES = ["cli/capsule", "manager/capsule-manager", "worker/capsule-worker"]
+SHOWN_LINES = 60  # of the output of something that failed
+FUZZ_SECONDS = 20
+
+# How the frameworks sum up: Catch2 (all passed; some failed) and Python's unittest.
+CATCH_PASSED = re.compile(r"^All tests passed \(.* in (\d+) test cases?\)", re.M)
+CATCH_MIXED = re.compile(r"^test cases:\s+(\d+) \|(.*)$", re.M)
+CATCH_FAILED = re.compile(r"(\d+) failed")
+UNITTEST_RAN = re.compile(r"^Ran (\d+) tests? in ", re.M)
+UNITTEST_PARTS = re.compile(r"(failures|errors|skipped|unexpected successes)=(\d+)")
+
+
+@dataclasses.dataclass
+class Counts:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+
+def count_cases(output, succeeded):
+    """Cases in the output of one test program; the program itself is one case when it does not say."""
+    counts = Counts()
+    if match := CATCH_PASSED.search(output):
+        counts.passed = int(match[1])
+    elif match := CATCH_MIXED.search(output):
+        failed = CATCH_FAILED.search(match[2])
+        counts.failed = int(failed[1]) if failed else 0
+        counts.passed = int(match[1]) - counts.failed
+    elif runs := UNITTEST_RAN.findall(output):
+        parts = {}
+        for name, number in UNITTEST_PARTS.findall(output):
+            parts[name] = parts.get(name, 0) + int(number)
+        counts.skipped = parts.get("skipped", 0)
+        counts.failed = sum(parts.values()) - counts.skipped
+        counts.passed = sum(map(int, runs)) - counts.failed - counts.skipped
+    elif succeeded:
+        counts.passed = 1
+    if not succeeded and counts.failed == 0:
+        counts.failed = 1  # died, timed out, or failed without a word
+    return counts
+
+
+class Runner:
+    def __init__(self):
+        self.total = Counts()
+
+    def report(self, step, counts, started, note=""):
+        self.total.add(counts)
+        word = "FAILED" if counts.failed else "ok"
+        skipped = f", {counts.skipped} skipped" if counts.skipped else ""
+        print(f"{step:<24} {word:<7} {counts.passed} passed, {counts.failed} failed{skipped}"
+              f"  [{time.monotonic() - started:.1f} s]{note}", flush=True)
+
+    def command(self, arguments, env=None):
+        """Runs it quietly; (succeeded, output)."""
+        done = subprocess.run(arguments, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        return done.returncode == 0, done.stdout
+
+    def setup(self, directory, options=(), compiler=None):
+        if (ROOT / directory / "build.ninja").exists():
+            return True
+        env = {"CXX": compiler} if compiler else None
+        succeeded, output = self.command(["meson", "setup", directory, *options], env)
+        if not succeeded:
+            show(output)
+        return succeeded
+
+    def build(self, step, directory, targets=(), options=(), compiler=None):
+        started = time.monotonic()
+        succeeded = self.setup(directory, options, compiler)
+        if succeeded:
+            succeeded, output = self.command(["ninja", "-C", directory, *targets])
+            if not succeeded:
+                show(output)
+        self.report(step, Counts(passed=int(succeeded), failed=int(not succeeded)), started)
+        return succeeded
+
+    def meson_tests(self, step, directory, names, extra=(), env=None):
+        """The named tests of a build directory, each program's cases counted one by one."""
+        started = time.monotonic()
+        if not names:
+            return
+        log = ROOT / directory / "meson-logs" / "testlog.json"
+        log.unlink(missing_ok=True)
+        succeeded, output = self.command(["meson", "test", "-C", directory, "--no-rebuild", *extra, *names], env)
+        counts = Counts()
+        for result in read_log(log):
+            counts.add(self.one_result(result))
+        if not succeeded and counts.failed == 0:
+            show(output)
+            counts.failed = 1
+        self.report(step, counts, started)
+
+    def one_result(self, result):
+        if result["result"] == "SKIP":
+            print(f"  skipped: {result['name']}: {last_line(result)}")
+            return Counts(skipped=1)
+        succeeded = result["result"] in ("OK", "EXPECTEDFAIL")
+        output = result.get("stdout", "") + "\n" + result.get("stderr", "")
+        counts = count_cases(output, succeeded)
+        if counts.failed:
+            print(f"  {result['name']}: {result['result']}")
+            show(output)
+        return counts
+
+
+def read_log(path):
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(errors="replace").splitlines() if line.strip()]
+
+
+def last_line(result):
+    lines = (result.get("stdout", "") + result.get("stderr", "")).strip().splitlines()
+    return lines[-1] if lines else "no reason given"
+
+
+def show(output):
+    lines = output.rstrip().splitlines()
+    if len(lines) > SHOWN_LINES:
+        print(f"  ... {len(lines) - SHOWN_LINES} lines before")
+    for line in lines[-SHOWN_LINES:]:
+        print("  " + line)
+
+
+def tests_of(directory, suite):
+    """(name, program, targets to build) of each test of a suite."""
+    done = subprocess.run(["meson", "introspect", "--tests", "--targets", directory], cwd=ROOT, check=True,
+                          stdout=subprocess.PIPE, text=True)
+    document = json.loads(done.stdout)
+    files = {target["id"]: target["filename"] for target in document["targets"]}
+    found = []
+    for test in document["tests"]:
+        if not any(word.split(":")[-1] == suite for word in test["suite"]):
+            continue
+        built = [os.path.relpath(name, ROOT / directory) for each in test["depends"] for name in files[each]]
+        found.append((test["name"], test["cmd"][0], built))
+    return found
+
+
+def suite_steps(runner, suites):
+    for suite in suites:
+        names = [name for name, _, _ in tests_of("build", suite)]
+        runner.meson_tests(suite, "build", names)
+
+
+def sanitizer_step(runner, kind, sanitizers, wanted, env, wrapper=()):
+    """The C++ unit tests whose program matches `wanted`, built by clang with sanitizers; only these are built."""
+    directory = f"build-{kind}"
+    options = ["--buildtype=debug", f"-Db_sanitize={sanitizers}", "-Db_lundef=false"]
+    if not runner.setup(directory, options, "clang++-14"):
+        return runner.report(f"{kind} build", Counts(failed=1), time.monotonic())
+    chosen = [test for test in tests_of(directory, "unit") if wanted.search(test[1])]
+    targets = sorted({target for _, _, built in chosen for target in built})
+    if chosen and runner.build(f"{kind} build", directory, targets):
+        runner.meson_tests(f"{kind} unit", directory, [name for name, _, _ in chosen], wrapper, env)
+
+
+def asan_step(runner):
+    sanitizer_step(runner, "asan", "address,undefined", re.compile(r"/tests/unit/"),
+                   {"ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1",
+                    "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1"})
+
+
+def tsan_step(runner):
+    # ThreadSanitizer wants its shadow at fixed addresses; without address randomisation nothing else is there.
+    plain = subprocess.run(["setarch", "-R", "true"], stderr=subprocess.DEVNULL).returncode == 0
+    sanitizer_step(runner, "tsan", "thread", re.compile(r"/tests/unit/(manager|observe)/"),
+                   {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"},
+                   ("--wrapper", "setarch -R") if plain else ())
+
+
+def fuzz_step(runner):
+    # The clang build of everything that ships is done here too: warnings of either compiler are errors.
+    options = ["--buildtype=debug", "-Dfuzz=true"]
+    if not runner.setup("build-fuzz", options, "clang++-14"):
+        return runner.report("clang build", Counts(failed=1), time.monotonic())
+    fuzzers = tests_of("build-fuzz", "fuzz")
+    targets = [target for _, _, built in fuzzers for target in built] + BINARIES
+    if runner.build("clang build", "build-fuzz", targets):
+        runner.meson_tests(f"fuzz ({FUZZ_SECONDS} s)", "build-fuzz", [name for name, _, _ in fuzzers])
+
+
+def check_step(runner):
+    for check in CHECKS:
+        started = time.monotonic()
+        succeeded, output = runner.command([f"scripts/{check}"])
+        if not succeeded:
+            show(output)
+        runner.report(check, Counts(passed=int(succeeded), failed=int(not succeeded)), started)
+
+
+STEPS = {
+    "checks": check_step,
+    "unit": lambda runner: suite_steps(runner, ["unit", "golden"]),
+    "system": lambda runner: suite_steps(runner, ["system"]),
+    "asan": asan_step,
+    "tsan": tsan_step,
+    "fuzz": fuzz_step,
+}
+QUICK = ["unit", "system"]
+NEED_BUILD = {"checks", "unit", "system"}
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        prog="scripts/test", description="Installs what is missing, builds, and runs all tests.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Steps: " + ", ".join(STEPS) + ".\n\nExamples:\n  scripts/test\n  scripts/test --quick\n"
+               "  scripts/test --only asan --only tsan")
+    parser.add_argument("--quick", action="store_true", help="the unit and system tests only")
+    parser.add_argument("--only", action="append", choices=list(STEPS), metavar="STEP", help="this step; repeatable")
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse_arguments()
+    steps = arguments.only or (QUICK if arguments.quick else list(STEPS))
+    os.environ["CI"] = "true"  # no colours, no prompts, no terminal tricks in what is started
+    os.environ["PATH"] = "/usr/bin:/bin:/usr/sbin:/sbin:" + os.environ.get("PATH", "")
+    runner = Runner()
+    built = not NEED_BUILD.intersection(steps) or runner.build("build", "build")
+    for step in steps:
+        if built or step not in NEED_BUILD or step == "checks":
+            STEPS[step](runner)
+    if runner.total.skipped:
+        print(f"{runner.total.skipped} skipped")
+    print(f"{runner.total.passed} passed, {runner.total.failed} failed")
+    return 1 if runner.total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
