@@ -4,18 +4,15 @@ Each representation is a call into code of the program. One that raises costs on
 metadata; representations that do not fit are dropped, the largest first, and named too.
 """
 import base64
-import importlib.util
-import io
 import json
-import sys
 
 import _capsule
+import _capsule_figures
 
 _MAX_TEXT_CHARS = 1 << 20  # of text/plain
 _MAX_TYPES = 64  # of one bundle
 _MAX_TYPE_CHARS = 127
 _MAX_METADATA_BYTES = 64 << 10
-_MAX_FIGURES = 100  # shown at the end of one run
 
 _PLAIN_TYPES = frozenset((int, float, complex, bool, str, bytes, list, dict, tuple, set, frozenset, type(None), range))
 _METHODS = (
@@ -25,8 +22,11 @@ _METHODS = (
     ("application/javascript", "_repr_javascript_"))
 
 
-def bundle(value, include=None, exclude=None, shown_figures=()):
-    """(data, metadata as JSON). Only an interrupt or SystemExit gets out of it."""
+def bundle(value, include=None, exclude=None, shown_figures=None):
+    """(data, metadata as JSON). Only an interrupt or SystemExit gets out of it.
+
+    shown_figures: figure -> PNG; a figure that still looks like that is not drawn once more.
+    """
     builder = _Builder(include, exclude)
     if type(value) in _PLAIN_TYPES:
         builder.add_text(value)
@@ -35,9 +35,8 @@ def bundle(value, include=None, exclude=None, shown_figures=()):
         builder.add_mimebundle(value)
         for mime, method in _METHODS:
             builder.add_method(value, mime, method)
-        figure = figure_class()
-        if figure is not None and isinstance(value, figure) and id(value) not in shown_figures:
-            builder.attempt("image/png", figure_png, value)
+        if _capsule_figures.is_figure(value):
+            builder.attempt("image/png", _capsule_figures.png, value, shown_figures)
     builder.add_text(value)
     return builder.finish()
 
@@ -145,10 +144,10 @@ class _Builder:
             self.note("dropped", mime, f"{size} bytes do not fit")
         if self.notes:
             self.metadata["capsule"] = self.notes
-        return self.data, _metadata_json(self.metadata)
+        return self.data, _dump(self.metadata)
 
 
-def _metadata_json(metadata):
+def _dump(metadata):
     if not metadata:
         return "{}"
     try:
@@ -160,9 +159,9 @@ def _metadata_json(metadata):
     return text
 
 
-def metadata_json(own, given):
+def merged_metadata(own, given):
     """Metadata of the bundle with that of the caller on top."""
-    return own if not given else _metadata_json({**json.loads(own), **given})
+    return own if not given else _dump({**json.loads(own), **given})
 
 
 def encode(mime, item):
@@ -193,70 +192,3 @@ def describe_briefly(error):
     except Exception:
         text = type(error).__name__
     return text[:500].encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-# matplotlib: figures are shown without show(). It is never imported from here.
-
-
-def figure_class():
-    return getattr(sys.modules.get("matplotlib.figure"), "Figure", None)
-
-
-def figure_png(figure):
-    buffer = io.BytesIO()
-    if figure.canvas is None:
-        from matplotlib.backend_bases import FigureCanvasBase
-        FigureCanvasBase(figure)
-    figure.canvas.print_figure(buffer, format="png", facecolor=figure.get_facecolor(), bbox_inches="tight")
-    return buffer.getvalue()
-
-
-def show_figures(display):
-    """Displays and closes the figures that pyplot has open, in the order they were made."""
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    numbers = getattr(pyplot, "get_fignums", tuple)()
-    for number in numbers[:_MAX_FIGURES]:
-        figure = pyplot.figure(number)
-        display(figure)
-        pyplot.close(figure)
-
-
-class _PyplotFinder:
-    """Waits for matplotlib.pyplot to be imported and makes its show() display."""
-
-    def find_spec(self, name, path=None, target=None):
-        if name != "matplotlib.pyplot":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.loader is None:
-            return spec
-        plain = spec.loader.exec_module
-
-        def exec_module(module):
-            plain(module)
-            _adopt(module)
-
-        spec.loader.exec_module = exec_module
-        return spec
-
-
-def _adopt(pyplot):
-    plain_show = pyplot.show
-
-    def show(*args, **kwargs):
-        """Display and close all open figures."""
-        if pyplot.get_backend().lower() != "agg":
-            return plain_show(*args, **kwargs)
-        show_figures(sys.modules["capsule"].display)
-
-    pyplot.show = show
-
-
-def install():
-    """Once, in the zygote."""
-    if not any(isinstance(finder, _PyplotFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _PyplotFinder())
-
-
-install()

@@ -3,8 +3,10 @@
 Whatever a program raises is hostile: __str__ may raise, chains may be cyclic, messages may be huge. Everything is
 bounded here, and the worst case is a short report, never an exception.
 """
+import ast  # noqa: F401  what traceback imports when it first draws carets
 import linecache
 import sys
+import threading
 import traceback
 
 import _capsule
@@ -13,28 +15,30 @@ _MAX_VALUE_CHARS = 64 << 10
 _MAX_TRACEBACK_LINES = 2000
 _MAX_CHAIN = 1000  # exceptions of one chain or group that are looked at
 _MAX_SOURCES = 256
-_MAX_SOURCE_BYTES = 16 << 20  # of all kept sources together
+_MAX_SOURCE_CHARS = 16 << 20  # of all kept sources together
 _MAX_SOURCE_LINE_CHARS = 16 << 10
 _SYNTAX_TEXT_CHARS = 240  # of an offending line, when it is longer than that
 
-OWN_MODULES = frozenset(
-    ("_capsule_streams", "_capsule_bundle", "_capsule_errors", "_capsule_interrupt", "_capsule_fresh", "_capsule_run",
-     "capsule"))
+OWN_MODULES = frozenset((
+    "_capsule_routes", "_capsule_streams", "_capsule_bundle", "_capsule_figures", "_capsule_errors",
+    "_capsule_interrupt", "_capsule_fresh", "_capsule_compile", "_capsule_run", "capsule"))
 
-_sources = {}  # file name -> (bytes, linecache entry, code objects), oldest first
+_PROGRAM = "<string>"  # what a program without a file is called
+
+_sources = {}  # file name -> (characters, linecache entry, code objects), oldest first
 
 
-def keep_source(filename, text):
+def keep_source(filename, lines):
     """Tracebacks and inspect.getsource find the program's text under `filename`."""
-    lines = [line if len(line) <= _MAX_SOURCE_LINE_CHARS else line[:_MAX_SOURCE_LINE_CHARS] + "\n"
-             for line in text.splitlines(True)]
+    lines = [line if len(line) <= _MAX_SOURCE_LINE_CHARS else line[:_MAX_SOURCE_LINE_CHARS] + "\n" for line in lines]
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
+    size = sum(map(len, lines))
     forget_source(filename)
-    entry = (len(text), None, lines, filename)
-    _sources[filename] = (len(text), entry, [])
+    entry = (size, None, lines, filename)
+    _sources[filename] = (size, entry, [])
     linecache.cache[filename] = entry
-    while len(_sources) > 1 and (len(_sources) > _MAX_SOURCES or _kept_bytes() > _MAX_SOURCE_BYTES):
+    while len(_sources) > 1 and (len(_sources) > _MAX_SOURCES or _kept_chars() > _MAX_SOURCE_CHARS):
         forget_source(next(iter(_sources)))
 
 
@@ -43,7 +47,7 @@ def keep_code(filename, code):
     _sources[filename][2].append(code)
 
 
-def _kept_bytes():
+def _kept_chars():
     return sum(size for size, _, _ in _sources.values())
 
 
@@ -70,11 +74,12 @@ def _module_of(frame):
 
 def _without_own_frames(tb):
     """Drops our frames at the top, with the event loop's behind them, and the interrupt handler's at the bottom."""
-    while tb is not None and is_plumbing(tb.tb_frame):
-        tb = tb.tb_next
-    last_user, link = tb, tb
+    if is_own(tb.tb_frame):
+        while tb is not None and is_plumbing(tb.tb_frame):
+            tb = tb.tb_next
+    last_user = link = tb
     while link is not None:
-        if link.tb_frame.f_code.co_name not in ("_on_interrupt", "check") or not is_own(link.tb_frame):
+        if link.tb_frame.f_code.co_name != "_on_interrupt" or not is_own(link.tb_frame):
             last_user = link
         link = link.tb_next
     if last_user is not None:
@@ -90,13 +95,19 @@ def strip(error):
         if not isinstance(item, BaseException) or id(item) in seen:
             continue
         seen.add(id(item))
-        tb = BaseException.__traceback__.__get__(item)
-        if tb is not None and is_own(tb.tb_frame):
+        tb = _traceback_of(item)
+        if tb is not None:
             BaseException.__traceback__.__set__(item, _without_own_frames(tb))
-        todo.append(BaseException.__cause__.__get__(item))
-        todo.append(BaseException.__context__.__get__(item))
+        todo += _cause_of(item), _context_of(item)
         if isinstance(item, BaseExceptionGroup):
-            todo.extend(BaseExceptionGroup.exceptions.__get__(item)[:_MAX_CHAIN])
+            todo.extend(_members_of(item)[:_MAX_CHAIN])
+
+
+# Past what a class of the program may have put over them.
+_traceback_of = BaseException.__traceback__.__get__
+_cause_of = BaseException.__cause__.__get__
+_context_of = BaseException.__context__.__get__
+_members_of = BaseExceptionGroup.exceptions.__get__
 
 
 def describe(error):
@@ -141,17 +152,16 @@ def format_lines(error):
 
 
 def _structured(error):
-    tb = error.__traceback__
-    shown = traceback.TracebackException(type(error), error, tb, compact=True)
-    if "<string>" in _sources:
-        _blank_foreign_lines(shown.stack, tb)
+    shown = traceback.TracebackException(type(error), error, _traceback_of(error), compact=True)
+    if _PROGRAM in _sources:
+        _blank_foreign_lines(shown, error)
     return shown
 
 
 def _plainly(error):
     """For what the traceback module itself chokes on: groups nested too deep, metaclasses that raise."""
     lines = ["Traceback (most recent call last):\n"]
-    lines += traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__)).format()
+    lines += traceback.StackSummary.extract(traceback.walk_tb(_traceback_of(error))).format()
     return "".join(lines) + f"{_name(error)}: {_value(error)}\n"
 
 
@@ -160,17 +170,22 @@ def _restore_sources():
         linecache.cache.setdefault(filename, entry)
 
 
-def _blank_foreign_lines(stack, tb):
-    """exec("...") inside a program is called <string> too, but is not the text that was sent as <string>."""
-    known = set()
-    todo = list(_sources["<string>"][2])
+def _blank_foreign_lines(shown, error):
+    """exec("...") inside a program is called <string> too, but is not the text that was sent under that name."""
+    own = set()
+    todo = list(_sources[_PROGRAM][2])
     while todo:
         code = todo.pop()
-        known.add(code)
+        own.add(code)
         todo.extend(item for item in code.co_consts if type(item) is type(code))
-    for summary, (frame, _) in zip(stack, traceback.walk_tb(tb)):
-        if summary.filename == "<string>" and frame.f_code not in known:
-            summary._line = ""
+    chain = [(shown, error)]
+    for shown, error in chain:
+        if shown is None or error is None or len(chain) > _MAX_CHAIN:
+            continue
+        for summary, (frame, _) in zip(shown.stack, traceback.walk_tb(_traceback_of(error))):
+            if summary.filename == _PROGRAM and frame.f_code not in own:
+                summary._line = ""
+        chain += (shown.__cause__, _cause_of(error)), (shown.__context__, _context_of(error))
 
 
 def _shorten(error):
@@ -207,3 +222,15 @@ def print_error(error):
         print("\n".join(format_lines(error)), file=sys.stderr, flush=True)
     except Exception:
         pass
+
+
+def _on_thread_error(args, /):
+    """threading.excepthook: as the original, which cannot find the source lines of a program without a file."""
+    if args.exc_type is SystemExit or sys.stderr is None:
+        return
+    name = "<unknown>" if args.thread is None else args.thread.name
+    print(f"Exception in thread {name}:", file=sys.stderr, flush=True)
+    print_error(args.exc_value if args.exc_value is not None else args.exc_type())
+
+
+threading.excepthook = threading.__excepthook__ = _on_thread_error

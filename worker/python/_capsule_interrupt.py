@@ -6,26 +6,30 @@ below scope(). A request that comes before the run starts is seen by scope() its
 and forgotten.
 """
 import _signal
-import sys
+import asyncio  # here, so that the zygote has it: the first await of a run would wait 50 ms for it
+import weakref
 
 import _capsule
 import _capsule_errors
 
 current = None  # the Run in progress, main thread only
-_last_counted = ""  # the id of the request that _late counted last
+_accounted = ""  # the latest request that was delivered or counted as late
+_counted_late = ""  # the latest one that was counted as late
 _late = 0
 
 
 class Run:
-    """One call of execute()."""
+    """One call of execute(). An empty id is a rehearsal, which nobody can cancel."""
 
-    def __init__(self, run_id):
+    def __init__(self, run_id, execution_count):
         self.id = run_id
+        self.execution_count = execution_count
+        self.entered = False  # some of its code has run
+        self.delivered = False  # a KeyboardInterrupt of ours was raised in it
         self.awaited = False  # an event loop was used
         self.task = None  # the program's main task, while its event loop runs
         self.task_cancelled = False
-        self.execution_count = 0
-        self.shown_figures = set()  # ids of the figures that were displayed
+        self.shown_figures = weakref.WeakKeyDictionary()  # figure -> its PNG when it was last displayed
 
 
 def install():
@@ -37,6 +41,8 @@ def begin_run(run):
     """Takes SIGINT back from whatever an earlier run did with it."""
     global current
     current = run
+    if not run.id:
+        return
     if _signal.getsignal(_signal.SIGINT) is not _on_interrupt:
         install()
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGINT,))
@@ -49,17 +55,23 @@ def end_run():
 
 def scope(run, function, *arguments):
     """Runs code of the program."""
-    check(run)
+    _check(run)
     return function(*arguments)
 
 
-def check(run):
-    """Raises when this run was cancelled before its code was on the stack."""
-    global _late
-    if run.id and _capsule.cancelled_run() == run.id:
-        if _last_counted == run.id:  # the handler took it for a late one: nothing of the run was on the stack
-            _late -= 1
-        raise KeyboardInterrupt
+def _check(run):
+    """Raises when the run was cancelled while none of its code was on the stack."""
+    global _late, _accounted
+    if run.delivered or not is_requested(run):
+        run.entered = True
+        return
+    if run.entered and _signal.getsignal(_signal.SIGINT) is not _on_interrupt:
+        return  # the program has a handler of its own, which had its chance
+    if _counted_late == run.id:
+        _late -= 1
+    _accounted = run.id
+    run.delivered = run.entered = True
+    raise KeyboardInterrupt
 
 
 def was_cancelled(run, error):
@@ -81,20 +93,25 @@ _SCOPE_CODE = scope.__code__
 
 
 def _on_interrupt(_, frame):
-    global _late, _last_counted
+    global _late, _accounted, _counted_late
     wanted = _capsule.cancelled_run()
-    if current is None or not _is_running(frame) or (wanted != current.id and wanted not in ("", _last_counted)):
-        if wanted not in ("", _last_counted):
-            _late += 1
-            _last_counted = wanted
+    is_running = current is not None and _is_running(frame)
+    is_ours = is_running and wanted == current.id
+    if not is_ours and wanted not in ("", _accounted):
+        _late += 1
+        _accounted = _counted_late = wanted
         return
-    # From here on it is this run's, or the program sent the signal to itself.
-    if wanted == current.id and current.task is not None and _is_idle(frame):
-        current.task_cancelled = True
-        current.task.cancel()
-        current.task.get_loop().call_soon_threadsafe(_do_nothing)  # select() goes on waiting after a signal
+    if not is_running:
         return
-    raise KeyboardInterrupt
+    if is_ours:
+        _accounted = wanted
+        current.delivered = True
+        if current.task is not None and _is_idle(frame):
+            current.task_cancelled = True
+            current.task.cancel()
+            current.task.get_loop().call_soon_threadsafe(_do_nothing)  # select() goes on waiting after a signal
+            return
+    raise KeyboardInterrupt  # not ours: the program sent the signal to itself
 
 
 def _is_running(frame):
@@ -120,27 +137,24 @@ def _do_nothing():
 
 def drive(run, coroutine):
     """Runs a top-level coroutine on an event loop that ends with the run: one shared across forks would break both."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        import asyncio
     run.awaited = True
     loop = asyncio.new_event_loop()
     completed = False
     try:
-        result = _complete(run, loop, coroutine, asyncio.CancelledError)
+        result = _complete(run, loop, coroutine)
         completed = True
         return result
     finally:
         run.task = None
-        _close(loop, asyncio, wait=completed or not is_requested(run))
+        _close(loop, wait=completed or not is_requested(run))
 
 
-def _complete(run, loop, coroutine, cancelled_error):
+def _complete(run, loop, coroutine):
     task = run.task = loop.create_task(coroutine)
     run.task_cancelled = False
     try:
         return loop.run_until_complete(task)
-    except cancelled_error as error:
+    except asyncio.CancelledError as error:
         if run.task_cancelled and task.uncancel() == 0:
             raise KeyboardInterrupt().with_traceback(error.__traceback__) from None
         raise
@@ -149,7 +163,7 @@ def _complete(run, loop, coroutine, cancelled_error):
             task.exception()  # else it would be reported as never retrieved
 
 
-def _close(loop, asyncio, wait):
+def _close(loop, wait):
     """Leftover tasks are cancelled. wait: also for threads that the loop started (not when the run was cancelled)."""
     try:
         tasks = asyncio.all_tasks(loop)

@@ -3,60 +3,37 @@
 execute() is all the worker calls. It never raises: the program's exceptions are results. Output comes before the
 result, the result before the return.
 """
-import _ast
-import __future__
 import _thread
 import atexit
 import builtins
 import os
-import re
 import sys
 import threading
 import types
 
 import _capsule
 import _capsule_bundle
+import _capsule_compile
 import _capsule_errors
+import _capsule_figures
 import _capsule_interrupt
 import _capsule_streams
-from _capsule_interrupt import scope
 
-_ONLY_AST = 0x400  # PyCF_ONLY_AST
-_AWAIT = 0x2000  # PyCF_ALLOW_TOP_LEVEL_AWAIT
-_COROUTINE = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR
-_FUTURES = 0
-for _name in __future__.all_feature_names:
-    _FUTURES |= getattr(__future__, _name).compiler_flag
-
-_LARGE_CODE_BYTES = 1 << 20  # above: no syntax tree in Python objects, which cost 500 bytes a token
 _EXIT_CANCELLED = 130
-_COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
-_LAST_LINE = re.compile(rb"\n(?=[^\s#)\]}])")
-_SHOW_LIMIT = 200  # recursion limit below which reporting would fail
+_MIN_RECURSION_LIMIT = 200  # below, our own code would not get far
 _HIDDEN_NAMES = frozenset(("__name__", "__doc__", "__package__", "__loader__", "__spec__", "__annotations__",
                            "__builtins__", "__file__", "__warningregistry__"))
 
 _main = None  # the module __main__ of this worker
-_future_flags = 0  # from __future__ imports of earlier cells
 _execution_count = 0
-
-
-class _Program:
-    """The compiled code of one run."""
-
-    def __init__(self, body, last):
-        self.body = body
-        self.last = last
-        self.is_async = any(code is not None and code.co_flags & _COROUTINE for code in (body, last))
 
 
 def execute(request):
     """request: run_id, mode ("script", "cell"), session, code, filename, arguments, standard_input. See the worker."""
     global _execution_count
     try:
-        run = _capsule_interrupt.Run(request["run_id"])
         _execution_count += 1
-        run.execution_count = _execution_count
+        run = _capsule_interrupt.Run(request["run_id"], _execution_count)
         return _execute(run, request, _namespace(request), _capsule.send_result)
     except BaseException as error:  # a bug of ours, or memory is out: last resort
         return _answer("exception", 1, {"name": type(error).__name__, "value": "the runner failed", "traceback": [
@@ -72,7 +49,7 @@ def warm_up():
     failing = dict(request, code=b"1 / 0")
     with _capsule_streams.Nowhere():
         for item in (request, failing):
-            run = _capsule_interrupt.Run("")
+            run = _capsule_interrupt.Run("", 0)
             _execute(run, item, {"__name__": "__main__", "__builtins__": builtins}, lambda *_: None)
     _capsule_interrupt.end_run()
     _capsule_errors.forget_source("<warm up>")
@@ -102,7 +79,9 @@ def _execute(run, request, namespace, send_result):
     answered, late_error = _guard(run, _finish, run, request, value, error, waits)
     if error is None:
         error = late_error
-    _put_back(run)
+    _put_back()
+    if request["session"] and _thread._count():
+        _capsule_streams.part_with_threads(run.id)
     verdict, status, report = _report(run, error)
     late_error = _guard(run, _capsule_streams.flush)[1]
     if verdict == "ok" and late_error is not None:
@@ -116,7 +95,7 @@ def _execute(run, request, namespace, send_result):
 def _guard(run, function, *arguments):
     """(value, None) or (None, what was raised). The only door through which code of the program is entered."""
     try:
-        return scope(run, function, *arguments), None
+        return _capsule_interrupt.scope(run, function, *arguments), None
     except BaseException as error:
         return None, error
 
@@ -147,7 +126,7 @@ def _namespace(request):
     namespace = _main.__dict__
     filename = request["filename"]
     if request["mode"] == "script":
-        sys.argv = [filename or "-c", *request["arguments"]]
+        sys.argv = ["-c" if filename in ("", "<string>") else filename, *request["arguments"]]
         if filename and not filename.startswith("<"):
             namespace["__file__"] = filename
     else:
@@ -162,90 +141,11 @@ def _filename(run, request):
     return "<string>" if request["mode"] == "script" else f"<cell {run.execution_count}>"
 
 
-def _decode(code):
-    """The text as tracebacks show it; the compiler reads the bytes itself."""
-    encoding = "utf-8-sig" if code.startswith(b"\xef\xbb\xbf") else "utf-8"
-    for line in code.split(b"\n", 2)[:2]:
-        cookie = _COOKIE.match(line)
-        if cookie:
-            encoding = cookie[1].decode("ascii", "replace")
-    try:
-        return code.decode(encoding, "replace")
-    except LookupError:
-        return code.decode("utf-8", "replace")
-
-
-def _compile_program(run, request):
-    code, filename = request["code"], _filename(run, request)
-    text = _decode(code)
-    _capsule_errors.keep_source(filename, text)
-    if b"\0" in code:
-        before = code[:code.index(b"\0")]
-        line = before.count(b"\n")
-        column = len(before) - before.rfind(b"\n")
-        raise SyntaxError("source code cannot contain null bytes",
-                          (filename, line + 1, column, text.split("\n")[line].replace("\0", "\\0")))
-    program = (_compile_large if len(code) > _LARGE_CODE_BYTES else _compile_small)(code, text, filename)
-    for part in (program.body, program.last):
-        if part is not None:
-            _capsule_errors.keep_code(filename, part)
-    return program
-
-
-def _compile(source, filename, mode, extra=0):
-    return compile(source, filename, mode, _AWAIT | _future_flags | extra, True)
-
-
-def _compile_small(code, text, filename):
-    tree = _compile(code, filename, "exec", _ONLY_AST)
-    expression = None
-    if tree.body and type(tree.body[-1]) is _ast.Expr and not _is_silenced(code, text, tree.body[-1]):
-        expression = _ast.Expression(tree.body.pop().value)
-    body = last = None
-    if tree.body:
-        body = _compile(tree, filename, "exec")
-        _keep_futures(body)
-    if expression is not None:
-        last = _compile(expression, filename, "eval")
-    return _Program(body, last)
-
-
-def _compile_large(code, text, filename):
-    """The last expression is looked for by its line: both parts must compile on their own to be taken."""
-    starts = [match.start() + 1 for match in _LAST_LINE.finditer(code, max(0, len(code) - _LARGE_CODE_BYTES))]
-    if starts and not code[starts[-1]:].rstrip().endswith(b";"):
-        padding = b"\n" * code.count(b"\n", 0, starts[-1])
-        try:
-            last = _compile(padding + code[starts[-1]:], filename, "eval")
-            body = _compile(code[:starts[-1]], filename, "exec")
-            _keep_futures(body)
-            return _Program(body, last)
-        except SyntaxError:
-            pass
-    body = _compile(code, filename, "exec")
-    _keep_futures(body)
-    return _Program(body, None)
-
-
-def _keep_futures(body):
-    global _future_flags
-    _future_flags |= body.co_flags & _FUTURES
-
-
-def _is_silenced(code, text, statement):
-    """Whether a semicolon follows the last expression: then its value is not shown."""
-    if b";" not in code:
-        return False
-    lines = re.split("\r\n|\r|\n", text)
-    rest = lines[statement.end_lineno - 1].encode("utf-8", "replace")[statement.end_col_offset:]
-    return rest.lstrip(b" \t\f").startswith(b";")
-
-
 # The program
 
 
 def _run_program(run, request, namespace):
-    program = _compile_program(run, request)
+    program = _capsule_compile.compile_program(request["code"], _filename(run, request))
     if program.is_async:
         return _capsule_interrupt.drive(run, _run_async(program, namespace))
     if program.body is not None:
@@ -258,7 +158,7 @@ async def _run_async(program, namespace):
     for code in (program.body, program.last):
         if code is not None:
             value = eval(code, namespace)
-            if code.co_flags & _COROUTINE:
+            if _capsule_compile.is_coroutine(code):
                 value = await value
     return value if program.last is not None else None
 
@@ -271,22 +171,22 @@ def _finish(run, request, value, error, waits):
     answered = None
     cancelled = _capsule_interrupt.was_cancelled(run, error)
     if not cancelled:
-        _capsule_bundle.show_figures(sys.modules["capsule"].display)
+        _capsule_figures.show_open(run.shown_figures)
     if value is not None:
         answered = _capsule_bundle.bundle(value, shown_figures=run.shown_figures)
         if request["session"]:
             builtins._ = value
     if waits and not cancelled:
         _wait_for_exit(run)
-    if _thread._count():
-        _capsule_streams.part_with_threads(run.id)
     return answered
 
 
 def _wait_for_exit(run):
     threading._shutdown()
+    was_delivered = run.delivered
     atexit._run_exitfuncs()  # prints what its callbacks raise, an interrupt among it
-    _capsule_interrupt.check(run)
+    if run.delivered and not was_delivered:
+        raise KeyboardInterrupt
 
 
 def _call_excepthook(error):
@@ -317,16 +217,14 @@ def _leave_forked_child(run, error, waits):
         os._exit(status)
 
 
-def _put_back(run):
+def _put_back():
     """What a program may have broken that later runs need. What else it changed is its own."""
-    if _thread._count():
-        _capsule_streams.part_with_threads(run.id)
     sys.settrace(None)
     sys.setprofile(None)
-    if sys.getrecursionlimit() < _SHOW_LIMIT:
+    if sys.getrecursionlimit() < _MIN_RECURSION_LIMIT:
         sys.setrecursionlimit(1000)
     sys.displayhook = sys.__displayhook__
-    builtins.display = sys.modules["capsule"].display
+    builtins.display = _capsule_figures.display
     _capsule_streams.end_run()
 
 
@@ -354,6 +252,6 @@ def _exit_status(error):
     if code is None:
         return 0
     if isinstance(code, int):
-        return int(code) & 0xFF if -(1 << 31) <= code < 1 << 31 else 0xFF
+        return int(code) & 0xFF if -(1 << 63) <= code < 1 << 63 else 0xFF
     print(code, file=sys.stderr)
     return 1

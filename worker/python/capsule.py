@@ -7,6 +7,7 @@ import os
 
 import _capsule
 import _capsule_bundle
+import _capsule_figures
 import _capsule_interrupt
 import _capsule_streams
 
@@ -65,10 +66,9 @@ def _send(item, display_id, update, include, exclude, metadata, raw):
     run_id = _capsule_streams.run_of_thread() or ("" if run is None else run.id)
     _capsule_streams.flush()
     _capsule.flush_c()
-    _capsule.send_display(run_id, display_id, update, data, _capsule_bundle.metadata_json(own_metadata, metadata))
-    figure = _capsule_bundle.figure_class()
-    if run is not None and figure is not None and isinstance(item, figure):
-        run.shown_figures.add(id(item))
+    _capsule.send_display(run_id, display_id, update, data, _capsule_bundle.merged_metadata(own_metadata, metadata))
+    if run is not None and _capsule_figures.is_figure(item):
+        run.shown_figures[item] = data.get("image/png")
 
 
 class _Text:
@@ -132,4 +132,4 @@ class Image:
         return {self._mime: self.data}, {self._mime: self._size} if self._size else {}
 
 
-builtins.display = display
+builtins.display = _capsule_figures.display = display
