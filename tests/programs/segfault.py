@@ -1,0 +1,5 @@
+"""Reads from address 0."""
+import ctypes
+
+print("before", flush=True)
+ctypes.string_at(0)

@@ -1,0 +1,129 @@
+"""Start, reload, drain, abort and sudden death of the manager."""
+import os
+import signal
+import stat
+import subprocess
+import unittest
+
+import processes
+from processes import wait_for
+from support import SMALL, Manager, finish, last_event, read_event
+
+
+class ManagerLifeTest(unittest.TestCase):
+    def manager(self, config=SMALL, **options):
+        manager = Manager(config, **options)
+        self.addCleanup(manager.kill)
+        return manager.start()
+
+    def busy(self, manager, code="print('up', flush=True); print(input())"):
+        child = manager.spawn("run", "--events", "-c", code)
+        read_event(child, "output")
+        return child
+
+    def test_the_socket_is_for_the_owner_only(self):
+        manager = self.manager()
+        self.assertEqual(stat.S_IMODE(os.stat(manager.socket).st_mode), 0o600)
+        manager.stop()
+
+    def test_sigterm_lets_runs_end_and_takes_no_new_ones(self):
+        manager = self.manager()
+        child = self.busy(manager)
+        manager.signal(signal.SIGTERM)
+        wait_for(lambda: manager.info("manager")["manager"]["state"] == "draining", 10, "draining")
+        refused = manager.capsule("run", "-c", "1")
+        self.assertEqual(refused.status, 125, refused)
+        self.assertIsNone(manager.process.poll())
+        child.stdin.write(b"drained\n")
+        child.stdin.flush()
+        event = last_event(child)
+        self.assertEqual(event["verdict"], "ok")
+        self.assertEqual(manager.wait_gone(), 0)
+        manager.assert_nothing_left()
+
+    def test_a_second_sigterm_aborts(self):
+        manager = self.manager()
+        child = self.busy(manager)
+        manager.signal(signal.SIGTERM)
+        wait_for(lambda: manager.info("manager")["manager"]["state"] == "draining", 10, "draining")
+        manager.signal(signal.SIGTERM)
+        event = last_event(child)
+        self.assertEqual((event["verdict"], event["exit_status"]), ("aborted", 125), event)
+        self.assertEqual(manager.wait_gone(), 0)
+        manager.assert_nothing_left()
+
+    def test_a_drain_that_takes_too_long_aborts(self):
+        manager = self.manager(SMALL + "[server]\ndrain_timeout_s = 0.5\n[run]\ngrace_s = 0.2\n")
+        child = self.busy(manager)
+        manager.signal(signal.SIGTERM)
+        self.assertEqual(last_event(child)["verdict"], "aborted")
+        self.assertEqual(manager.wait_gone(), 0)
+        manager.assert_nothing_left()
+
+    def test_sudden_death_leaves_no_process(self):
+        manager = self.manager()
+        child = self.busy(manager, "import subprocess\nsubprocess.Popen(['sleep', '600'])\nprint('up', flush=True)\n"
+                                   "while True: pass")
+        self.assertGreater(len(processes.descendants(manager.pid)), 3)
+        manager.signal(signal.SIGKILL)
+        self.assertEqual(manager.wait_gone(), -signal.SIGKILL)
+        processes.assert_none_left(10)
+        done = finish(child)
+        self.assertEqual(done.status, 125, done)
+
+    def test_a_new_manager_takes_over_the_socket_of_a_dead_one(self):
+        manager = self.manager()
+        manager.signal(signal.SIGKILL)
+        manager.wait_gone()
+        processes.assert_none_left(10)
+        self.assertTrue(os.path.exists(manager.socket))
+        manager.start()
+        self.assertEqual(manager.capsule("run", "-c", "print(1)").out, b"1\n")
+        manager.signal(signal.SIGTERM)
+        self.assertEqual(manager.wait_gone(), 0)
+
+    def test_two_managers_cannot_have_one_socket(self):
+        manager = self.manager()
+        second = subprocess.run([manager.process.args[0], "--socket", manager.socket], capture_output=True, timeout=60)
+        self.assertNotEqual(second.returncode, 0)
+        self.assertIn(manager.socket.encode(), second.stderr + second.stdout)
+        self.assertEqual(manager.capsule("run", "-c", "print(1)").out, b"1\n")
+        manager.stop()
+
+    def test_sighup_takes_a_good_config(self):
+        manager = self.manager()
+        manager.config_file.write_text(SMALL.replace("warm = 2", "warm = 4", 1))
+        manager.signal(signal.SIGHUP)
+        wait_for(lambda: manager.pool()["workers"]["idle"] == 4, 20, "four ready workers")
+        manager.stop()
+
+    def test_sighup_with_a_bad_config_changes_nothing_and_says_where(self):
+        manager = self.manager()
+        manager.config_file.write_text(SMALL.replace("warm = 2", "warm = \"many\"", 1))
+        manager.signal(signal.SIGHUP)
+        wait_for(lambda: "capsule.toml:4:" in manager.log(), 10, "the place of the error in the log")
+        self.assertEqual(manager.pool()["warm_target"], 2)
+        self.assertEqual(manager.capsule("run", "-c", "print(1)").out, b"1\n")
+        manager.stop()
+
+    def test_a_bad_config_at_start_ends_with_its_place(self):
+        manager = Manager(SMALL + "\n[pool]\n")
+        self.addCleanup(manager.kill)
+        manager.config_file.write_text("[pool]\nwarmth = 3\n")
+        manager.start(wait_ready=False)
+        self.assertNotEqual(manager.wait_gone(), 0)
+        self.assertIn("capsule.toml:2:", manager.log())
+        self.assertIn("pool.warm", manager.log())
+
+    def test_a_manager_that_is_told_to_end_while_it_starts_ends(self):
+        manager = Manager(SMALL)
+        self.addCleanup(manager.kill)
+        manager.start(wait_ready=False)
+        wait_for(lambda: os.path.exists(manager.socket) or manager.process.poll() is not None, 20, "the socket")
+        manager.signal(signal.SIGTERM)
+        self.assertEqual(manager.wait_gone(20), 0)
+        processes.assert_none_left()
+
+
+if __name__ == "__main__":
+    unittest.main()
