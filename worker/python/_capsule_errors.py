@@ -114,12 +114,16 @@ def describe(error):
     """{"name", "value", "traceback": lines}. Runs code of the program (__str__); raises nothing but an interrupt."""
     try:
         strip(error)
-        lines = format_lines(error)
-        return {"name": _name(error), "value": _value(error), "traceback": lines}
-    except Exception as failure:
-        return {"name": type(error).__name__, "value": "", "traceback": [
-            "Traceback (most recent call last):",
-            f"  <cannot be shown: {type(failure).__name__}>", type(error).__name__]}
+        value = _value(error)  # first: the traceback module swallows interrupts
+        return {"name": _name(error), "value": value, "traceback": format_lines(error)}
+    except Exception:
+        return describe_blindly(error)
+
+
+def describe_blindly(error):
+    """The same without running any code of the program: for an error that cannot be asked."""
+    name = type(error).__name__
+    return {"name": name, "value": "", "traceback": _bounded(clean(_frames(error) + name))}
 
 
 def _name(error):
@@ -147,7 +151,8 @@ def format_lines(error):
     try:
         text = "".join(_structured(error).format())
     except Exception:
-        text = _plainly(error)
+        # Groups nested too deep, or a metaclass that raises: more than the traceback module takes.
+        text = f"{_frames(error)}{_name(error)}: {_value(error)}"
     return _bounded(clean(text))
 
 
@@ -158,11 +163,10 @@ def _structured(error):
     return shown
 
 
-def _plainly(error):
-    """For what the traceback module itself chokes on: groups nested too deep, metaclasses that raise."""
+def _frames(error):
     lines = ["Traceback (most recent call last):\n"]
     lines += traceback.StackSummary.extract(traceback.walk_tb(_traceback_of(error))).format()
-    return "".join(lines) + f"{_name(error)}: {_value(error)}\n"
+    return "".join(lines)
 
 
 def _restore_sources():

@@ -89,6 +89,7 @@ def _execute(run, request, namespace, send_result):
     _capsule.flush_c()
     if answered is not None and verdict == "ok":
         send_result(run.id, run.execution_count, *answered)
+    value = error = late_error = None  # frames of the program lead back here: a cycle would keep its objects alive
     return _answer(verdict, status, report, run, namespace)
 
 
@@ -241,7 +242,7 @@ def _report(run, error):
         return "exit", 1 if failure is not None else status, None
     report, failure = _guard(run, _capsule_errors.describe, error)
     if failure is not None:
-        report = {"name": type(failure).__name__, "value": "", "traceback": [type(failure).__name__]}
+        report = _capsule_errors.describe_blindly(error)
     if _capsule_interrupt.was_cancelled(run, error) or _capsule_interrupt.was_cancelled(run, failure):
         return "cancelled", _EXIT_CANCELLED, report
     return "exception", 1, report

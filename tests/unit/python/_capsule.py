@@ -1,30 +1,35 @@
-"""Stands in for the worker's builtin module: keeps what would have been sent."""
+"""Stands in for the worker's builtin module: keeps what would have been sent, in one list and in its order."""
 import os
 
 BUNDLE_BYTES = 12 << 20
 TRACEBACK_BYTES = 256 << 10
 
-displays = []
-results = []
-cancelled = ""
+sent = []  # ("display", run_id, display_id, update, data, metadata) and ("result", run_id, count, data, metadata)
+read_cancelled = lambda: ""  # noqa: E731  the driver of a worker process puts its own here
 _pid = os.getpid()
 
 
 def send_display(run_id, display_id, update, data, metadata_json):
     if os.getpid() != _pid:
         raise RuntimeError("this process is not connected to Capsule (a forked child?)")
-    assert isinstance(update, bool) and all(isinstance(item, bytes) for item in data.values())
-    displays.append((run_id, display_id, update, data, metadata_json))
+    _check_bundle(data)
+    sent.append(("display", run_id, display_id, bool(update), dict(data), metadata_json))
 
 
 def send_result(run_id, execution_count, data, metadata_json):
-    assert all(isinstance(item, bytes) for item in data.values())
-    results.append((run_id, execution_count, data, metadata_json))
+    _check_bundle(data)
+    sent.append(("result", run_id, execution_count, dict(data), metadata_json))
 
 
 def cancelled_run():
-    return cancelled
+    return read_cancelled()
 
 
 def flush_c():
     pass
+
+
+def _check_bundle(data):
+    for mime, item in data.items():
+        if not isinstance(mime, str) or not isinstance(item, bytes):
+            raise TypeError("a bundle maps str to bytes")
