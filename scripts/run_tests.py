@@ -168,22 +168,24 @@ def suite_steps(runner, suites):
         runner.meson_tests(suite, "build", names)
 
 
-def sanitizer_step(runner, kind, sanitizers, wanted, env, wrapper=()):
-    """The C++ unit tests whose program matches `wanted`, built by clang with sanitizers; only these are built."""
+def sanitizer_step(runner, kind, sanitizers, wanted, env, wrapper=(), also=()):
+    """The C++ unit tests whose program matches `wanted`, built by clang with sanitizers; only these, and `also`."""
     directory = f"build-{kind}"
     options = ["--buildtype=debug", f"-Db_sanitize={sanitizers}", "-Db_lundef=false"]
     if not runner.setup(directory, options, "clang++-14"):
         return runner.report(f"{kind} build", Counts(failed=1), time.monotonic())
     chosen = [test for test in tests_of(directory, "unit") if wanted.search(test[1])]
-    targets = sorted({target for _, _, built in chosen for target in built})
+    targets = sorted({target for _, _, built in chosen for target in built}) + list(also)
     if chosen and runner.build(f"{kind} build", directory, targets):
         runner.meson_tests(f"{kind} unit", directory, [name for name, _, _ in chosen], wrapper, env)
 
 
 def asan_step(runner):
+    # What ships is built here as well: clang warns of other things than g++, and each warning is an error.
     sanitizer_step(runner, "asan", "address,undefined", re.compile(r"/tests/unit/"),
                    {"ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1",
-                    "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1"})
+                    "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1"},
+                   also=BINARIES)
 
 
 def tsan_step(runner):
@@ -195,13 +197,12 @@ def tsan_step(runner):
 
 
 def fuzz_step(runner):
-    # The clang build of everything that ships is done here too: warnings of either compiler are errors.
     options = ["--buildtype=debug", "-Dfuzz=true"]
     if not runner.setup("build-fuzz", options, "clang++-14"):
-        return runner.report("clang build", Counts(failed=1), time.monotonic())
+        return runner.report("fuzz build", Counts(failed=1), time.monotonic())
     fuzzers = tests_of("build-fuzz", "fuzz")
-    targets = [target for _, _, built in fuzzers for target in built] + BINARIES
-    if runner.build("clang build", "build-fuzz", targets):
+    targets = [target for _, _, built in fuzzers for target in built]
+    if runner.build("fuzz build", "build-fuzz", targets):
         runner.meson_tests(f"fuzz ({FUZZ_SECONDS} s)", "build-fuzz", [name for name, _, _ in fuzzers])
 
 
