@@ -31,7 +31,7 @@ def bundle(value, include=None, exclude=None, shown_figures=None):
     if type(value) in _PLAIN_TYPES:
         builder.add_text(value)
         return builder.finish()
-    if not isinstance(value, type) and not _answers_everything(value):
+    if not issubclass(type(value), type) and not _answers_everything(value):
         builder.add_mimebundle(value)
         for mime, method in _METHODS:
             builder.add_method(value, mime, method)

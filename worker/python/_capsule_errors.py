@@ -92,14 +92,14 @@ def strip(error):
     todo, seen = [error], set()
     while todo and len(seen) < _MAX_CHAIN:
         item = todo.pop()
-        if not isinstance(item, BaseException) or id(item) in seen:
+        if item is None or id(item) in seen:
             continue
         seen.add(id(item))
         tb = _traceback_of(item)
         if tb is not None:
             BaseException.__traceback__.__set__(item, _without_own_frames(tb))
         todo += _cause_of(item), _context_of(item)
-        if isinstance(item, BaseExceptionGroup):
+        if issubclass(type(item), BaseExceptionGroup):
             todo.extend(_members_of(item)[:_MAX_CHAIN])
 
 
@@ -146,7 +146,7 @@ def clean(text):
 def format_lines(error):
     """The traceback as CPython prints it, one entry a line, bounded: head and tail are kept."""
     _restore_sources()
-    if isinstance(error, SyntaxError):
+    if issubclass(type(error), SyntaxError):
         _shorten(error)
     try:
         text = "".join(_structured(error).format())

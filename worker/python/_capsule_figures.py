@@ -10,7 +10,7 @@ display = None  # the function; set by the module capsule
 
 def is_figure(value):
     kind = getattr(sys.modules.get("matplotlib.figure"), "Figure", None)
-    return kind is not None and isinstance(value, kind)
+    return kind is not None and issubclass(type(value), kind)
 
 
 def png(figure, shown=None):

@@ -75,7 +75,7 @@ def _check(run):
 
 
 def was_cancelled(run, error):
-    return isinstance(error, KeyboardInterrupt) and is_requested(run)
+    return issubclass(type(error), KeyboardInterrupt) and is_requested(run)
 
 
 def is_requested(run):

@@ -3,8 +3,9 @@
 A thread that outlives its run must not write into the next one. When a run ends with threads alive, its pipes are
 duplicated and the class of the stream objects is changed in place to one that asks who is writing: threads of an
 earlier run get that run's pipes, everybody else the normal ones. When the last such thread is gone the class is
-changed back. So a print() costs nothing extra as long as nobody stays behind, and whoever keeps a reference to a
-stream (a logging handler) is routed like everybody else.
+changed back. So a print() costs little extra as long as nobody stays behind, and whoever keeps a reference to a stream
+(a logging handler) is routed like everybody else. Only sessions have a next run: one-shot programs print to CPython's
+own types.
 
 Not covered: os.write(1, ...) and C code in such a thread. They know no Python streams.
 """
@@ -21,6 +22,7 @@ _get_ident = _thread.get_ident
 _plain_start_new_thread = _thread.start_new_thread
 _left = {}  # thread ident -> the _Parted run that started it
 _parted = []  # _Parted, oldest first
+_nowhere = None  # a descriptor of /dev/null, once it is needed
 
 
 class _Bytes(io.BufferedWriter):
@@ -28,8 +30,10 @@ class _Bytes(io.BufferedWriter):
 
 
 class _Text(io.TextIOWrapper):
-    # Every write asks for `closed`. The inherited property costs a tenth of a print(); this is a plain attribute.
+    # Every write asks for `closed`. The inherited property costs a tenth of a print(); this is a plain attribute, found
+    # fastest as long as the object has none of its own.
     closed = False
+    mode = "w"
 
     def close(self):
         try:
@@ -57,7 +61,7 @@ class _RoutedText(_Text):
         parted = _left.get(_get_ident())
         if parted is None:
             return super().write(text)
-        return parted.attempt(self.index, lambda stream: stream.write(text), len(text))
+        return parted.attempt(self.buffer.index, lambda stream: stream.write(text), len(text))
 
     def writelines(self, lines):
         for line in lines:
@@ -67,7 +71,7 @@ class _RoutedText(_Text):
         parted = _left.get(_get_ident())
         if parted is None:
             return super().flush()
-        return parted.attempt(self.index, lambda stream: stream.flush(), None)
+        return parted.attempt(self.buffer.index, lambda stream: stream.flush(), None)
 
 
 class _Parted:
@@ -85,12 +89,25 @@ class _Parted:
             return otherwise
 
     def close(self):
+        """No thread is left that could write."""
         for stream in self.streams:
             try:
                 if stream is not None:
                     stream.close()
             except (OSError, ValueError):
                 pass
+
+    def give_up(self):
+        """Threads are left, but the pipes are not kept. A thread may be stuck in a write: nothing here waits for it."""
+        global _nowhere
+        try:
+            if _nowhere is None:
+                _nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            for stream in self.streams:
+                if stream is not None:
+                    stream.buffer.raw.__init__(_nowhere, "wb", closefd=False)
+        except OSError:
+            pass  # no descriptor left: the pipes stay open until the threads are gone
 
 
 def _duplicate(fd, errors):
@@ -105,15 +122,23 @@ def writer(fd, errors, closefd):
     return io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", errors, newline="\n", line_buffering=True)
 
 
+def plain_writer(index):
+    """A stream on descriptor OUTPUTS[index], of CPython's own types. It does not own the number."""
+    fd, name, errors = OUTPUTS[index]
+    stream = writer(fd, errors, closefd=False)
+    stream.buffer.raw.name = name
+    stream.mode = "w"
+    return stream
+
+
 def routable_writer(index):
-    """A stream on descriptor OUTPUTS[index]. It does not own the number: the worker puts other pipes there."""
+    """The same, but part_with_threads() can change its class."""
     fd, name, errors = OUTPUTS[index]
     raw = io.FileIO(fd, "wb", closefd=False)
     raw.name = name
     buffer = _Bytes(raw)
+    buffer.index = index
     stream = _Text(buffer, "utf-8", errors, newline="\n", line_buffering=True)
-    stream.mode = "w"
-    stream.index = buffer.index = index
     if _left:
         _change_classes(stream, _RoutedText, _RoutedBytes)
     return stream
@@ -128,7 +153,7 @@ def part_with_threads(run_id, streams):
     parted = _Parted(run_id)
     _parted.append(parted)
     if len(_parted) > _MAX_PARTED_RUNS:
-        _parted.pop(0).close()
+        _parted.pop(0).give_up()
     _left.update((ident, parted) for ident in new)
     for stream in streams:
         _change_classes(stream, _RoutedText, _RoutedBytes)

@@ -44,7 +44,7 @@ def execute(request):
 
 def warm_up():
     """The whole path once with nothing to show for it: touches the pages that the first run will write."""
-    request = {"run_id": "", "mode": "cell", "session": True, "filename": "<warm up>", "standard_input": False,
+    request = {"run_id": "", "mode": "cell", "session": False, "filename": "<warm up>", "standard_input": False,
                "arguments": [], "code": b"import sys\ndef f(x):\n    return x\nprint(f(1), 'x')\n1 / 1, 'x'"}
     failing = dict(request, code=b"1 / 0")
     with _capsule_streams.Nowhere():
@@ -53,7 +53,6 @@ def warm_up():
             _execute(run, item, {"__name__": "__main__", "__builtins__": builtins}, lambda *_: None)
     _capsule_interrupt.end_run()
     _capsule_errors.forget_source("<warm up>")
-    builtins.__dict__.pop("_", None)
 
 
 def healthy():
@@ -70,7 +69,7 @@ def _execute(run, request, namespace, send_result):
     pid = os.getpid()
     waits = request["mode"] == "script" and not request["session"]
     _capsule_interrupt.begin_run(run)
-    _capsule_streams.begin_run(request["standard_input"])
+    _capsule_streams.begin_run(request["standard_input"], request["session"])
     value, error = _guard(run, _run_program, run, request, namespace)
     if error is not None and not _is_exit(error) and request["mode"] == "script":
         _guard(run, _call_excepthook, error)
@@ -230,7 +229,7 @@ def _put_back():
 
 
 def _is_exit(error):
-    return isinstance(error, SystemExit)
+    return issubclass(type(error), SystemExit)  # isinstance() would ask the object
 
 
 def _report(run, error):

@@ -1,8 +1,8 @@
 """sys.stdin, sys.stdout and sys.stderr of a worker, on descriptors 0, 1 and 2.
 
 The worker puts each run's own pipes on these numbers before the run starts, so the stream objects live as long as the
-worker: whoever kept a reference goes on writing to the run of the day. They are CPython's own stream types and nearly
-as fast. What threads of an earlier run write is kept apart by _capsule_routes.
+worker: whoever kept a reference goes on writing to the run of the day. They are CPython's own stream types, or derived
+from them. What threads of an earlier run write is kept apart by _capsule_routes.
 """
 import io
 import os
@@ -12,6 +12,7 @@ import _capsule_routes
 from _capsule_routes import run_of_thread  # for whoever sends on behalf of a thread
 
 _out = _err = None  # ours; sys.stdout may be something else
+_make_writer = _capsule_routes.plain_writer
 _input_dirty = False  # sys.stdin may hold bytes that belong to an earlier run
 
 
@@ -22,9 +23,14 @@ def install():
     _renew_input()
 
 
-def begin_run(standard_input):
+def begin_run(standard_input, in_session):
     """The pipes of a new run are in place."""
-    global _input_dirty
+    global _input_dirty, _make_writer
+    if in_session and _make_writer is _capsule_routes.plain_writer:
+        _make_writer = _capsule_routes.routable_writer
+        if _out is not None:
+            _renew_output(0)
+            _renew_output(1)
     _capsule_routes.forget_dead_threads((_out, _err))
     if standard_input or _input_dirty:
         _renew_input()
@@ -44,7 +50,7 @@ def flush():
         try:
             _flush_own((_out, _err)[index])
         except (OSError, ValueError):  # closed by the program, or its descriptor is
-            _renew_output(index)
+            _silence(_renew_output(index))
 
 
 def part_with_threads(run_id):
@@ -59,7 +65,7 @@ def end_run():
     for index, name in enumerate(("stdout", "stderr")):
         own = (_out, _err)[index]
         if own is not None and own.closed:
-            _renew_output(index)
+            _silence(_renew_output(index))
         if _is_useless(getattr(sys, name, None)):
             setattr(sys, name, (_out, _err)[index])
     if _is_useless(getattr(sys, "stdin", None)):
@@ -67,11 +73,11 @@ def end_run():
 
 
 def _renew_output(index):
-    """A new stream in place of one that a program closed or broke. What the old one still held is lost."""
+    """A new stream in place of the old one, which is returned."""
     global _out, _err
     old = (_out, _err)[index]
     name = ("stdout", "stderr")[index]
-    new = _on_descriptor(index + 1, lambda: _capsule_routes.routable_writer(index))
+    new = _on_descriptor(index + 1, lambda: _make_writer(index))
     current = getattr(sys, name, None)
     if current is None or current is old or current is getattr(sys, f"__{name}__", None):
         setattr(sys, name, new)
@@ -80,8 +86,7 @@ def _renew_output(index):
         _out = new
     else:
         _err = new
-    if old is not None:
-        _silence(old)
+    return old
 
 
 def _renew_input():
@@ -123,7 +128,7 @@ def _flush_own(stream):
 
 
 def _silence(stream):
-    """Makes sure that bytes stuck in a broken stream never reach a later run."""
+    """Makes sure that bytes stuck in a broken stream never reach a later run; they are lost."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         try:

@@ -31,6 +31,15 @@ class Values(WorkerTest):
         self.assertEqual(self.run_cell("del a\n_x = globals()\n_x[5] = 6").namespace_names, 3)
 
 
+class WarmUp(WorkerTest):
+    def test_rehearsals_leave_no_trace(self):
+        outcome = self.run_cell("import builtins, linecache\n"
+                                "(sorted(n for n in globals() if n[0] != '_'), hasattr(builtins, '_'),"
+                                " [n for n in linecache.cache if 'warm' in n])")
+        self.assertEqual((outcome.text, outcome.stdout, outcome.sent[0][2]),
+                         ("(['builtins', 'linecache'], False, [])", "", 1))
+
+
 class Main(WorkerTest):
     def test_script_is_the_program_main(self):
         outcome = self.run_script("import sys\n(__name__, __file__, sys.argv, sys.path[0])", filename="a/b.py",
