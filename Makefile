@@ -34,6 +34,7 @@ lint:
 	@clang-format-14 --dry-run -Werror $(SOURCES)
 	@scripts/check-includes
 	@scripts/check-file-length --hints
+	@scripts/check-map
 	@scripts/check-paths
 	@scripts/check-systemd
 

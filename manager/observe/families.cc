@@ -54,7 +54,7 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
       warmup_triggers(counters(registry, "capsule_pool_warmup_triggers_total",
                                "Times the stock fell below its target; once until it is full again.")),
       health_triggers(counters(registry, "capsule_pool_health_triggers_total",
-                               "Times a pool went from healthy to unhealthy; once until it is healthy again.")),
+                               "Times a health check fell due; once until it is over.")),
       health_checks(counters(registry, "capsule_pool_health_checks_total",
                              "Checks that ran Python in an idle worker, by outcome.")),
       workers(gauges(registry, "capsule_workers", "Workers, by state.")),
