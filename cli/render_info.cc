@@ -64,7 +64,7 @@ std::string pools_text(const Json& pools) {
                {"HITS", Align::kRight},
                {"MISSES", Align::kRight},
                {"RATIO", Align::kRight},
-               {"ACQUIRE", Align::kRight},
+               {"MEAN MS", Align::kRight},
                {"BREAKER"}});
   for (const Json& pool : pools) {
     const Json& workers = field(pool, "workers");
@@ -72,7 +72,7 @@ std::string pools_text(const Json& pools) {
                    text_field(workers, "leased"), text_field(workers, "starting"), text_field(pool, "warm_target"),
                    text_field(pool, "max"), text_field(field(pool, "capsules"), "ready"), text_field(pool, "waiting"),
                    text_field(pool, "hits"), text_field(pool, "misses"), decimal_field(pool, "hit_ratio"),
-                   decimal_field(pool, "acquire_mean_ms") + " ms", text_field(field(pool, "breaker"), "state")});
+                   decimal_field(pool, "acquire_mean_ms"), text_field(field(pool, "breaker"), "state")});
   }
   return section("pools", table) + pool_details(pools);
 }
