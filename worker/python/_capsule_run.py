@@ -16,6 +16,7 @@ import _capsule_bundle
 import _capsule_compile
 import _capsule_errors
 import _capsule_figures
+import _capsule_fresh
 import _capsule_interrupt
 import _capsule_streams
 
@@ -43,7 +44,12 @@ def execute(request):
 
 
 def warm_up():
-    """The whole path once with nothing to show for it: touches the pages that the first run will write."""
+    """The whole path once with nothing to show for it: touches the pages that the first run will write.
+
+    In the zygote, and once more in each worker.
+    """
+    if not _capsule_streams.is_installed():
+        _capsule_fresh.rehearse()
     request = {"run_id": "", "mode": "cell", "session": False, "filename": "<warm up>", "standard_input": False,
                "arguments": [], "code": b"import sys\ndef f(x):\n    return x\nprint(f(1), 'x')\n1 / 1, 'x'"}
     failing = dict(request, code=b"1 / 0")

@@ -23,6 +23,10 @@ def install():
     _renew_input()
 
 
+def is_installed():
+    return _out is not None
+
+
 def begin_run(standard_input, in_session):
     """The pipes of a new run are in place."""
     global _input_dirty, _make_writer

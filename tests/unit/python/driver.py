@@ -10,6 +10,7 @@ import mmap
 import os
 import socket
 import sys
+import types
 
 import _capsule
 
@@ -61,12 +62,21 @@ class Driver:
         return [self.output(index) for index in range(len(self.files))]
 
 
+def load_embedded(name):
+    """As the worker does: from a string, under a file name that is none."""
+    with open(os.path.join(sys.argv[1], name + ".py"), encoding="utf-8") as file:
+        code = compile(file.read(), f"<{name}>", "exec")
+    module = sys.modules[name] = types.ModuleType(name)
+    module.__file__ = f"<{name}>"
+    exec(code, module.__dict__)
+
+
 def main():
     socket_fd, page_fd, ready_fd = map(int, sys.argv[2:5])
     page = mmap.mmap(page_fd, 4096)
     _capsule.read_cancelled = lambda: read_cancelled(page)
     for name in MODULES:
-        __import__(name)
+        load_embedded(name)
     run = sys.modules["_capsule_run"]
     run.warm_up()
     sys.modules["_capsule_fresh"].after_fork()
@@ -85,5 +95,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, sys.argv[1])
     main()

@@ -1,7 +1,6 @@
 """Forked workers differ in every random source."""
 import subprocess
 import sys
-import textwrap
 import unittest
 
 from support import HERE, MODULES
@@ -13,7 +12,7 @@ try: import numpy.random as numpy_random
 except ImportError: numpy_random = None
 sys.path[:0] = sys.argv[1:]
 import _capsule_fresh
-gc.disable()
+gc.disable(); _capsule_fresh.rehearse()
 random.random(); uuid.uuid1(); next(tempfile._get_candidate_names()); ssl.RAND_bytes(8)
 for _ in range(2):
     pid = os.fork()
@@ -28,15 +27,49 @@ for _ in range(2):
 """
 
 
+# Two processes with the same pid and the same parent: what OpenSSL alone cannot tell apart.
+SAME_PID = """
+import ctypes, os, ssl, sys
+sys.path[:0] = sys.argv[1:]
+import _capsule_fresh
+CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
+libc = ctypes.CDLL(None)
+def in_new_namespace(flags, act):
+    if os.fork() == 0:
+        if libc.unshare(flags) != 0: os._exit(5)
+        pid = os.fork()
+        if pid == 0:
+            act()
+            os._exit(0)
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    return os.waitstatus_to_exitcode(os.wait()[1])
+def print_random():
+    _capsule_fresh.after_fork()
+    print(os.getpid(), ssl.RAND_bytes(8).hex(), flush=True)
+def be_parent():
+    _capsule_fresh.rehearse()
+    for _ in range(2): in_new_namespace(CLONE_NEWPID, print_random)
+sys.exit(in_new_namespace(CLONE_NEWUSER | CLONE_NEWPID, be_parent))
+"""
+
+
 class Fresh(unittest.TestCase):
     def test_children_differ_in_every_source(self):
-        output = subprocess.run([sys.executable, "-P", "-c", textwrap.dedent(PROGRAM), HERE, MODULES], check=True,
+        output = subprocess.run([sys.executable, "-P", "-c", PROGRAM, HERE, MODULES], check=True,
                                 stdout=subprocess.PIPE, text=True).stdout
         first, second = (line.split() for line in output.splitlines())
         self.assertEqual((first.pop(), second.pop()), ("True", "True"))
         for one, other in zip(first, second):
             if one != "None":
                 self.assertNotEqual(one, other)
+
+    def test_openssl_differs_where_pids_repeat(self):
+        done = subprocess.run([sys.executable, "-P", "-c", SAME_PID, HERE, MODULES], stdout=subprocess.PIPE, text=True)
+        if done.returncode == 5:
+            self.skipTest("namespaces are not to be had here")
+        first, second = (line.split() for line in done.stdout.splitlines())
+        self.assertEqual((first[0], second[0]), ("1", "1"))
+        self.assertNotEqual(first[1], second[1])
 
     def test_nothing_is_imported_for_it(self):
         code = ("import sys; sys.path[:0] = sys.argv[1:]\nimport _capsule_fresh; before = set(sys.modules)\n"
