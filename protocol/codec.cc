@@ -42,6 +42,10 @@ template <class T>
 bool is_default(const T& value) {
   return value == T{};
 }
+template <class T>
+bool is_default(const std::optional<T>& value) {
+  return !value;
+}
 
 template <class Sink>
 class Writer {
