@@ -21,6 +21,7 @@ namespace {
 
 constexpr milliseconds kRetryInterval{50};
 constexpr int kExecFailed = 127;
+constexpr int kReadyFd = 3;  // in the manager: the first one after the standard descriptors
 
 std::string directory_of(const std::string& path) {
   const size_t slash = path.rfind('/');
@@ -73,7 +74,13 @@ struct Spawn {
   dup2(spawn.null_fd, 0);
   dup2(spawn.log_fd, 1);
   dup2(spawn.log_fd, 2);
-  fcntl(spawn.ready_fd, F_SETFD, 0);
+  if (spawn.ready_fd == kReadyFd) {
+    fcntl(kReadyFd, F_SETFD, 0);
+  } else {
+    dup2(spawn.ready_fd, kReadyFd);
+  }
+  // What the caller left open (a pipe of its shell, a lock) must not live as long as the manager.
+  close_range(kReadyFd + 1, ~0U, 0);
   if (chdir("/") == 0) execv(spawn.program.c_str(), argv);
   _exit(kExecFailed);
 }
@@ -153,12 +160,12 @@ Result<PrivateManager> start_private_manager(const SocketCandidate& asked) {
   Result<FdPair> ready = make_pipe();
   if (!ready) return tl::unexpected(ready.error());
 
-  Spawn spawn{.program = *program,
-              .arguments = {"capsule-manager", "--private", "--socket", where.path, "--ready-fd",
-                            std::to_string(ready->second.get())},
-              .null_fd = null.get(),
-              .log_fd = log->get(),
-              .ready_fd = ready->second.get()};
+  Spawn spawn{
+      .program = *program,
+      .arguments = {"capsule-manager", "--private", "--socket", where.path, "--ready-fd", std::to_string(kReadyFd)},
+      .null_fd = null.get(),
+      .log_fd = log->get(),
+      .ready_fd = ready->second.get()};
   const Result<pid_t> pid = spawn_manager(spawn);
   if (!pid) return tl::unexpected(pid.error());
   ready->second.reset();
