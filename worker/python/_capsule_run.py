@@ -104,6 +104,9 @@ def _guard(run, function, *arguments):
         return _capsule_interrupt.scope(run, function, *arguments), None
     except BaseException as error:
         return None, error
+    finally:
+        sys.settrace(None)  # a program's functions must not run in ours
+        sys.setprofile(None)
 
 
 def _answer(verdict, status, report, run=None, namespace=None):
@@ -225,8 +228,6 @@ def _leave_forked_child(run, error, waits):
 
 def _put_back():
     """What a program may have broken that later runs need. What else it changed is its own."""
-    sys.settrace(None)
-    sys.setprofile(None)
     if sys.getrecursionlimit() < _MIN_RECURSION_LIMIT:
         sys.setrecursionlimit(1000)
     sys.displayhook = sys.__displayhook__

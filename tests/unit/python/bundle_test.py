@@ -82,7 +82,8 @@ class Bundle(unittest.TestCase):
 
     def test_mimebundle_comes_first_and_is_completed(self):
         value = Rich(html="other", latex="$x$")
-        value._repr_mimebundle_ = lambda include, exclude: ({"text/html": "mine", "x/y": b"1", 5: "?", "": ""}, {"k": 1})
+        own = {"text/html": "mine", "x/y": b"1", 5: "?", "": ""}
+        value._repr_mimebundle_ = lambda include, exclude: (own, {"k": 1})
         data, metadata = bundle(value)
         self.assertEqual(data, {"text/html": b"mine", "x/y": b"1", "text/latex": b"$x$", "text/plain": b"<rich>"})
         self.assertEqual(metadata["k"], 1)

@@ -141,7 +141,8 @@ HOSTILE = {
     "unhashable": "class E(Exception):\n    __hash__ = None\n    def __eq__(self, o): 1 / 0\nraise E from E()",
     "deep recursion": "import sys\nsys.setrecursionlimit(20_000)\ndef f(n):\n    if n: f(n - 1)\n    1 / 0\nf(15_000)",
     "mutual recursion": "import sys\nsys.setrecursionlimit(9000)\ndef f(): g()\ndef g(): f()\nf()",
-    "low recursion limit": "import sys\ndef f(n):\n    if n: return f(n - 1)\n    sys.setrecursionlimit(110)\n    f(999)\nf(50)",
+    "low recursion limit": "import sys\ndef f(n):\n    if n: return f(n - 1)\n    sys.setrecursionlimit(110)\n"
+                           "    f(999)\nf(50)",
     "no attribute": "class E(Exception):\n    def __getattribute__(self, n): 1 / 0\nraise E",
     "memory": "raise MemoryError",
     "base": "class B(BaseException): pass\nraise B",
@@ -172,8 +173,8 @@ class Hostile(WorkerTest):
 
 class Hooks(WorkerTest):
     def test_excepthook_of_a_script_is_called_and_the_error_reported_all_the_same(self):
-        outcome = self.run_script("import sys\nsys.excepthook = lambda t, v, tb: print('hook', t.__name__, tb.tb_lineno)\n"
-                                  "1 / 0")
+        outcome = self.run_script(
+            "import sys\nsys.excepthook = lambda t, v, tb: print('hook', t.__name__, tb.tb_lineno)\n1 / 0")
         self.assertEqual((outcome.stdout, outcome.error["name"]), ("hook ZeroDivisionError 3\n", "ZeroDivisionError"))
 
     def test_excepthook_that_raises_is_reported_on_stderr(self):

@@ -11,7 +11,8 @@ class Values(WorkerTest):
         self.assertEqual(outcome.sent[0][2], 1)
 
     def test_none_statements_and_a_semicolon_give_no_result(self):
-        for code in ("x = 1", "None", "1 + 1;", "1 + 1 ; # why not", "(\n1\n);", "'é' ;", "pass", "", "# nothing", "\n"):
+        for code in ("x = 1", "None", "1 + 1;", "1 + 1 ; # why not", "(\n1\n);", "'é' ;", "pass", "", "# nothing",
+                     "\n"):
             self.assertIsNone(self.check_ok(self.run_cell(code)).result, code)
 
     def test_semicolon_elsewhere_does_not_silence(self):
@@ -66,8 +67,8 @@ class Main(WorkerTest):
 
 class Ends(WorkerTest):
     def test_system_exit_gives_the_status_python_gives(self):
-        for argument, status in (("", 0), ("None", 0), ("3", 3), ("256 + 7", 7), ("-1", 255), ("True", 1), ("10**30", 255),
-                                 ("'text'", 1), ("(1, 2)", 1)):
+        for argument, status in (("", 0), ("None", 0), ("3", 3), ("256 + 7", 7), ("-1", 255), ("True", 1),
+                                 ("10**30", 255), ("'text'", 1), ("(1, 2)", 1)):
             outcome = self.run_cell(f"raise SystemExit({argument})")
             self.assertEqual((outcome.verdict, outcome.exit_status, outcome.error), ("exit", status, None), argument)
 
@@ -153,7 +154,8 @@ class PutBack(WorkerTest):
         self.assertEqual(self.run_cell("sys.stdout = sys.__stdout__; print('y')").stdout, "y\n")
 
     def test_display_trace_function_and_recursion_limit_come_back(self):
-        self.run_cell("import builtins, sys\ndel builtins.display\nsys.settrace(lambda *a: 1 / 0)")
+        self.check_ok(self.run_cell("import builtins, sys\ndel builtins.display\nsys.settrace(lambda *a: 1 / 0)"))
+        self.check_ok(self.run_cell("sys.setprofile(lambda *a: None)"))
         self.run_cell("import sys; sys.setrecursionlimit(60)")
         outcome = self.check_ok(self.run_cell("display(1)\nsys.gettrace()"))
         self.assertEqual(outcome.displays, [{"text/plain": b"1"}])
