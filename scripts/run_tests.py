@@ -81,10 +81,12 @@ class Runner:
         return done.returncode == 0, done.stdout
 
     def setup(self, directory, options=(), compiler=None):
-        if (ROOT / directory / "build.ninja").exists():
-            return True
+        """Makes the build directory, or brings its list of targets up to date."""
         env = {"CXX": compiler} if compiler else None
-        succeeded, output = self.command(["meson", "setup", directory, *options], env)
+        arguments = ["meson", "setup", directory, *options]
+        if (ROOT / directory / "build.ninja").exists():
+            arguments = ["ninja", "-C", directory, "build.ninja"]
+        succeeded, output = self.command(arguments, env)
         if not succeeded:
             show(output)
         return succeeded
