@@ -5,6 +5,8 @@
 namespace capsule {
 namespace {
 
+Lane lane_of(const QueuedRun& run) { return run.session.empty() ? Lane{"", run.profile} : Lane{run.session, ""}; }
+
 // Removes one ticket of a group, and the group with its last one.
 template <class Groups, class Key>
 void remove_from(Groups& groups, const Key& key, RunQueue::Ticket ticket) {
@@ -22,8 +24,8 @@ Result<RunQueue::Ticket> RunQueue::push(QueuedRun run) {
                                            " runs wait (queue.capacity = " + std::to_string(limits_.capacity) + ")");
   }
   const auto own = by_client_.find(run.client);
-  if (own != by_client_.end() && own->second.size() >= limits_.per_client) {
-    return failure(Errc::kUnavailable, "this client's queue is full: " + std::to_string(own->second.size()) +
+  if (own != by_client_.end() && own->second.count >= limits_.per_client) {
+    return failure(Errc::kUnavailable, "this client's queue is full: " + std::to_string(own->second.count) +
                                            " runs wait (queue.per_client = " + std::to_string(limits_.per_client) +
                                            ")");
   }
@@ -40,9 +42,21 @@ void RunQueue::put_back(Ticket ticket, QueuedRun run) {
 
 void RunQueue::index(Ticket ticket, const QueuedRun& run) {
   by_id_.emplace(run.id, ticket);
-  by_client_[run.client].insert(ticket);
+  ClientRuns& own = by_client_[run.client];
+  own.lanes[lane_of(run)].insert(ticket);
+  ++own.count;
   if (!run.session.empty()) by_session_[run.session].insert(ticket);
   if (run.deadline != TimePoint::max()) by_deadline_.emplace(run.deadline, ticket);
+}
+
+void RunQueue::unindex(Ticket ticket, const QueuedRun& run) {
+  by_id_.erase(run.id);
+  const auto own = by_client_.find(run.client);
+  assert(own != by_client_.end());
+  remove_from(own->second.lanes, lane_of(run), ticket);
+  if (--own->second.count == 0) by_client_.erase(own);
+  if (!run.session.empty()) remove_from(by_session_, run.session, ticket);
+  if (run.deadline != TimePoint::max()) by_deadline_.erase({run.deadline, ticket});
 }
 
 std::optional<QueuedRun> RunQueue::take(std::string_view id) {
@@ -56,10 +70,7 @@ QueuedRun RunQueue::take(Ticket ticket) {
   assert(found != runs_.end());
   QueuedRun run = std::move(found->second);
   runs_.erase(found);
-  by_id_.erase(run.id);
-  remove_from(by_client_, run.client, ticket);
-  if (!run.session.empty()) remove_from(by_session_, run.session, ticket);
-  if (run.deadline != TimePoint::max()) by_deadline_.erase({run.deadline, ticket});
+  unindex(ticket, run);
   return run;
 }
 
@@ -67,7 +78,8 @@ std::vector<QueuedRun> RunQueue::take_client(ClientKey client) {
   std::vector<QueuedRun> taken;
   const auto found = by_client_.find(client);
   if (found == by_client_.end()) return taken;
-  const Tickets tickets = found->second;
+  Tickets tickets;  // a copy, and in order of arrival over the lanes
+  for (const auto& lane : found->second.lanes) tickets.insert(lane.second.begin(), lane.second.end());
   for (const Ticket ticket : tickets) taken.push_back(take(ticket));
   return taken;
 }

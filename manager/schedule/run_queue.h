@@ -1,7 +1,8 @@
 // The queued runs, bounded in total and per client. Keeps order and finds; decides nothing: that is the scheduler's.
-// Pure; one thread. Every operation but take_client, take_session and by_client costs O(log n).
+// Pure; one thread. Every operation on one run costs O(log n).
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -35,11 +36,24 @@ struct QueueLimits {
   size_t per_client = 0;  // queue.per_client
 };
 
+// Runs of one client that wait for the same thing: their session, or a worker of their profile. Only the first of a
+// lane can be the next to go, so whoever looks for it has to look at lanes and not at runs.
+struct Lane {
+  std::string session;  // empty: one-shots of `profile`
+  std::string profile;  // empty for sessions
+  auto operator<=>(const Lane&) const = default;
+};
+
 class RunQueue {
  public:
   // Place in line: unique, growing with arrival. A run that comes back keeps its old one.
   using Ticket = uint64_t;
   using Tickets = std::set<Ticket>;
+
+  struct ClientRuns {
+    std::map<Lane, Tickets> lanes;  // none is empty
+    size_t count = 0;
+  };
 
   explicit RunQueue(QueueLimits limits) : limits_(limits) {}
 
@@ -64,19 +78,20 @@ class RunQueue {
   std::optional<TimePoint> next_deadline() const;
 
   // In order of the key; only clients that have something queued.
-  const std::map<ClientKey, Tickets>& by_client() const { return by_client_; }
+  const std::map<ClientKey, ClientRuns>& by_client() const { return by_client_; }
   size_t count_of_session(const std::string& session) const;
   // The first in line of a session; must have one queued (asserted).
   Ticket first_of_session(const std::string& session) const;
 
  private:
   void index(Ticket ticket, const QueuedRun& run);
+  void unindex(Ticket ticket, const QueuedRun& run);
 
   QueueLimits limits_;
   Ticket next_ticket_ = 1;
   std::map<Ticket, QueuedRun> runs_;
   std::unordered_map<RunId, Ticket> by_id_;
-  std::map<ClientKey, Tickets> by_client_;
+  std::map<ClientKey, ClientRuns> by_client_;
   std::unordered_map<std::string, Tickets> by_session_;
   std::set<std::pair<TimePoint, Ticket>> by_deadline_;
 };

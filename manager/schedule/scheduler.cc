@@ -31,7 +31,7 @@ std::optional<QueuedRun> Scheduler::next(const Capacity& capacity) {
   auto turn = clients.upper_bound(last_served_);
   for (size_t asked = 0; asked < clients.size(); ++asked, ++turn) {
     if (turn == clients.end()) turn = clients.begin();
-    const auto ticket = first_runnable(turn->second, capacity, answers);
+    const auto ticket = oldest_runnable(turn->second, capacity, answers);
     if (!ticket) continue;
     last_served_ = turn->first;
     return activate(*ticket);
@@ -39,24 +39,26 @@ std::optional<QueuedRun> Scheduler::next(const Capacity& capacity) {
   return std::nullopt;
 }
 
-std::optional<RunQueue::Ticket> Scheduler::first_runnable(const RunQueue::Tickets& tickets, const Capacity& capacity,
-                                                          Answers& answers) const {
-  for (const RunQueue::Ticket ticket : tickets) {
-    const QueuedRun& run = queue_.at(ticket);
-    if (!run.session.empty()) {
-      if (session_can_start(run, ticket)) return ticket;
+std::optional<RunQueue::Ticket> Scheduler::oldest_runnable(const RunQueue::ClientRuns& runs, const Capacity& capacity,
+                                                           Answers& answers) const {
+  std::optional<RunQueue::Ticket> oldest;
+  for (const auto& [lane, tickets] : runs.lanes) {
+    const RunQueue::Ticket first = *tickets.begin();
+    if (oldest && *oldest < first) continue;
+    if (!lane.session.empty()) {
+      if (session_can_start(lane.session, first)) oldest = first;
       continue;
     }
-    auto answer = answers.find(run.profile);
-    if (answer == answers.end()) answer = answers.emplace(run.profile, capacity(run.profile)).first;
-    if (answer->second) return ticket;
+    auto answer = answers.find(lane.profile);
+    if (answer == answers.end()) answer = answers.emplace(lane.profile, capacity(lane.profile)).first;
+    if (answer->second) oldest = first;
   }
-  return std::nullopt;
+  return oldest;
 }
 
-bool Scheduler::session_can_start(const QueuedRun& run, RunQueue::Ticket ticket) const {
-  return busy_sessions_.count(run.session) == 0 && blocked_sessions_.count(run.session) == 0 &&
-         queue_.first_of_session(run.session) == ticket;
+bool Scheduler::session_can_start(const std::string& session, RunQueue::Ticket ticket) const {
+  return busy_sessions_.count(session) == 0 && blocked_sessions_.count(session) == 0 &&
+         queue_.first_of_session(session) == ticket;
 }
 
 QueuedRun Scheduler::activate(RunQueue::Ticket ticket) {
@@ -104,7 +106,7 @@ Duration Scheduler::oldest_wait(TimePoint now) const {
 
 std::vector<std::pair<ClientKey, size_t>> Scheduler::by_client() const {
   std::vector<std::pair<ClientKey, size_t>> counts;
-  for (const auto& [client, tickets] : queue_.by_client()) counts.emplace_back(client, tickets.size());
+  for (const auto& [client, runs] : queue_.by_client()) counts.emplace_back(client, runs.count);
   return counts;
 }
 

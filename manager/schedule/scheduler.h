@@ -69,9 +69,9 @@ class Scheduler {
   };
   using Answers = std::unordered_map<std::string, bool>;  // of Capacity, within one next()
 
-  std::optional<RunQueue::Ticket> first_runnable(const RunQueue::Tickets& tickets, const Capacity& capacity,
-                                                 Answers& answers) const;
-  bool session_can_start(const QueuedRun& run, RunQueue::Ticket ticket) const;
+  std::optional<RunQueue::Ticket> oldest_runnable(const RunQueue::ClientRuns& runs, const Capacity& capacity,
+                                                  Answers& answers) const;
+  bool session_can_start(const std::string& session, RunQueue::Ticket ticket) const;
   QueuedRun activate(RunQueue::Ticket ticket);
 
   SchedulerLimits limits_;

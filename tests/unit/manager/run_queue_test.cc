@@ -111,3 +111,31 @@ TEST_CASE("a taken run leaves no deadline behind", "[queue]") {
   CHECK(queue.take_expired(at(1h)).empty());
   CHECK_FALSE(queue.oldest_queued_at());
 }
+
+TEST_CASE("a client's runs lie in one lane for each session and each profile", "[queue]") {
+  RunQueue queue({10, 10});
+  auto other_profile = run("c", 1);
+  other_profile.profile = "data";
+  REQUIRE(queue.push(run("a", 1)));
+  REQUIRE(queue.push(run("b", 1, "s")));
+  REQUIRE(queue.push(other_profile));
+  REQUIRE(queue.push(run("d", 1)));
+  REQUIRE(queue.push(run("e", 1, "s")));
+  const auto& own = queue.by_client().at(1);
+  CHECK(own.count == 5);
+  REQUIRE(own.lanes.size() == 3);
+  CHECK(own.lanes.at(Lane{"", "base"}).size() == 2);
+  CHECK(own.lanes.at(Lane{"", "data"}).size() == 1);
+  CHECK(own.lanes.at(Lane{"s", ""}).size() == 2);
+  REQUIRE(queue.take("c"));
+  CHECK(own.lanes.size() == 2);
+  CHECK(ids(queue.take_client(1)) == Ids{"a", "b", "d", "e"});
+  CHECK(queue.by_client().empty());
+}
+
+TEST_CASE("a session and a profile of the same name are different lanes", "[queue]") {
+  RunQueue queue({10, 10});
+  REQUIRE(queue.push(run("a", 1)));
+  REQUIRE(queue.push(run("b", 1, "base")));
+  CHECK(queue.by_client().at(1).lanes.size() == 2);
+}
