@@ -78,8 +78,11 @@ Result<Client> Client::connect(const SocketCandidate& where) {
   }
   if (auto status = check_listener(socket.get(), where); !status) return tl::unexpected(status.error());
   Client client(std::move(socket), where.path);
-  if (auto status = client.exchange_hello(deadline); !status) return tl::unexpected(status.error());
-  return client;
+  const Status greeted = client.exchange_hello(deadline);
+  if (greeted) return client;
+  if (greeted.error().code != Errc::kClosed) return tl::unexpected(greeted.error());
+  // It was on its way out (a private one that was idle): as good as nobody.
+  return failure(Errc::kUnavailable, "the manager at " + where.path + " closed the connection");
 }
 
 Status Client::exchange_hello(TimePoint deadline) {

@@ -12,7 +12,9 @@ Result<std::string> ask(Client& client, Request request) {
   if (document == nullptr) {
     return failure(Errc::kInvalid, "the manager answered with '" + std::string(type_of(*answer)) + "', not a document");
   }
-  return std::move(document->json.value);
+  std::string text = std::move(document->json.value);
+  if (!text.ends_with('\n')) text += '\n';
+  return text;
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 
 namespace capsule::cli {
 
-// The document's text. `request` gets its id here.
+// The document's text, with a newline at its end. `request` gets its id here.
 Result<std::string> request_document(Client& client, SessionRequest request);
 Result<std::string> request_document(Client& client, InfoRequest request);
 

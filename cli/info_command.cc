@@ -38,7 +38,7 @@ int info_command(const Invocation& invocation) {
   if (const auto status = parse_arguments(app, invocation.arguments)) return *status;
   const Result<std::string> document = fetch(common, sections);
   if (!document) return report(document.error(), common.format);
-  if (common.format == Format::kJson) return print(*document + "\n");
+  if (common.format == Format::kJson) return print(*document);
   return show(render_info(*document), common.format);
 }
 

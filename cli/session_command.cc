@@ -17,11 +17,6 @@ struct SessionOptions {
   std::vector<std::string> sessions;  // rm, reset
 };
 
-std::string with_newline(std::string text) {
-  if (!text.ends_with('\n')) text += '\n';
-  return text;
-}
-
 int show(const Result<std::string>& rendered, Format format) {
   return rendered ? print(*rendered) : report(rendered.error(), format);
 }
@@ -29,14 +24,14 @@ int show(const Result<std::string>& rendered, Format format) {
 int make_session(Client& client, const SessionOptions& options) {
   const Result<std::string> document = request_document(client, options.request);
   if (!document) return report(document.error(), options.common.format);
-  if (options.common.format == Format::kJson) return print(with_newline(*document));
+  if (options.common.format == Format::kJson) return print(*document);
   return show(session_id_text(*document), options.common.format);
 }
 
 int list_sessions(Client& client, const SessionOptions& options) {
   const Result<std::string> document = request_document(client, options.request);
   if (!document) return report(document.error(), options.common.format);
-  if (options.common.format == Format::kJson) return print(with_newline(*document));
+  if (options.common.format == Format::kJson) return print(*document);
   return show(render_sessions(*document), options.common.format);
 }
 
@@ -51,8 +46,8 @@ int change_sessions(Client& client, const SessionOptions& options) {
       if (document.error().code == Errc::kClosed) break;
       continue;
     }
-    const int printed = options.common.format == Format::kJson ? print(with_newline(*document))
-                                                               : show(session_id_text(*document), Format::kText);
+    const int printed =
+        options.common.format == Format::kJson ? print(*document) : show(session_id_text(*document), Format::kText);
     if (printed != kExitOk) return printed;
   }
   return exit_status;
