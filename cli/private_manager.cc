@@ -20,6 +20,7 @@ namespace capsule::cli {
 namespace {
 
 constexpr milliseconds kRetryInterval{50};
+constexpr seconds kReapTimeout{2};
 constexpr int kExecFailed = 127;
 constexpr int kReadyFd = 3;  // in the manager: the first one after the standard descriptors
 
@@ -120,6 +121,14 @@ Result<Client> connect_with_patience(const SocketCandidate& where, TimePoint dea
   }
 }
 
+// A manager that came second, or failed, ends by itself; it should not stay behind as a zombie of ours.
+void reap(pid_t pid) {
+  const TimePoint deadline = now() + kReapTimeout;
+  while (waitpid(pid, nullptr, WNOHANG) == 0 && now() < deadline) {
+    poll(nullptr, 0, static_cast<int>(kRetryInterval.count()));
+  }
+}
+
 Error start_failure(const std::string& program, const std::string& log_path, off_t log_start) {
   std::string tail = log_tail(log_path, log_start);
   while (tail.ends_with('\n')) tail.pop_back();
@@ -175,6 +184,7 @@ Result<PrivateManager> start_private_manager(const SocketCandidate& asked) {
   // Ours ended without a word, or said "already": another may be on its way up. One that is not gets no patience.
   const TimePoint patience = is_ready || line == "already\n" ? deadline : now() + seconds(1);
   Result<Client> client = connect_with_patience(where, patience);
+  if (!is_ready) reap(*pid);
   if (!client && client.error().code == Errc::kUnavailable) {
     return tl::unexpected(start_failure(*program, log_path, log_start));
   }
