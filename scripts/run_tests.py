@@ -25,7 +25,7 @@ CATCH_PASSED = re.compile(r"^All tests passed \(.* in (\d+) test cases?\)", re.M
 CATCH_MIXED = re.compile(r"^test cases:\s+(\d+) \|(.*)$", re.M)
 CATCH_FAILED = re.compile(r"(\d+) failed")
 UNITTEST_RAN = re.compile(r"^Ran (\d+) tests? in ", re.M)
-UNITTEST_PARTS = re.compile(r"(failures|errors|skipped|unexpected successes)=(\d+)")
+UNITTEST_PARTS = re.compile(r"((?<!expected )failures|errors|skipped|unexpected successes)=(\d+)")
 
 
 @dataclasses.dataclass
