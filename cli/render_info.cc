@@ -1,5 +1,7 @@
 #include "cli/render_info.h"
 
+#include <algorithm>
+
 #include "cli/document_fields.h"
 #include "cli/table.h"
 
@@ -24,31 +26,54 @@ std::string manager_text(const Json& manager) {
   table.add_row({"config", text_field(manager, "config_file")});
   table.add_row({"private", text_field(manager, "private")});
   for (const Json& reason : list(manager, "degraded")) {
-    table.add_row({"degraded", reason.is_string() ? reason.get<std::string>() : reason.dump()});
+    table.add_row({"degraded", reason.is_string() ? reason.get<std::string>()
+                                                  : reason.dump(-1, ' ', false, Json::error_handler_t::replace)});
   }
   return table.text(0) + "\n";
 }
 
-std::string pool_details(const Json& pools) {
-  Table details({{"PROFILE"}, {"WHAT IS THE MATTER"}});
-  Table layers({{"PROFILE"}, {"LAYER"}, {"STATE"}, {"DETAIL"}});
-  Table recycles({{"PROFILE"}, {"RECYCLED BECAUSE"}, {"TIMES", Align::kRight}});
+// Most layers are the same for every profile: one line for each, with the profiles that have it so.
+std::string layers_text(const Json& pools) {
+  struct Row {
+    std::string profiles, name, state, detail;
+  };
+  std::vector<Row> rows;
   for (const Json& pool : pools) {
     const std::string profile = text_field(pool, "profile");
     for (const Json& layer : list(pool, "layers")) {
-      layers.add_row({profile, text_field(layer, "name"), text_field(layer, "state"), text_field(layer, "detail")});
+      Row row{profile, text_field(layer, "name"), text_field(layer, "state"), text_field(layer, "detail")};
+      const auto same = std::find_if(rows.begin(), rows.end(), [&](const Row& other) {
+        return other.name == row.name && other.state == row.state && other.detail == row.detail;
+      });
+      if (same == rows.end()) {
+        rows.push_back(std::move(row));
+      } else {
+        same->profiles += " " + profile;
+      }
     }
+  }
+  Table table({{"LAYER"}, {"STATE"}, {"PROFILES"}, {"DETAIL", Align::kLeft, kSentenceBytes}});
+  for (Row& row : rows) table.add_row({row.name, row.state, row.profiles, row.detail});
+  return table.empty() ? "" : table.text(kIndent) + "\n";
+}
+
+std::string pool_details(const Json& pools) {
+  Table details({{"PROFILE"}, {"WHAT IS THE MATTER", Align::kLeft, kSentenceBytes}});
+  Table recycles({{"PROFILE"}, {"RECYCLED BECAUSE"}, {"TIMES", Align::kRight}});
+  for (const Json& pool : pools) {
+    const std::string profile = text_field(pool, "profile");
     const std::string detail = text_field(pool, "detail");
     if (detail != "-") details.add_row({profile, detail});
     const Json& reasons = field(pool, "recycles");
     if (!reasons.is_object()) continue;
-    for (const auto& [reason, times] : reasons.items()) recycles.add_row({profile, reason, times.dump()});
+    for (const auto& [reason, times] : reasons.items()) {
+      if (times != 0) recycles.add_row({profile, reason, times.dump(-1, ' ', false, Json::error_handler_t::replace)});
+    }
   }
   std::string out;
   if (!details.empty()) out += details.text(kIndent) + "\n";
   if (!recycles.empty()) out += recycles.text(kIndent) + "\n";
-  if (!layers.empty()) out += layers.text(kIndent) + "\n";
-  return out;
+  return out + layers_text(pools);
 }
 
 std::string pools_text(const Json& pools) {
@@ -179,7 +204,7 @@ std::string limits_text(const Json& limits) {
                {"DEFAULT", Align::kRight},
                {"MIN", Align::kRight},
                {"MAX", Align::kRight},
-               {"MEANING"}});
+               {"MEANING", Align::kLeft, kSentenceBytes}});
   for (const Json& limit : limits) {
     table.add_row({text_field(limit, "name"), text_field(limit, "value"), text_field(limit, "unit"),
                    text_field(limit, "default"), text_field(limit, "min"), text_field(limit, "max"),

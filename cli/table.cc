@@ -15,12 +15,12 @@ size_t width_of(const std::string& text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), starts_character));
 }
 
-std::string fitted(const std::string& text) {
+std::string fitted(const std::string& text, size_t max_bytes) {
   std::string safe = escape_control(replace_invalid_utf8(text));
   std::replace(safe.begin(), safe.end(), '\n', ' ');
   std::replace(safe.begin(), safe.end(), '\t', ' ');
-  if (safe.size() <= kCellBytes) return safe;
-  size_t cut = kCellBytes - 3;
+  if (safe.size() <= max_bytes) return safe;
+  size_t cut = max_bytes - 3;
   while (cut > 0 && !starts_character(safe[cut])) --cut;
   return safe.substr(0, cut) + "...";
 }
@@ -28,12 +28,12 @@ std::string fitted(const std::string& text) {
 }  // namespace
 
 Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
-  for (Column& column : columns_) column.title = fitted(column.title);
+  for (Column& column : columns_) column.title = fitted(column.title, column.max_bytes);
 }
 
 void Table::add_row(std::vector<std::string> cells) {
   assert(cells.size() == columns_.size());
-  for (std::string& cell : cells) cell = fitted(cell);
+  for (size_t i = 0; i < cells.size(); ++i) cells[i] = fitted(cells[i], columns_[i].max_bytes);
   rows_.push_back(std::move(cells));
 }
 

@@ -6,13 +6,15 @@
 
 namespace capsule::cli {
 
-inline constexpr size_t kCellBytes = 60;  // a longer cell is cut and ends in "..."
+inline constexpr size_t kCellBytes = 60;       // a longer cell is cut and ends in "..."
+inline constexpr size_t kSentenceBytes = 300;  // for a last column of sentences
 
 enum class Align { kLeft, kRight };
 
 struct Column {
   std::string title;
   Align align = Align::kLeft;
+  size_t max_bytes = kCellBytes;
 };
 
 class Table {
