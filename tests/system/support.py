@@ -2,6 +2,7 @@
 
 CAPSULE_BUILD names the build directory (default: build/ in the source tree).
 """
+import fcntl
 import json
 import os
 import pathlib
@@ -94,6 +95,7 @@ class Manager:
         self.environment = dict(os.environ, TMPDIR=str(self.temporary), **(environment or {}))
         self.environment.pop("CAPSULE_SOCKET", None)
         self.process = None
+        self.commands = []
 
     @property
     def pid(self):
@@ -111,17 +113,23 @@ class Manager:
         try:
             if wait_ready:
                 self._wait_ready(readable)
+        except BaseException as error:
+            log = self.log()
+            self.kill()
+            raise AssertionError(f"{error}\n{log}") from None
         finally:
             os.close(readable)
         return self
 
     def start_activated(self, listener):
         """As systemd would: the listening socket is descriptor 3, and LISTEN_PID is the manager's own pid."""
-        script = f'exec 3<&{listener.fileno()} {listener.fileno()}<&-; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
+        passed = fcntl.fcntl(listener.fileno(), fcntl.F_DUPFD, 10)
+        script = f'exec 3<&{passed} {passed}<&-; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
         with open(self.log_file, "ab") as log:
             self.process = start(["bash", "-c", script, "bash", MANAGER, "--config", self.config_file, "--state-dir",
                                   f"{self.directory}/state"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                 env=self.environment, cwd=self.directory, pass_fds=(listener.fileno(),))
+                                 env=self.environment, cwd=self.directory, pass_fds=(passed,))
+        os.close(passed)
         return self
 
     def _wait_ready(self, readable):
@@ -135,8 +143,7 @@ class Manager:
                 break
             line += piece
         if line != b"ready\n":
-            self.kill()
-            raise AssertionError(f"the manager did not become ready ({line!r}):\n{self.log()}")
+            raise AssertionError(f"the manager did not become ready ({line!r})")
 
     def log(self):
         return self.log_file.read_text(errors="replace")[-8000:]
@@ -146,9 +153,23 @@ class Manager:
         return finish(self.spawn(*arguments, **options), seconds, feed)
 
     def spawn(self, *arguments, **options):
+        """Starts the command; what a failed test leaves running is ended by end_commands()."""
         options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
                    "env": dict(self.environment, CAPSULE_SOCKET=self.socket)} | options
-        return start([CAPSULE, *arguments], **options)
+        child = start([CAPSULE, *arguments], **options)
+        self.commands.append(child)
+        return child
+
+    def end_commands(self):
+        for child in self.commands:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+            for stream in (child.stdin, child.stdout, child.stderr):
+                if stream:
+                    stream.close()
+            processes.own_children.discard(child.pid)
+        self.commands.clear()
 
     def run(self, *arguments, **options):
         """`capsule run --json …`: the final document, with the command's own status checked against it."""
@@ -168,6 +189,11 @@ class Manager:
         document = done.document()
         assert document["exit_status"] == done.status, done
         return document
+
+    def state(self, client):
+        """Over a connection that is there already: a manager that drains takes no new ones."""
+        client.send({"type": "info", "id": 1, "sections": ["manager"]})
+        return json.loads(client.receive_of("document")["json"])["manager"]["state"]
 
     def info(self, *sections):
         done = self.capsule("info", "--json", *sections)
@@ -235,6 +261,7 @@ class Manager:
 
     def kill(self):
         """The end of a test that failed, or of one that is done: nothing stays."""
+        self.end_commands()
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -277,6 +304,7 @@ class ManagerCase(unittest.TestCase):
                                  f"{cls.fds_at_start}\n{now}") from None
 
     def tearDown(self):
+        self.manager.end_commands()
         if self.manager.process.poll() is not None:
             self.fail(f"the manager ended during the test:\n{self.manager.log()}")
 

@@ -21,6 +21,12 @@ class ManagerLifeTest(unittest.TestCase):
         read_event(child, "output")
         return child
 
+    def client(self, manager):
+        client = manager.raw()
+        self.addCleanup(client.close)
+        client.hello()
+        return client
+
     def test_the_socket_is_for_the_owner_only(self):
         manager = self.manager()
         self.assertEqual(stat.S_IMODE(os.stat(manager.socket).st_mode), 0o600)
@@ -29,10 +35,11 @@ class ManagerLifeTest(unittest.TestCase):
     def test_sigterm_lets_runs_end_and_takes_no_new_ones(self):
         manager = self.manager()
         child = self.busy(manager)
+        client = self.client(manager)
         manager.signal(signal.SIGTERM)
-        wait_for(lambda: manager.info("manager")["manager"]["state"] == "draining", 10, "draining")
-        refused = manager.capsule("run", "-c", "1")
-        self.assertEqual(refused.status, 125, refused)
+        wait_for(lambda: manager.state(client) == "draining", 10, "draining")
+        refused = client.execute("1")
+        self.assertEqual((refused["type"], refused["code"]), ("error", "unavailable"), refused)
         self.assertIsNone(manager.process.poll())
         child.stdin.write(b"drained\n")
         child.stdin.flush()
@@ -44,12 +51,13 @@ class ManagerLifeTest(unittest.TestCase):
     def test_a_second_sigterm_aborts(self):
         manager = self.manager()
         child = self.busy(manager)
+        client = self.client(manager)
         manager.signal(signal.SIGTERM)
-        wait_for(lambda: manager.info("manager")["manager"]["state"] == "draining", 10, "draining")
+        wait_for(lambda: manager.state(client) == "draining", 10, "draining")
         manager.signal(signal.SIGTERM)
         event = last_event(child)
         self.assertEqual((event["verdict"], event["exit_status"]), ("aborted", 125), event)
-        self.assertEqual(manager.wait_gone(), 0)
+        self.assertEqual(manager.wait_gone(), 1, "a stop that killed programs is told from one that did not")
         manager.assert_nothing_left()
 
     def test_a_drain_that_takes_too_long_aborts(self):

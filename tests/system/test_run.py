@@ -24,7 +24,7 @@ class OutputTest(ManagerCase):
         code = ("import os, sys\n"
                 "for i in range(200_000): print(i, 'line', i * 7919)\n"
                 "sys.stdout.flush()\n"
-                "os.write(1, b'end')\n")
+                "os.write(1, b'end');\n")
         done = self.manager.capsule("run", "-c", code)
         expected = "".join(f"{i} line {i * 7919}\n" for i in range(200_000)).encode() + b"end"
         self.assertEqual(len(done.out), len(expected))
@@ -110,7 +110,7 @@ class InputTest(ManagerCase):
         self.assertEqual((done.status, done.out), (0, b"''\n"), done)
 
     def test_a_subprocess_reads_the_same_input(self):
-        done = self.manager.capsule("run", "-c", "import subprocess; subprocess.run(['cat'])", feed=b"for cat\n")
+        done = self.manager.capsule("run", "-c", "import subprocess; subprocess.run(['cat']);", feed=b"for cat\n")
         self.assertEqual(done.out, b"for cat\n", done)
 
 
@@ -152,7 +152,7 @@ class EndTest(ManagerCase):
         text = "".join(line if line.endswith("\n") else line + "\n" for line in document["error"]["traceback"])
         self.assertIn('return {}["missing"]', text)
         self.assertIn("The above exception was the direct cause of the following exception:", text)
-        self.assertIn("line 16, in <module>\n    middle()", text)
+        self.assertIn("line 15, in <module>\n    middle()", text)
         self.assertNotIn("_capsule", text)
         done = self.manager.capsule("run", program("exceptions"))
         self.assertEqual((done.status, done.out), (1, b""))
