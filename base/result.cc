@@ -22,7 +22,9 @@ std::string_view to_string(Errc code) {
 
 tl::unexpected<Error> system_failure(std::string_view what) {
   const int saved = errno;
-  return failure(Errc::kSystem, std::string(what) + ": " + std::strerror(saved));
+  auto error = failure(Errc::kSystem, std::string(what) + ": " + std::strerror(saved));
+  errno = saved;  // callers still tell EAGAIN from the rest by it
+  return error;
 }
 
 }  // namespace capsule

@@ -36,7 +36,7 @@ inline tl::unexpected<Error> failure(Errc code, std::string message) {
   return tl::unexpected<Error>(Error{code, std::move(message)});
 }
 
-// "<what>: <strerror(errno)>" with code kSystem. Reads errno first thing.
+// "<what>: <strerror(errno)>" with code kSystem. Leaves errno as it was.
 tl::unexpected<Error> system_failure(std::string_view what);
 
 }  // namespace capsule

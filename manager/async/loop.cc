@@ -1,0 +1,144 @@
+#include "manager/async/loop.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace capsule {
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+Loop::Loop() : context_(std::make_unique<asio::io_context>(1)) {}
+Loop::~Loop() = default;
+
+void Loop::run() {
+  const auto keep_running = asio::make_work_guard(*context_);
+  context_->run();
+}
+void Loop::stop() { context_->stop(); }
+void Loop::post(std::function<void()> task) { asio::post(*context_, std::move(task)); }
+asio::io_context& Loop::context() { return *context_; }
+
+// ---- FdWatch -------------------------------------------------------------------------------------------------
+
+// Shared with the pending handlers, so that a callback may destroy the watch. Callbacks are held by shared_ptr for the
+// same reason: one that is running must not be freed under itself.
+struct FdWatch::State : std::enable_shared_from_this<State> {
+  using Callback = std::shared_ptr<std::function<void()>>;
+
+  State(Loop& loop, int fd) : descriptor(loop.context(), fd) {}
+
+  void arm() {
+    if (reading || !wanted || !descriptor.is_open()) return;
+    reading = true;
+    descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                          [self = shared_from_this()](error_code error) { self->readable(error); });
+  }
+
+  void readable(error_code error) {
+    reading = false;
+    if (error || !descriptor.is_open() || !wanted) return;
+    const Callback callback = on_readable;
+    (*callback)();
+    arm();
+  }
+
+  asio::posix::stream_descriptor descriptor;
+  Callback on_readable;
+  bool wanted = false;   // somebody wants to be told
+  bool reading = false;  // a wait is under way
+};
+
+FdWatch::FdWatch(Loop& loop, UniqueFd fd) : state_(std::make_shared<State>(loop, fd.get())) {
+  (void)fd.release();
+  state_->descriptor.non_blocking(true);
+}
+FdWatch::~FdWatch() { close(); }
+
+void FdWatch::on_readable(std::function<void()> callback) {
+  state_->on_readable = std::make_shared<std::function<void()>>(std::move(callback));
+  resume_reading();
+}
+void FdWatch::pause_reading() { state_->wanted = false; }
+void FdWatch::resume_reading() {
+  state_->wanted = state_->on_readable != nullptr;
+  state_->arm();
+}
+
+void FdWatch::when_writable(std::function<void()> callback) {
+  state_->descriptor.async_wait(asio::posix::stream_descriptor::wait_write,
+                                [self = state_, callback = std::move(callback)](error_code error) {
+                                  if (!error && self->descriptor.is_open()) callback();
+                                });
+}
+
+int FdWatch::fd() const { return state_ && state_->descriptor.is_open() ? state_->descriptor.native_handle() : -1; }
+
+void FdWatch::close() {
+  if (!state_) return;
+  state_->wanted = false;
+  state_->on_readable = nullptr;  // it may hold the owner; one that is running is kept by readable()
+  error_code ignored;
+  state_->descriptor.close(ignored);
+}
+
+// ---- Timer ---------------------------------------------------------------------------------------------------
+
+struct Timer::State {
+  explicit State(Loop& loop) : timer(loop.context()) {}
+  asio::steady_timer timer;
+  uint64_t generation = 0;  // an expiry that was already queued when the alarm changed is recognised by it
+};
+
+Timer::Timer(Loop& loop) : state_(std::make_shared<State>(loop)) {}
+Timer::~Timer() {
+  if (state_) cancel();
+}
+
+void Timer::at(TimePoint when, std::function<void()> callback) {
+  if (when == TimePoint::max()) return cancel();
+  const uint64_t generation = ++state_->generation;
+  state_->timer.expires_at(when);
+  state_->timer.async_wait([state = state_, generation, callback = std::move(callback)](error_code error) {
+    if (!error && state->generation == generation) callback();
+  });
+}
+
+void Timer::cancel() {
+  ++state_->generation;
+  state_->timer.cancel();
+}
+
+// ---- SignalWatch ---------------------------------------------------------------------------------------------
+
+struct SignalWatch::State : std::enable_shared_from_this<State> {
+  explicit State(Loop& loop) : signals(loop.context()) {}
+
+  void wait() {
+    signals.async_wait([self = shared_from_this()](error_code error, int number) {
+      if (error || self->closed) return;
+      self->callback(number);
+      self->wait();
+    });
+  }
+
+  asio::signal_set signals;
+  std::function<void(int)> callback;
+  bool closed = false;
+};
+
+SignalWatch::SignalWatch(Loop& loop, const std::vector<int>& signals, std::function<void(int)> callback)
+    : state_(std::make_shared<State>(loop)) {
+  state_->callback = std::move(callback);
+  for (const int number : signals) state_->signals.add(number);
+  state_->wait();
+}
+SignalWatch::~SignalWatch() {
+  state_->closed = true;
+  error_code ignored;
+  state_->signals.cancel(ignored);
+}
+
+}  // namespace capsule

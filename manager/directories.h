@@ -1,0 +1,18 @@
+// Where things live on disk: socket, scratch and cache. Flag, then systemd's variables, then XDG, then a place of the
+// user's own. See docs/OPERATIONS.md.
+#pragma once
+
+#include <string>
+
+namespace capsule {
+
+std::string default_socket();
+
+// For workspaces of capsules that cannot mount a private one. Empty when none can be made.
+std::string make_scratch_dir(const std::string& state_dir);
+
+// For what preloaded libraries cache across starts (matplotlib's list of fonts). Owned by `worker_user` (0: ours).
+// Empty when none can be made.
+std::string make_cache_dir(unsigned worker_user);
+
+}  // namespace capsule

@@ -1,0 +1,194 @@
+#include "manager/intake/client_connection.h"
+
+#include "manager/observe/log.h"
+#include "protocol/codec.h"
+
+namespace capsule {
+namespace {
+constexpr seconds kWatchInterval{1};
+constexpr milliseconds kLastWords{200};  // for the error frame to leave before the connection is closed
+}  // namespace
+
+ClientConnection::ClientConnection(Loop& loop, UniqueFd socket, ClientKey key, Peer peer, const ClientConfig& config,
+                                   ClientService& service, Metrics& metrics, Gone gone)
+    : loop_(loop),
+      key_(key),
+      peer_(peer),
+      config_(config),
+      service_(service),
+      metrics_(metrics),
+      gone_(std::move(gone)),
+      channel_(std::make_shared<FrameChannel>(loop, std::move(socket), PassedFds::kRefused, label::Socket::kClient,
+                                              metrics)),
+      frames_(config.frames_per_s, config.frame_burst, now()),
+      bytes_(config.bytes_per_s, config.byte_burst, now()),
+      backlog_(config.send_buffer_bytes),
+      throttle_timer_(loop),
+      watch_timer_(loop),
+      begun_at_(now()) {}
+
+void ClientConnection::begin() {
+  channel_->set_max_payload(limits::kHelloBytes);
+  FrameChannel::Handlers handlers;
+  handlers.on_message = [self = weak_from_this()](Message message, size_t bytes) {
+    if (const auto connection = self.lock()) connection->handle(std::move(message), bytes);
+  };
+  handlers.on_end = [self = weak_from_this()](const Error& error) {
+    const auto connection = self.lock();
+    if (!connection) return;
+    if (error.code == Errc::kInvalid || error.code == Errc::kTooLarge) return connection->fail(error);
+    connection->ended();
+  };
+  handlers.on_progress = [self = weak_from_this()] {
+    if (const auto connection = self.lock()) connection->progress();
+  };
+  channel_->start(std::move(handlers));
+  watch();
+}
+
+void ClientConnection::handle(Message message, size_t payload_bytes) {
+  if (closing_) return;
+  frame_since_ = TimePoint::max();
+  throttle(payload_bytes);
+  if (greeted_) return serve(std::move(message));
+  if (const auto* hello = std::get_if<Hello>(&message)) return greet(*hello);
+  fail({Errc::kInvalid, "the first frame must be hello"});
+}
+
+void ClientConnection::greet(const Hello& hello) {
+  if (!version_is_supported(hello.version)) {
+    return fail({Errc::kInvalid, "protocol version " + std::to_string(hello.version) + " is not spoken here; " +
+                                     std::to_string(kOldestProtocolVersion) + " to " +
+                                     std::to_string(kProtocolVersion) + " are"});
+  }
+  greeted_ = true;
+  channel_->set_max_payload(limits::kFrameBytes);
+  Hello reply = service_.hello();
+  reply.features = common_features(own_features(), hello.features);
+  send(reply);
+}
+
+void ClientConnection::serve(Message message) {
+  if (auto* execute = std::get_if<Execute>(&message)) {
+    const uint64_t id = execute->id;
+    if (!execute->run_id.empty()) return refuse(id, {Errc::kInvalid, "run ids are made by the manager"});
+    auto accepted = service_.submit(std::move(*execute), key_, peer_.uid, weak_from_this());
+    if (!accepted) return refuse(id, accepted.error());
+    accepted->re = id;
+    return send(*accepted);
+  }
+  if (const auto* input = std::get_if<Input>(&message)) {
+    if (const Status taken = service_.input(*input, key_); !taken) refuse(0, taken.error());
+    return;
+  }
+  if (const auto* cancel = std::get_if<Cancel>(&message)) {
+    const Status done = service_.cancel(cancel->run_id, peer_.uid);
+    if (!done) return refuse(cancel->id, done.error());
+    return send(Ack{cancel->id, {}});
+  }
+  if (const auto* request = std::get_if<SessionRequest>(&message)) {
+    return service_.session(*request, peer_.uid, [self = weak_from_this(), id = request->id](Result<std::string> json) {
+      const auto connection = self.lock();
+      if (!connection) return;
+      if (!json) return connection->refuse(id, json.error());
+      connection->send(Document{id, {std::move(*json)}});
+    });
+  }
+  if (const auto* request = std::get_if<InfoRequest>(&message)) {
+    auto json = service_.info(*request, peer_.uid);
+    if (!json) return refuse(request->id, json.error());
+    return send(Document{request->id, {std::move(*json)}});
+  }
+  if (const auto* ping = std::get_if<Ping>(&message)) return send(Ack{ping->id, {}});
+  refuse(0, {Errc::kInvalid, "clients do not send '" + std::string(type_of(message)) + "'"});
+}
+
+void ClientConnection::send(const Message& message) {
+  if (!closing_) channel_->send(message);
+}
+
+void ClientConnection::send_output(const Output& meta, std::string_view data) {
+  if (closing_) return;
+  sent_bytes_ += data.size();
+  channel_->send_bytes(encode_output_prefix(meta, data.size()), std::string(data));
+  if (channel_->queued_bytes() == 0) metrics_.output_sent(std::exchange(sent_bytes_, 0));
+}
+
+bool ClientConnection::may_read_output() { return backlog_.may_read(channel_->queued_bytes()); }
+
+void ClientConnection::progress() {
+  stalled_since_ = TimePoint::max();
+  if (channel_->queued_bytes() == 0) metrics_.output_sent(std::exchange(sent_bytes_, 0));
+  if (backlog_.is_blocked() && may_read_output()) service_.can_take_more(key_);
+}
+
+void ClientConnection::refuse(uint64_t re, const Error& error) {
+  send(ErrorReply{re, std::string(to_string(error.code)), error.message});
+}
+
+void ClientConnection::fail(const Error& error) {
+  log_info("client broke the protocol", {{"uid", std::to_string(peer_.uid)}, {"error", error.message}});
+  refuse(0, error);
+  closing_ = true;
+  channel_->pause_reading();
+  throttle_timer_.after(kLastWords, [self = weak_from_this()] {
+    if (const auto connection = self.lock()) connection->ended();
+  });
+}
+
+void ClientConnection::throttle(size_t payload_bytes) {
+  const TimePoint at = now();
+  const Duration wait = std::max(frames_.take(1, at), bytes_.take(payload_bytes, at));
+  if (wait == Duration::zero()) return;
+  metrics_.rate_limit_waited(wait);
+  channel_->pause_reading();
+  throttle_timer_.after(wait, [self = weak_from_this()] {
+    if (const auto connection = self.lock()) connection->channel_->resume_reading();
+  });
+}
+
+// Deadlines are looked at once a second: they are seconds long, and a timer for each frame would cost more.
+void ClientConnection::watch() {
+  watch_timer_.after(kWatchInterval, [self = weak_from_this()] {
+    const auto connection = self.lock();
+    if (!connection) return;
+    const TimePoint at = now();
+    ClientConnection& c = *connection;
+    if (!c.channel_->is_mid_frame()) {
+      c.frame_since_ = TimePoint::max();
+    } else if (c.frame_since_ == TimePoint::max()) {
+      c.frame_since_ = at;
+    }
+    if (c.channel_->queued_bytes() == 0) {
+      c.stalled_since_ = TimePoint::max();
+    } else if (c.stalled_since_ == TimePoint::max()) {
+      c.stalled_since_ = at;
+    }
+    if (!c.greeted_ && at - c.begun_at_ > c.config_.hello_timeout) {
+      c.fail({Errc::kTimedOut, "no hello in time"});
+    } else if (c.frame_since_ < at && at - c.frame_since_ > c.config_.partial_frame_timeout) {
+      c.fail({Errc::kTimedOut, "a frame took too long to arrive"});
+    } else if (c.stalled_since_ < at && at - c.stalled_since_ > c.config_.stalled_timeout) {
+      c.metrics_.output_drain_timed_out();
+      log_warning("client takes nothing and is closed", {{"uid", std::to_string(c.peer_.uid)},
+                                                         {"pending_bytes", std::to_string(c.channel_->queued_bytes())},
+                                                         {"deepest_bytes", std::to_string(c.backlog_.deepest_bytes())},
+                                                         {"sent_bytes", std::to_string(c.channel_->sent_bytes())}});
+      return c.ended();
+    }
+    c.watch();
+  });
+}
+
+void ClientConnection::ended() {
+  closing_ = true;
+  watch_timer_.cancel();
+  throttle_timer_.cancel();
+  channel_->close();
+  // Posted: the caller may be deep in a run of this very client.
+  if (gone_) loop_.post([gone = std::exchange(gone_, nullptr), key = key_] { gone(key); });
+}
+
+void ClientConnection::close() { ended(); }
+
+}  // namespace capsule

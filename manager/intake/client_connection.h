@@ -1,0 +1,84 @@
+// One client: hello first, then requests. Sheds what it may not do, limits its rate, and gives it the frames of its
+// runs. Owned by the Intake; lives on the loop's thread.
+//
+// Limits, each with its knob in [client]: a hello within hello_timeout_s; a frame that began arrives within
+// partial_frame_timeout_s; frames and bytes a second by token bucket (reading pauses, nothing is lost); unsent output of
+// send_buffer_bytes (its runs' pipes are not read meanwhile); a client that takes nothing for stalled_timeout_s is closed.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "manager/config.h"
+#include "manager/intake/peer.h"
+#include "manager/intake/token_bucket.h"
+#include "manager/link/frame_channel.h"
+#include "manager/output/output_budget.h"
+#include "manager/schedule/run.h"
+
+namespace capsule {
+
+// What a client can ask of the manager. One implementation: Manager.
+class ClientService {
+ public:
+  virtual ~ClientService() = default;
+  virtual Hello hello() const = 0;
+  virtual Result<Accepted> submit(Execute request, ClientKey client, uid_t uid, std::weak_ptr<RunClient> listener) = 0;
+  virtual Status cancel(const std::string& run_id, uid_t uid) = 0;
+  virtual Status input(const Input& input, ClientKey client) = 0;
+  virtual void can_take_more(ClientKey client) = 0;
+  // Answers with a JSON document.
+  using Answer = std::function<void(Result<std::string>)>;
+  virtual void session(const SessionRequest& request, uid_t uid, Answer answer) = 0;
+  virtual Result<std::string> info(const InfoRequest& request, uid_t uid) = 0;
+};
+
+class ClientConnection : public RunClient, public std::enable_shared_from_this<ClientConnection> {
+ public:
+  using Gone = std::function<void(ClientKey)>;
+
+  ClientConnection(Loop& loop, UniqueFd socket, ClientKey key, Peer peer, const ClientConfig& config,
+                   ClientService& service, Metrics& metrics, Gone gone);
+  void begin();
+
+  void send(const Message& message) override;
+  void send_output(const Output& meta, std::string_view data) override;
+  bool may_read_output() override;
+  size_t queued_bytes() const override { return channel_->queued_bytes(); }
+
+  ClientKey key() const { return key_; }
+  uid_t uid() const { return peer_.uid; }
+  void close();
+
+ private:
+  void handle(Message message, size_t payload_bytes);
+  void greet(const Hello& hello);
+  void serve(Message message);
+  void refuse(uint64_t re, const Error& error);
+  void fail(const Error& error);  // the connection itself is at fault: say so and close
+  void throttle(size_t payload_bytes);
+  void progress();
+  void watch();
+  void ended();
+
+  Loop& loop_;
+  ClientKey key_;
+  Peer peer_;
+  ClientConfig config_;
+  ClientService& service_;
+  Metrics& metrics_;
+  Gone gone_;
+  std::shared_ptr<FrameChannel> channel_;
+  TokenBucket frames_, bytes_;
+  OutputBacklog backlog_;
+  Timer throttle_timer_, watch_timer_;
+  TimePoint begun_at_;
+  TimePoint frame_since_ = TimePoint::max();    // a frame is under way since then
+  TimePoint stalled_since_ = TimePoint::max();  // nothing was taken since then
+  uint64_t sent_bytes_ = 0;                     // of output, for the counter
+  bool greeted_ = false;
+  bool closing_ = false;
+};
+
+}  // namespace capsule

@@ -1,0 +1,151 @@
+#include "manager/intake/listener.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "manager/observe/log.h"
+#include "protocol/codec.h"
+
+namespace capsule {
+namespace {
+
+constexpr int kBacklog = 128;
+constexpr int kAcceptsAtOnce = 16;                // then others get their turn
+constexpr milliseconds kDescriptorRetry{100};     // after EMFILE
+
+Status make_directory(const std::filesystem::path& directory) {
+  std::error_code error;
+  if (std::filesystem::is_directory(directory, error)) return {};
+  std::filesystem::create_directories(directory.parent_path(), error);
+  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return system_failure("mkdir " + directory.string());
+  return {};
+}
+
+// Held for life, never unlinked: an unlinked lock could be held twice.
+Result<UniqueFd> take_lock(const std::string& path) {
+  UniqueFd lock(open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!lock) return system_failure("open " + path + ".lock");
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
+  if (errno != EWOULDBLOCK) return system_failure("flock " + path + ".lock");
+  return failure(Errc::kConflict, "another manager already listens at " + path);
+}
+
+Status give_to_group(const std::string& path, const std::string& group) {
+  if (group.empty()) return {};
+  const ::group* found = getgrnam(group.c_str());
+  if (found == nullptr) return failure(Errc::kNotFound, "there is no group '" + group + "' (server.socket_group)");
+  if (chown(path.c_str(), static_cast<uid_t>(-1), found->gr_gid) != 0 || chmod(path.c_str(), 0660) != 0) {
+    return system_failure("chown " + path);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<BoundSocket> bind_socket(const std::string& path, const std::string& group) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return failure(Errc::kInvalid, "the socket's path is too long: " + path);
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  if (const Status made = make_directory(std::filesystem::path(path).parent_path()); !made) {
+    return tl::unexpected<Error>(made.error());
+  }
+  auto lock = take_lock(path);
+  if (!lock) return tl::unexpected<Error>(lock.error());
+  unlink(path.c_str());  // a dead manager's: we hold the lock
+  BoundSocket bound;
+  bound.socket.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!bound.socket) return system_failure("socket");
+  const mode_t before = umask(0177);
+  const int status = bind(bound.socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  umask(before);
+  if (status != 0) return system_failure("bind " + path);
+  if (const Status given = give_to_group(path, group); !given) return tl::unexpected<Error>(given.error());
+  if (listen(bound.socket.get(), kBacklog) != 0) return system_failure("listen " + path);
+  bound.lock = std::move(*lock);
+  bound.path = path;
+  return bound;
+}
+
+Listener::Listener(Loop& loop, BoundSocket bound, ClientConfig config, Others others, ClientService& service,
+                   Metrics& metrics, Gone gone)
+    : loop_(loop),
+      watch_(loop, std::move(bound.socket)),
+      lock_(std::move(bound.lock)),
+      path_(bound.path),
+      unlink_path_(bound.path),
+      config_(config),
+      others_(others),
+      service_(service),
+      metrics_(metrics),
+      gone_(std::move(gone)),
+      retry_(loop) {
+  sockaddr_un address{};
+  socklen_t size = sizeof address;
+  if (path_.empty() && getsockname(watch_.fd(), reinterpret_cast<sockaddr*>(&address), &size) == 0) {
+    path_ = address.sun_path;
+  }
+}
+
+Listener::~Listener() {
+  if (!unlink_path_.empty()) unlink(unlink_path_.c_str());
+}
+
+void Listener::start() {
+  watch_.on_readable([this] { accept_some(); });
+}
+
+void Listener::stop() {
+  watch_.close();
+  if (!unlink_path_.empty()) unlink(std::exchange(unlink_path_, {}).c_str());
+}
+
+void Listener::close_all() {
+  for (const auto& [key, connection] : connections_) connection->close();
+}
+
+void Listener::accept_some() {
+  for (int i = 0; i < kAcceptsAtOnce; ++i) {
+    UniqueFd socket(accept4(watch_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket) {
+      if (errno == EMFILE || errno == ENFILE) {
+        log_warning("no descriptor left for a new client; waiting");
+        watch_.pause_reading();
+        retry_.after(kDescriptorRetry, [this] { watch_.resume_reading(); });
+      }
+      return;
+    }
+    const auto peer = identify_peer(socket.get(), others_);
+    const bool full = connections_.size() >= config_.max_connections;
+    if (!peer || full) {
+      metrics_.client_connection(label::Connection::kRefused);
+      const std::string why = peer ? "too many connections (client.max_connections)" : peer.error().message;
+      log_warning("a client was refused", {{"why", why}});
+      const std::string frame = encode_frame(ErrorReply{0, peer ? "unavailable" : "refused", why});
+      (void)send(socket.get(), frame.data(), frame.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      continue;
+    }
+    metrics_.client_connection(label::Connection::kAccepted);
+    const ClientKey key = ++last_key_;
+    auto connection = std::make_shared<ClientConnection>(loop_, std::move(socket), key, *peer, config_, service_,
+                                                         metrics_, [this](ClientKey gone) {
+                                                           connections_.erase(gone);
+                                                           metrics_.set_client_connections(connections_.size());
+                                                           gone_(gone);
+                                                         });
+    connections_[key] = connection;
+    metrics_.set_client_connections(connections_.size());
+    connection->begin();
+  }
+}
+
+}  // namespace capsule

@@ -1,0 +1,163 @@
+#include "manager/link/frame_channel.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "base/posix_io.h"
+#include "protocol/codec.h"
+
+namespace capsule {
+namespace {
+constexpr size_t kReadBytes = 64u << 10;
+constexpr size_t kPendingFdsMax = 16;  // a peer we trust sends at most one a frame
+}  // namespace
+
+FrameChannel::FrameChannel(Loop& loop, UniqueFd socket, PassedFds passed_fds, label::Socket kind, Metrics& metrics)
+    : metrics_(metrics), watch_(loop, std::move(socket)), passed_fds_(passed_fds), kind_(kind) {}
+
+void FrameChannel::start(Handlers handlers) {
+  handlers_ = std::move(handlers);
+  watch_.on_readable([self = weak_from_this()] {
+    if (const auto channel = self.lock()) channel->read_some();
+  });
+}
+
+void FrameChannel::send(const Message& message, std::vector<UniqueFd> fds) {
+  send_bytes(encode_frame(message), {}, std::move(fds));
+}
+
+void FrameChannel::send_bytes(std::string frame, std::string body, std::vector<UniqueFd> fds) {
+  if (!is_open()) return;
+  metrics_.frame(label::Direction::kSent, kind_, frame.size() + body.size());
+  queued_bytes_ += frame.size() + body.size();
+  queue_.push_back({std::move(frame), std::move(body), std::move(fds), 0});
+  if (!waiting_to_write_) flush();
+}
+
+void FrameChannel::pause_reading() {
+  paused_ = true;
+  watch_.pause_reading();
+}
+
+void FrameChannel::resume_reading() {
+  if (!paused_) return;
+  paused_ = false;
+  if (!handling_) take_frames();  // what was decoded when the pause began
+  if (is_open() && !paused_) watch_.resume_reading();
+}
+
+void FrameChannel::close() {
+  watch_.close();
+  queue_.clear();
+  queued_bytes_ = 0;
+}
+
+void FrameChannel::read_some() {
+  static std::array<char, kReadBytes> block;  // one loop, one thread
+  if (passed_fds_ == PassedFds::kTaken) {
+    const auto got = receive_with_fds(watch_.fd(), block, fds_, MSG_DONTWAIT);
+    if (!got) {
+      if (errno == EAGAIN) return;
+      return end(got.error());
+    }
+    if (*got == 0) return end({Errc::kClosed, "closed by the peer"});
+    if (fds_.size() > kPendingFdsMax) return end({Errc::kTooLarge, "too many descriptors"});
+    decoder_.feed({block.data(), *got});
+  } else {
+    const ssize_t got = recv(watch_.fd(), block.data(), block.size(), MSG_DONTWAIT);
+    if (got < 0) {
+      if (errno == EAGAIN || errno == EINTR) return;
+      return end(system_failure("recv").value());
+    }
+    if (got == 0) return end({Errc::kClosed, "closed by the peer"});
+    decoder_.feed({block.data(), static_cast<size_t>(got)});
+  }
+  take_frames();
+}
+
+void FrameChannel::take_frames() {
+  const auto self = shared_from_this();  // a handler may drop the last reference
+  handling_ = true;
+  while (is_open() && !paused_) {
+    const auto payload = decoder_.next();
+    if (!payload) {
+      metrics_.frame_error(kind_);
+      end(payload.error());
+      break;
+    }
+    if (!*payload) break;
+    metrics_.frame(label::Direction::kReceived, kind_, (*payload)->size() + limits::kFrameHeaderBytes);
+    auto message = decode(**payload);
+    if (!message) {
+      metrics_.frame_error(kind_);
+      end(message.error());
+      break;
+    }
+    handlers_.on_message(std::move(*message), (*payload)->size());
+  }
+  handling_ = false;
+}
+
+void FrameChannel::flush() {
+  while (!queue_.empty() && send_front(queue_.front())) queue_.pop_front();
+}
+
+void FrameChannel::write_on() {
+  waiting_to_write_ = false;
+  const uint64_t before = sent_bytes_;
+  flush();
+  if (sent_bytes_ != before && handlers_.on_progress) handlers_.on_progress();
+}
+
+bool FrameChannel::send_front(Outgoing& out) {
+  while (out.sent < out.size()) {
+    std::array<iovec, 2> pieces{};
+    int count = 0;
+    if (out.sent < out.head.size()) pieces[count++] = {out.head.data() + out.sent, out.head.size() - out.sent};
+    const size_t body_sent = out.sent > out.head.size() ? out.sent - out.head.size() : 0;
+    if (body_sent < out.body.size()) pieces[count++] = {out.body.data() + body_sent, out.body.size() - body_sent};
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = static_cast<size_t>(count);
+    ssize_t put = 0;
+    if (!out.fds.empty()) {
+      std::vector<int> raw;
+      for (const UniqueFd& fd : out.fds) raw.push_back(fd.get());
+      const auto sent = send_with_fds(watch_.fd(), {static_cast<char*>(pieces[0].iov_base), pieces[0].iov_len}, raw,
+                                      MSG_DONTWAIT);
+      put = sent ? static_cast<ssize_t>(*sent) : -1;
+    } else {
+      put = sendmsg(watch_.fd(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    if (put >= 0) {
+      out.fds.clear();
+      out.sent += static_cast<size_t>(put);
+      sent_bytes_ += static_cast<size_t>(put);
+      queued_bytes_ -= static_cast<size_t>(put);
+    } else if (errno == EAGAIN) {
+      waiting_to_write_ = true;
+      watch_.when_writable([self = weak_from_this()] {
+        if (const auto channel = self.lock()) channel->write_on();
+      });
+      return false;
+    } else if (errno != EINTR) {
+      // The reading side sees the end too and reports it; until then what is queued has nowhere to go.
+      queue_.clear();
+      queued_bytes_ = 0;
+      return false;
+    }
+  }
+  return true;
+}
+
+void FrameChannel::end(Error error) {
+  const auto self = shared_from_this();
+  watch_.close();
+  if (handlers_.on_end) handlers_.on_end(error);
+}
+
+}  // namespace capsule

@@ -1,0 +1,82 @@
+// Frames over one socket of the manager, either kind: reading hands on decoded messages, writing queues and never
+// blocks. Owned by whoever talks to that peer; lives on the loop's thread.
+//
+// The first end (closed by the peer, a bad frame, a socket error) is reported once, and nothing after it. The queue has
+// no limit of its own: whoever fills it watches queued_bytes() (clients: OutputBacklog; workers: one request at a time).
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "manager/async/loop.h"
+#include "manager/observe/metrics.h"
+#include "protocol/frame.h"
+#include "protocol/message.h"
+
+namespace capsule {
+
+enum class PassedFds { kRefused, kTaken };  // refused ones are closed by the kernel; user code cannot flood us
+
+class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
+ public:
+  struct Handlers {
+    std::function<void(Message, size_t payload_bytes)> on_message;
+    std::function<void(const Error&)> on_end;
+    std::function<void()> on_progress;  // some of the queue was sent
+  };
+
+  FrameChannel(Loop& loop, UniqueFd socket, PassedFds passed_fds, label::Socket kind, Metrics& metrics);
+
+  void start(Handlers handlers);
+  void send(const Message& message, std::vector<UniqueFd> fds = {});
+  void send_bytes(std::string frame, std::string body = {}, std::vector<UniqueFd> fds = {});
+
+  // Descriptors that came with frames so far, oldest first. Only with PassedFds::kTaken.
+  std::vector<UniqueFd> take_fds() { return std::exchange(fds_, {}); }
+
+  void pause_reading();
+  void resume_reading();
+  void set_max_payload(size_t bytes) { decoder_.set_max_payload(bytes); }
+
+  bool is_open() const { return watch_.is_open(); }
+  bool is_mid_frame() const { return decoder_.is_mid_frame(); }
+  size_t queued_bytes() const { return queued_bytes_; }
+  uint64_t sent_bytes() const { return sent_bytes_; }
+  int fd() const { return watch_.fd(); }
+  void close();  // drops what is queued; no handler is called any more
+
+ private:
+  struct Outgoing {
+    std::string head, body;
+    std::vector<UniqueFd> fds;
+    size_t sent = 0;
+    size_t size() const { return head.size() + body.size(); }
+  };
+
+  void read_some();
+  void take_frames();
+  void flush();
+  void write_on();  // the socket can take more
+  bool send_front(Outgoing& out);  // false: wait or ended
+  void end(Error error);
+
+  Metrics& metrics_;
+  FdWatch watch_;
+  PassedFds passed_fds_;
+  label::Socket kind_;
+  FrameDecoder decoder_;
+  Handlers handlers_;
+  std::deque<Outgoing> queue_;
+  std::vector<UniqueFd> fds_;
+  size_t queued_bytes_ = 0;
+  uint64_t sent_bytes_ = 0;
+  bool paused_ = false;
+  bool waiting_to_write_ = false;
+  bool handling_ = false;
+};
+
+}  // namespace capsule

@@ -1,0 +1,305 @@
+#include "manager/link/run_driver.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/posix_io.h"
+#include "manager/observe/log.h"
+
+namespace capsule {
+namespace {
+
+constexpr int kPipeBytes = 1 << 20;  // at lease; an unprivileged user's budget is 64 of them, then pipes stay small
+
+Result<FdPair> make_run_pipe(unsigned owner) {
+  auto pipe = make_pipe();
+  if (!pipe) return pipe;
+  if (owner != 0 && fchown(pipe->second.get(), owner, owner) != 0) return system_failure("fchown of a pipe");
+  return pipe;
+}
+
+label::CancelReason label_of(StopReason reason) {
+  switch (reason) {
+    case StopReason::kClientCancel: return label::CancelReason::kCancel;
+    case StopReason::kTimeout: return label::CancelReason::kTimeout;
+    case StopReason::kOutputLimit: return label::CancelReason::kOutputLimit;
+    case StopReason::kClientGone: return label::CancelReason::kClientGone;
+    case StopReason::kShutdown: return label::CancelReason::kShutdown;
+  }
+  return label::CancelReason::kCancel;
+}
+
+uint64_t since(uint64_t later, uint64_t earlier) { return later > earlier ? later - earlier : 0; }
+
+}  // namespace
+
+RunDriver::RunDriver(Loop& loop, std::shared_ptr<Run> run, Lease lease, RunSettings settings, Metrics& metrics,
+                     Done done)
+    : loop_(loop),
+      run_(std::move(run)),
+      lease_(std::move(lease)),
+      settings_(settings),
+      metrics_(metrics),
+      done_(std::move(done)),
+      ending_(settings.limits),
+      budget_(settings.output_policy, settings.limits.output_bytes),
+      timer_(loop) {}
+
+RunDriver::~RunDriver() = default;
+
+void RunDriver::start() {
+  lease_.worker->set_holder(this);
+  lease_.worker->count_run();
+  run_->worker_pid = lease_.worker->pid();
+  if (const Status sent = send_execute(); !sent) {
+    act(ending_.failed(sent.error().message));
+    return settle();
+  }
+  const TimePoint at = now();
+  run_->started_at = at;
+  run_->apply(RunEvent::kStarted);
+  ending_.started(at);
+  metrics_.run_started(at - run_->queued_at);
+  if (const auto client = listener()) {
+    client->send(Started{run_->id, static_cast<uint64_t>(to_microseconds(at - run_->queued_at)), run_->lease});
+  }
+  settle();
+}
+
+Status RunDriver::send_execute() {
+  auto out = make_run_pipe(settings_.worker_user), error = make_run_pipe(settings_.worker_user);
+  if (!out) return tl::unexpected<Error>(out.error());
+  if (!error) return tl::unexpected<Error>(error.error());
+  for (const auto* pipe : {&*out, &*error}) (void)fcntl(pipe->first.get(), F_SETPIPE_SZ, kPipeBytes);
+  std::vector<UniqueFd> fds;
+  fds.push_back(std::move(out->second));
+  fds.push_back(std::move(error->second));
+  if (run_->request.standard_input) {
+    auto in = make_run_pipe(settings_.worker_user);
+    if (!in) return tl::unexpected<Error>(in.error());
+    fds.push_back(std::move(in->first));
+    stdin_ = std::make_unique<InputWriter>(loop_, std::move(in->second), [this](uint64_t bytes) {
+      if (const auto client = listener()) client->send(Credit{run_->id, bytes});
+    });
+  }
+  const auto sink = [this](Stream stream, std::string_view chunk) { take_chunk(stream, chunk); };
+  stdout_ = std::make_unique<PipeReader>(loop_, std::move(out->first), Stream::kStdout, sink);
+  stderr_ = std::make_unique<PipeReader>(loop_, std::move(error->first), Stream::kStderr, sink);
+  stdout_->start();
+  stderr_->start();
+  Execute execute = std::move(run_->request);
+  execute.id = 0;
+  execute.run_id = run_->id;
+  lease_.worker->send(execute, std::move(fds));
+  execute.code = {};
+  run_->request = std::move(execute);
+  return {};
+}
+
+void RunDriver::take_chunk(Stream stream, std::string_view chunk) {
+  const bool is_stdout = stream == Stream::kStdout;
+  metrics_.output_chunk(is_stdout ? label::Stream::kStdout : label::Stream::kStderr, chunk.size());
+  const Admission admission = budget_.take(stream, chunk);
+  if (admission.drop > 0) metrics_.output_dropped(admission.drop);
+  const auto client = listener();
+  if (admission.forward > 0 && client) {
+    Output meta;
+    meta.run_id = run_->id;
+    meta.stream = static_cast<uint32_t>(stream);
+    meta.seq = admission.seq;
+    meta.offset = admission.offset;
+    client->send_output(meta, chunk.substr(0, admission.forward));
+    metrics_.output_enqueued(admission.forward);
+    budget_.note_queued(client->queued_bytes());
+    metrics_.output_queue_depth(client->queued_bytes());
+  }
+  if (admission.stop_run) {
+    stop(StopReason::kOutputLimit);
+  } else if (client && !client->may_read_output()) {
+    stdout_->pause();
+    stderr_->pause();
+  }
+}
+
+void RunDriver::listener_can_take_more() {
+  if (finished_ || !stdout_) return;
+  stdout_->resume();
+  stderr_->resume();
+}
+
+void RunDriver::drain() {
+  if (stdout_) stdout_->drain();
+  if (stderr_) stderr_->drain();
+}
+
+Status RunDriver::input(const Input& input) {
+  if (!stdin_) return failure(Errc::kConflict, "this run takes no input");
+  if (!input.data.value.empty()) {
+    if (const Status pushed = stdin_->push(input.data.value); !pushed) return pushed;
+  }
+  if (input.eof) stdin_->finish();
+  return {};
+}
+
+void RunDriver::stop(StopReason reason) {
+  if (ending_.ending()) return;
+  metrics_.cancel_requested(label_of(reason));
+  act(ending_.stop(reason, now()));
+  settle();
+}
+
+void RunDriver::kill(StopReason reason) {
+  if (ending_.ending()) return;
+  act(ending_.kill(reason, now()));
+  settle();
+}
+
+void RunDriver::act(StopAction action) {
+  switch (action) {
+    case StopAction::kNothing: return;
+    case StopAction::kInterrupt: return lease_.worker->interrupt(run_->id);
+    case StopAction::kKill: return lease_.worker->kill();
+  }
+}
+
+void RunDriver::worker_said(Message message) {
+  if (finished_) return;
+  if (auto* display = std::get_if<Display>(&message)) {
+    const uint64_t id = std::exchange(display->id, 0);
+    if (display->run_id == run_->id) {  // else it is from a thread that an earlier run left behind
+      drain();
+      if (const auto client = listener()) client->send(std::move(message));
+    }
+    return lease_.worker->send(Ack{id, {}});
+  }
+  if (auto* result = std::get_if<ResultValue>(&message)) {
+    if (result->run_id != run_->id) return broke_protocol("result for another run");
+    drain();
+    if (const auto client = listener()) client->send(std::move(message));
+    return;
+  }
+  if (auto* finished = std::get_if<Finished>(&message)) {
+    if (finished->run_id != run_->id) return broke_protocol("finished for another run");
+    drain();
+    claim_ = std::move(*finished);
+    act(ending_.claimed(claim_.verdict, claim_.exit_status));
+    return settle();
+  }
+  broke_protocol("a message that workers do not send");
+}
+
+void RunDriver::broke_protocol(const std::string& what) {
+  log_warning("worker broke the protocol", {{"run_id", run_->id}, {"what", what}});
+  act(ending_.lost(LostWhy::kProtocol));
+  settle();
+}
+
+void RunDriver::worker_died(const Exited& report) {
+  report_ = report;
+  ending_.died(WaitStatus(static_cast<int>(report.status)));
+  settle();
+}
+
+void RunDriver::worker_link_closed() {
+  ending_.link_closed(now());
+  settle();
+}
+
+void RunDriver::worker_lost(LostWhy why) {
+  act(ending_.lost(why));
+  settle();
+}
+
+void RunDriver::settle() {
+  if (finished_) return;
+  if (!ending_.ending()) {
+    timer_.at(ending_.next_check(), [this] {
+      const auto reason_before = ending_.ladder().reason();
+      act(ending_.check(now()));
+      if (!reason_before && ending_.ladder().reason()) metrics_.cancel_requested(label_of(*ending_.ladder().reason()));
+      settle();
+    });
+    return;
+  }
+  finish();
+}
+
+void RunDriver::finish() {
+  finished_ = true;
+  timer_.cancel();
+  drain();
+  if (stdin_) stdin_->close();
+  const Ending& ending = *ending_.ending();
+  run_->apply(RunEvent::kEnded);
+  Finished& outcome = run_->outcome;
+  outcome.run_id = run_->id;
+  outcome.verdict = ending.verdict;
+  outcome.exit_status = ending.exit_status;
+  if (ending.worker_survives) outcome.error = std::move(claim_.error);
+  outcome.evidence = make_evidence(ending);
+  outcome.usage = make_usage();
+  run_->finished_at = now();
+  if (ending.rung != Rung::kNone) {
+    metrics_.cancel_rung(ending.rung == Rung::kKill ? label::Rung::kKill : label::Rung::kInterrupt);
+  }
+  metrics_.interrupts_late(claim_.evidence.late_interrupts);
+  lease_.worker->set_holder(nullptr);
+  loop_.post([done = std::move(done_), ending] { done(ending); });
+}
+
+Evidence RunDriver::make_evidence(const Ending& ending) {
+  Evidence evidence;
+  evidence.signal = ending.signal;
+  evidence.exit_code = ending.exit_code;
+  evidence.limit = ending.limit;
+  evidence.rung = to_string(ending.rung);
+  evidence.detail = ending.detail;
+  if (evidence.detail.empty()) evidence.detail = claim_.evidence.detail;
+  evidence.layers = lease_.capsule->layers();
+  evidence.namespace_names = claim_.evidence.namespace_names;
+  evidence.late_interrupts = claim_.evidence.late_interrupts;
+  evidence.left_threads = claim_.evidence.left_threads;
+  evidence.awaited = claim_.evidence.awaited;
+  evidence.retry = retry_makes_sense(ending.verdict);
+  evidence.output = output_count();
+  run_->output = evidence.output;
+  const bool by_itself = ending.verdict == Verdict::kOk || ending.verdict == Verdict::kException ||
+                         (ending.verdict == Verdict::kExit && ending.worker_survives);
+  if (!by_itself) evidence.last_output.value = budget_.last_output();
+  return evidence;
+}
+
+OutputCount RunDriver::output_count() const {
+  OutputCount count = budget_.count();
+  if (const auto client = listener()) count.pending_bytes = client->queued_bytes();
+  return count;
+}
+
+// From the kernel: /proc while the worker lives, its keeper's wait4 afterwards.
+Usage RunDriver::make_usage() {
+  Usage usage;
+  const TimePoint started = run_->started_at == TimePoint{} ? now() : run_->started_at;
+  usage.wall_us = static_cast<uint64_t>(to_microseconds(now() - started));
+  usage.queue_us = static_cast<uint64_t>(to_microseconds(started - run_->queued_at));
+  const ProcStats& before = lease_.worker->marked();
+  if (report_) {
+    usage.cpu_user_us = since(report_->user_us, before.cpu_user_us);
+    usage.cpu_system_us = since(report_->system_us, before.cpu_system_us);
+    usage.minor_faults = since(report_->minor_faults, before.minor_faults);
+    usage.major_faults = since(report_->major_faults, before.major_faults);
+    usage.peak_memory_bytes = report_->max_rss_bytes;
+  } else if (const auto after = lease_.worker->stats()) {
+    usage.cpu_user_us = since(after->cpu_user_us, before.cpu_user_us);
+    usage.cpu_system_us = since(after->cpu_system_us, before.cpu_system_us);
+    usage.minor_faults = since(after->minor_faults, before.minor_faults);
+    usage.major_faults = since(after->major_faults, before.major_faults);
+    usage.peak_memory_bytes = after->peak_rss_bytes;
+  }
+  return usage;
+}
+
+std::pair<std::unique_ptr<PipeReader>, std::unique_ptr<PipeReader>> RunDriver::take_pipes() {
+  return {std::move(stdout_), std::move(stderr_)};
+}
+
+}  // namespace capsule

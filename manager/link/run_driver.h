@@ -1,0 +1,79 @@
+// Drives one run on one worker: sends it, pumps its pipes, climbs the ladder, and in the end says how it ended. It holds
+// the worker while the run lasts. Decisions are RunEnding's and OutputBudget's; this is the shell around them.
+//
+// Order: `display`, `result` and `finished` are barriers. The worker flushes before it sends them; here both pipes are
+// read empty before they are passed on, so all output comes before them.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "manager/link/run_ending.h"
+#include "manager/output/input_writer.h"
+#include "manager/output/pipe_reader.h"
+#include "manager/pool/pool.h"
+#include "manager/schedule/run.h"
+
+namespace capsule {
+
+struct RunSettings {
+  RunLimits limits;
+  OutputPolicy output_policy{};
+  unsigned worker_user = 0;  // owner of the pipes, so that /dev/stdout can be reopened inside
+};
+
+class RunDriver : public Worker::Holder {
+ public:
+  // Called once, from the loop and not from inside another call. The worker has no holder any more.
+  using Done = std::function<void(const Ending&)>;
+
+  RunDriver(Loop& loop, std::shared_ptr<Run> run, Lease lease, RunSettings settings, Metrics& metrics, Done done);
+  ~RunDriver() override;
+
+  void start();
+  void stop(StopReason reason);
+  void kill(StopReason reason);
+  Status input(const Input& input);
+  void listener_can_take_more();
+
+  const Run& run() const { return *run_; }
+  const Lease& lease() const { return lease_; }
+  OutputCount output_count() const;
+  // What left-over processes and threads of this run go on writing is read by its pipes, which outlive the driver in a
+  // session.
+  std::pair<std::unique_ptr<PipeReader>, std::unique_ptr<PipeReader>> take_pipes();
+
+  void worker_said(Message message) override;
+  void worker_died(const Exited& report) override;
+  void worker_link_closed() override;
+  void worker_lost(LostWhy why) override;
+
+ private:
+  Status send_execute();
+  void take_chunk(Stream stream, std::string_view chunk);
+  void drain();
+  void act(StopAction action);
+  void settle();  // arms the timer, or finishes when there is an ending
+  void finish();
+  Evidence make_evidence(const Ending& ending);
+  Usage make_usage();
+  void broke_protocol(const std::string& what);
+  std::shared_ptr<RunClient> listener() const { return run_->listener.lock(); }
+
+  Loop& loop_;
+  std::shared_ptr<Run> run_;
+  Lease lease_;
+  RunSettings settings_;
+  Metrics& metrics_;
+  Done done_;
+  RunEnding ending_;
+  OutputBudget budget_;
+  Timer timer_;
+  std::unique_ptr<PipeReader> stdout_, stderr_;
+  std::unique_ptr<InputWriter> stdin_;
+  Finished claim_;
+  std::optional<Exited> report_;
+  bool finished_ = false;
+};
+
+}  // namespace capsule

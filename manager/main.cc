@@ -1,0 +1,126 @@
+// capsule-manager: parses the command line, prepares the socket and directories, and runs the manager.
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/posix_io.h"
+#include "manager/directories.h"
+#include "manager/manager.h"
+#include "manager/observe/listen_fds.h"
+#include "manager/observe/log.h"
+
+namespace capsule {
+namespace {
+
+constexpr int kConfigStatus = 78;       // EX_CONFIG: systemd does not restart on it
+constexpr int kUnavailableStatus = 69;  // EX_UNAVAILABLE
+constexpr int kAlreadyStatus = 75;      // EX_TEMPFAIL: another manager listens there
+constexpr rlim_t kDescriptors = 65536;
+
+struct Arguments {
+  std::string config_file, socket, http, state_dir;
+  bool is_private = false;
+  int ready_fd = -1;
+};
+
+std::string worker_program() {
+  std::error_code error;
+  const auto here = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  for (const auto& place : {here / "capsule-worker", here / "../worker/capsule-worker"}) {
+    if (access(place.c_str(), X_OK) == 0) return place.string();
+  }
+  return {};
+}
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::min(limit.rlim_max, std::max<rlim_t>(kDescriptors, limit.rlim_cur));
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+Result<BoundSocket> take_socket(std::vector<ListenFd>& passed, const std::string& path, const std::string& group) {
+  if (passed.empty()) return bind_socket(path, group);
+  BoundSocket bound;
+  bound.socket = std::move(passed.front().fd);
+  return bound;
+}
+
+Result<Config> read_config(const std::string& file) {
+  if (file.empty()) return default_config();
+  return read_file(file, kConfigBytes).and_then([&](const std::string& text) { return parse_config(text, file); });
+}
+
+int fail(int status, const std::string& text) {
+  std::fprintf(stderr, "capsule-manager: %s\n", text.c_str());
+  return status;
+}
+
+int serve(const Arguments& arguments, ManagerOptions options, SystemdNotify notify) {
+  Loop loop;
+  options.on_ready = [fd = arguments.ready_fd] {
+    if (fd < 0) return;
+    (void)write_all(fd, "ready\n");
+    close(fd);
+  };
+  Manager manager(loop, std::move(options), std::move(notify));
+  if (const Status started = manager.start(); !started) return fail(kUnavailableStatus, started.error().message);
+  const SignalWatch signals(loop, {SIGTERM, SIGINT, SIGHUP}, [&manager](int number) {
+    number == SIGHUP ? manager.reload() : manager.shut_down();
+  });
+  loop.run();
+  log_info("manager ended");
+  return manager.exit_status();
+}
+
+int prepare(Arguments arguments) {
+  raise_descriptor_limit();
+  std::signal(SIGPIPE, SIG_IGN);
+  auto config = read_config(arguments.config_file);
+  if (!config) return fail(kConfigStatus, config.error().message);
+  const auto level = choose_log_level(config->server.log_level);
+  if (!level) return fail(kConfigStatus, level.error().message);
+  open_log({*level, detect_log_format(STDERR_FILENO), {}});
+  auto notify = SystemdNotify::from_environment();
+  if (!notify) return fail(kConfigStatus, notify.error().message);
+  auto passed = take_listen_fds();
+  if (!passed) return fail(kConfigStatus, passed.error().message);
+
+  ManagerOptions options;
+  options.worker_program = worker_program();
+  if (options.worker_program.empty()) return fail(kUnavailableStatus, "capsule-worker is not beside this program");
+  std::string path = !arguments.socket.empty() ? arguments.socket : config->server.socket;
+  if (path.empty()) path = default_socket();
+  auto socket = take_socket(*passed, path, config->server.socket_group);
+  if (!socket) return fail(socket.error().code == Errc::kConflict ? kAlreadyStatus : kUnavailableStatus, socket.error().message);
+  options.socket = std::move(*socket);
+  options.http = !arguments.http.empty() ? arguments.http : config->server.http;
+  options.scratch_dir = make_scratch_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
+  options.lifetime = arguments.is_private ? Lifetime::kPrivate : Lifetime::kService;
+  options.config_file = arguments.config_file;
+  options.config = std::move(*config);
+  if (arguments.ready_fd >= 0) fcntl(arguments.ready_fd, F_SETFD, FD_CLOEXEC);
+  return serve(arguments, std::move(options), std::move(*notify));
+}
+
+}  // namespace
+}  // namespace capsule
+
+int main(int argc, char** argv) {
+  capsule::Arguments arguments;
+  CLI::App app{"capsule-manager: keeps a pool of sandboxed Python workers. Usually started by `capsule serve`."};
+  app.add_option("--config", arguments.config_file, "TOML file; see docs/CONFIGURATION.md");
+  app.add_option("--socket", arguments.socket, "path of the socket for clients");
+  app.add_option("--http", arguments.http, "ADDR:PORT (loopback) for /metrics and /health; off by default");
+  app.add_option("--state-dir", arguments.state_dir, "directory for caches and run data");
+  app.add_flag("--private", arguments.is_private, "end by itself when nobody uses it");
+  app.add_option("--ready-fd", arguments.ready_fd, "write \"ready\" to this descriptor once clients are served");
+  CLI11_PARSE(app, argc, argv);
+  return capsule::prepare(std::move(arguments));
+}

@@ -1,0 +1,314 @@
+#include "manager/manager.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "base/posix_io.h"
+#include "manager/directories.h"
+#include "manager/observe/log.h"
+
+namespace capsule {
+namespace {
+
+constexpr const char* kVersion = "0.1.0";
+constexpr const char* kDataProfile = "data";
+constexpr const char* kBaseProfile = "base";
+// Workers of a manager that runs as root: a user of no other meaning, below the ranges of sub-ids and systemd.
+constexpr unsigned kWorkerUserWhenRoot = 60999;
+constexpr milliseconds kFinishPatience{1500};  // for killed capsules to be reaped
+constexpr milliseconds kEndLook{10};
+constexpr milliseconds kLastFrames{100};  // for verdicts to leave before connections are closed
+constexpr seconds kIdleLook{1};
+
+SessionRegistry::Events session_events(Dispatcher& dispatcher) {
+  SessionRegistry::Events events;
+  events.on_ready = [&dispatcher](const std::string& id) { dispatcher.session_ready(id); };
+  events.on_broken = [&dispatcher](const std::string& id) { dispatcher.session_broken(id); };
+  events.on_closed = [&dispatcher](const std::string& id, const Error& why) { dispatcher.session_closed(id, why); };
+  return events;
+}
+
+std::string session_json(const std::string& id, std::string_view profile, std::string_view state) {
+  nlohmann::json document = {{"v", 1}, {"session", id}, {"state", state}};
+  if (!profile.empty()) document["profile"] = profile;
+  return document.dump();
+}
+
+}  // namespace
+
+Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
+    : loop_(loop),
+      options_(std::move(options)),
+      notify_(std::move(notify)),
+      metrics_(kVersion, wall_clock_ms()),
+      worker_user_(geteuid() == 0 ? kWorkerUserWhenRoot : 0),
+      sessions_(loop, options_.config.sessions, metrics_, session_events(dispatcher_)),
+      dispatcher_(loop, options_.config, pools_, sessions_, metrics_, worker_user_),
+      watchdog_timer_(loop),
+      idle_timer_(loop),
+      drain_timer_(loop),
+      last_used_(now()) {
+  facts_.version = kVersion;
+  facts_.state = "starting";
+  facts_.started_wall_ms = wall_clock_ms();
+  facts_.started_at = now();
+  facts_.is_private = options_.lifetime == Lifetime::kPrivate;
+  facts_.config_file = options_.config_file;
+  facts_.default_profile = options_.config.default_profile.empty() ? kDataProfile : options_.config.default_profile;
+}
+
+Manager::~Manager() = default;
+
+Status Manager::start() {
+  const Others others =
+      options_.config.server.socket_group.empty() ? Others::kRefused : Others::kTakenByFileMode;
+  listener_ = std::make_unique<Listener>(loop_, std::move(options_.socket), options_.config.client, others, *this,
+                                         metrics_, [this](ClientKey client) {
+                                           last_used_ = now();
+                                           dispatcher_.client_gone(client);
+                                         });
+  facts_.socket = listener_->path();
+  if (const Status http = start_http(); !http) return http;
+  make_pools();
+  if (const auto interval = notify_.watchdog_interval()) ping_watchdog();
+  if (options_.lifetime == Lifetime::kPrivate) watch_idleness();
+  log_info("manager started", {{"version", kVersion}, {"socket", facts_.socket}, {"http", facts_.http}});
+  return {};
+}
+
+Status Manager::start_http() {
+  if (options_.http.empty()) return {};
+  HttpHandlers handlers;
+  handlers.metrics = [this] { return exposed_metrics(); };
+  handlers.health = [this] { return Health{facts_.state, facts_.state == "ready"}; };
+  auto listening = HttpExporter::listen(loop_.context(), options_.http, std::move(handlers));
+  if (!listening) return tl::unexpected<Error>(listening.error());
+  http_ = std::move(*listening);
+  facts_.http = http_->address();
+  return {};
+}
+
+std::map<std::string, std::string> Manager::zygote_environment() const {
+  std::map<std::string, std::string> variables{
+      {"PATH", "/usr/local/bin:/usr/bin:/bin"},
+      {"LANG", "C.UTF-8"},
+      {"HOME", "/tmp"},
+      {"MPLBACKEND", "Agg"},
+      // BLAS and OpenMP pools do not survive a fork, and a zygote must have one thread.
+      {"OPENBLAS_NUM_THREADS", "1"},
+      {"OMP_NUM_THREADS", "1"},
+      {"MKL_NUM_THREADS", "1"}};
+  if (const char* zone = std::getenv("TZ")) variables["TZ"] = zone;
+  if (const std::string cache = make_cache_dir(worker_user_); !cache.empty()) variables["MPLCONFIGDIR"] = cache;
+  return variables;
+}
+
+std::unique_ptr<Pool> Manager::make_pool(const Profile& profile) {
+  PoolEnvironment environment{options_.worker_program, zygote_environment(), options_.scratch_dir, worker_user_};
+  Pool::Events events;
+  events.on_settled = [this] { pool_settled(); };
+  events.on_room = [this] { dispatcher_.room_in_pools(); };
+  return std::make_unique<Pool>(loop_, profile, std::move(environment), metrics_, std::move(events));
+}
+
+void Manager::make_pools() {
+  for (const auto& [name, profile] : options_.config.profiles) pools_[name] = make_pool(profile);
+  for (const auto& [name, pool] : pools_) pool->start();
+}
+
+void Manager::pool_settled() {
+  if (ready_) return;
+  choose_default_profile();
+  const auto chosen = pools_.find(facts_.default_profile);
+  if (chosen != pools_.end() && chosen->second->is_settled()) loop_.post([this] { become_ready(); });
+}
+
+void Manager::choose_default_profile() {
+  if (!options_.config.default_profile.empty()) return;
+  const Pool& data = *pools_.at(kDataProfile);
+  if (data.state() != Pool::State::kUnavailable) return;
+  if (facts_.default_profile == kBaseProfile) return;
+  facts_.default_profile = kBaseProfile;
+  facts_.degraded.push_back("profile data cannot be had: " + data.detail());
+}
+
+void Manager::become_ready() {
+  if (std::exchange(ready_, true)) return;
+  facts_.state = "ready";
+  const Pool& pool = *pools_.at(facts_.default_profile);
+  if (pool.zygote() != nullptr) facts_.python = pool.zygote()->hello().python;
+  for (const Layer& layer : pool.layers()) {
+    if (layer.state != "on") facts_.degraded.push_back("layer " + layer.name + " is " + layer.state + ": " + layer.detail);
+  }
+  for (const std::string& what : facts_.degraded) log_warning("degraded", {{"what", what}});
+  // Only now: before, there is no default profile to give a client.
+  listener_->start();
+  (void)notify_.ready("ready, default profile " + facts_.default_profile);
+  log_info("manager is ready", {{"default_profile", facts_.default_profile},
+                                {"took_s", std::to_string(to_seconds(now() - facts_.started_at))}});
+  if (options_.on_ready) options_.on_ready();
+}
+
+// ---- requests ------------------------------------------------------------------------------------------------
+
+Hello Manager::hello() const {
+  Hello hello;
+  hello.version = kProtocolVersion;
+  hello.role = "manager";
+  hello.software = std::string("capsule/") + kVersion;
+  hello.python = facts_.python;
+  hello.profile = facts_.default_profile;
+  return hello;
+}
+
+Result<Accepted> Manager::submit(Execute request, ClientKey client, uid_t uid, std::weak_ptr<RunClient> listener) {
+  last_used_ = now();
+  return dispatcher_.submit(std::move(request), {client, uid, std::move(listener)}, facts_.default_profile);
+}
+
+void Manager::session(const SessionRequest& request, uid_t uid, Answer answer) {
+  last_used_ = now();
+  if (request.operation == "ls") return answer(make_session_list(sources(), uid));
+  if (request.operation == "new") {
+    if (draining_) return answer(failure(Errc::kUnavailable, "the manager is shutting down"));
+    const std::string profile = request.profile.empty() ? facts_.default_profile : request.profile;
+    const auto pool = pools_.find(profile);
+    if (pool == pools_.end()) return answer(failure(Errc::kNotFound, "there is no profile '" + profile + "'"));
+    const SessionRegistry::Request wanted{request.session, uid, milliseconds(request.idle_timeout_ms)};
+    return sessions_.create(*pool->second, wanted, [answer, profile](Result<std::string> id) {
+      if (!id) return answer(tl::unexpected<Error>(id.error()));
+      answer(session_json(*id, profile, "ready"));
+    });
+  }
+  if (request.operation == "rm") {
+    const Status removed = sessions_.remove(request.session, uid);
+    if (!removed) return answer(tl::unexpected<Error>(removed.error()));
+    return answer(session_json(request.session, {}, "closed"));
+  }
+  if (request.operation == "reset") {
+    const auto session = sessions_.find(request.session, uid);
+    if (!session) return answer(tl::unexpected<Error>(session.error()));
+    dispatcher_.session_broken(request.session);
+    return (*session)->reset([this, answer, id = request.session](Status done) {
+      if (!done) {
+        if (const Session* still = sessions_.find(id); still != nullptr && still->state() != SessionState::kStarting) {
+          dispatcher_.session_ready(id);
+        }
+        return answer(tl::unexpected<Error>(done.error()));
+      }
+      answer(session_json(id, {}, "ready"));
+    });
+  }
+  answer(failure(Errc::kInvalid, "operation is one of new, ls, rm and reset"));
+}
+
+Result<std::string> Manager::info(const InfoRequest& request, uid_t uid) {
+  return make_info(sources(), request.sections, uid);
+}
+
+InfoSources Manager::sources() const {
+  return {facts_, options_.config, pools_, sessions_, dispatcher_, metrics_};
+}
+
+std::string Manager::exposed_metrics() {
+  refresh_gauges();
+  return metrics_.expose();
+}
+
+void Manager::refresh_gauges() {
+  for (const auto& [name, pool] : pools_) {
+    metrics_.set_workers(pool->handle(), pool->worker_counts());
+    metrics_.set_capsules_ready(pool->handle(), pool->view().ready_capsules);
+    metrics_.set_pool_waiting(pool->handle(), pool->waiting());
+  }
+  metrics_.set_sessions(sessions_.counts());
+  metrics_.set_queue(dispatcher_.scheduler().depth(), options_.config.queue.capacity);
+  metrics_.set_runs_in_progress(dispatcher_.scheduler().running());
+}
+
+// ---- life ----------------------------------------------------------------------------------------------------
+
+void Manager::ping_watchdog() {
+  (void)notify_.alive();  // from the loop: a loop that hangs is what the watchdog is for
+  watchdog_timer_.after(*notify_.watchdog_interval(), [this] { ping_watchdog(); });
+}
+
+void Manager::watch_idleness() {
+  idle_timer_.after(kIdleLook, [this] {
+    const bool used = listener_->connections() > 0 || !sessions_.all().empty() || !dispatcher_.is_idle() || !ready_;
+    if (used) last_used_ = now();
+    if (now() - last_used_ >= options_.config.server.private_idle_exit) {
+      log_info("nobody uses this private manager; it goes away");
+      return shut_down();
+    }
+    watch_idleness();
+  });
+}
+
+void Manager::reload() {
+  if (options_.config_file.empty()) return log_warning("reload: there is no configuration file");
+  (void)notify_.reloading();
+  const auto text = read_file(options_.config_file, kConfigBytes);
+  auto config = text ? parse_config(*text, options_.config_file) : tl::unexpected<Error>(text.error());
+  if (!config) {
+    log_error("reload: the configuration is unchanged", {{"error", config.error().message}});
+  } else {
+    options_.config = std::move(*config);
+    for (const auto& [name, profile] : options_.config.profiles) {
+      const auto found = pools_.find(name);
+      if (found != pools_.end()) {
+        found->second->set_profile(profile);
+      } else {
+        pools_[name] = make_pool(profile);
+        pools_[name]->start();
+      }
+    }
+    if (!options_.config.default_profile.empty()) facts_.default_profile = options_.config.default_profile;
+    sessions_.set_config(options_.config.sessions);
+    dispatcher_.set_limits(options_.config);
+    listener_->set_config(options_.config.client);
+    log_info("reload: the new configuration is in force; sockets and removed profiles keep until a restart");
+  }
+  (void)notify_.ready("ready, default profile " + facts_.default_profile);
+}
+
+void Manager::shut_down() {
+  if (std::exchange(draining_, true)) {
+    log_warning("second request to stop: running programs are killed");
+    exit_status_ = 1;
+    dispatcher_.abort_all();
+    return finish();
+  }
+  facts_.state = "draining";
+  (void)notify_.stopping();
+  log_info("draining", {{"running", std::to_string(dispatcher_.scheduler().running())}});
+  listener_->stop();
+  drain_timer_.after(options_.config.server.drain_timeout, [this] {
+    log_warning("drain timeout: running programs are killed");
+    dispatcher_.abort_all();
+  });
+  dispatcher_.drain([this] { finish(); });
+}
+
+// Runs are over. Give the last frames a chance to leave, end every process, then the loop.
+void Manager::finish() {
+  if (std::exchange(finishing_, true)) return;
+  sessions_.close_all(label::SessionClose::kShutdown);
+  for (const auto& [name, pool] : pools_) pool->stop();
+  drain_timer_.after(kFinishPatience, [this] { loop_.stop(); });
+  idle_timer_.after(kLastFrames, [this] { listener_->close_all(); });
+  await_end();
+}
+
+void Manager::await_end() {
+  size_t left = 0;
+  for (const auto& [name, pool] : pools_) left += pool->slots();
+  if (left == 0 && dispatcher_.is_idle()) {
+    return watchdog_timer_.after(kLastFrames, [this] { loop_.stop(); });
+  }
+  watchdog_timer_.after(kEndLook, [this] { await_end(); });
+}
+
+}  // namespace capsule

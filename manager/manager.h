@@ -1,0 +1,82 @@
+// The wiring: builds the rooms, connects them, starts and stops them in order. Decides nothing a room could decide.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "manager/config.h"
+#include "manager/intake/listener.h"
+#include "manager/observe/http_exporter.h"
+#include "manager/observe/info.h"
+#include "manager/observe/systemd_notify.h"
+#include "manager/schedule/dispatcher.h"
+
+namespace capsule {
+
+enum class Lifetime { kService, kPrivate };  // a private one goes away when nobody uses it
+
+struct ManagerOptions {
+  Config config;
+  std::string config_file;  // re-read on reload; empty: none
+  std::string worker_program;
+  BoundSocket socket;
+  std::string http;         // ADDR:PORT; empty: off
+  std::string scratch_dir;  // ours alone; for caches and, where needed, workspaces
+  Lifetime lifetime = Lifetime::kService;
+  std::function<void()> on_ready;  // once: listening, and the default profile is warm
+};
+
+class Manager : public ClientService {
+ public:
+  Manager(Loop& loop, ManagerOptions options, SystemdNotify notify);
+  ~Manager() override;
+
+  Status start();
+  // First: no new runs, the running ones get drain_timeout. Second: at once.
+  void shut_down();
+  void reload();
+  int exit_status() const { return exit_status_; }
+
+  Hello hello() const override;
+  Result<Accepted> submit(Execute request, ClientKey client, uid_t uid, std::weak_ptr<RunClient> listener) override;
+  Status cancel(const std::string& run_id, uid_t uid) override { return dispatcher_.cancel(run_id, uid); }
+  Status input(const Input& input, ClientKey client) override { return dispatcher_.input(input, client); }
+  void can_take_more(ClientKey client) override { dispatcher_.client_can_take_more(client); }
+  void session(const SessionRequest& request, uid_t uid, Answer answer) override;
+  Result<std::string> info(const InfoRequest& request, uid_t uid) override;
+
+ private:
+  void make_pools();
+  std::unique_ptr<Pool> make_pool(const Profile& profile);
+  void pool_settled();
+  void choose_default_profile();
+  void become_ready();
+  Status start_http();
+  void ping_watchdog();
+  void watch_idleness();
+  void finish();
+  void await_end();
+  std::string exposed_metrics();
+  void refresh_gauges();
+  InfoSources sources() const;
+  std::map<std::string, std::string> zygote_environment() const;
+
+  Loop& loop_;
+  ManagerOptions options_;
+  SystemdNotify notify_;
+  ManagerFacts facts_;
+  Metrics metrics_;
+  unsigned worker_user_;
+  Pools pools_;
+  SessionRegistry sessions_;
+  Dispatcher dispatcher_;
+  std::unique_ptr<Listener> listener_;
+  std::shared_ptr<HttpExporter> http_;
+  Timer watchdog_timer_, idle_timer_, drain_timer_;
+  TimePoint last_used_;
+  bool ready_ = false, draining_ = false, finishing_ = false;
+  int exit_status_ = 0;
+};
+
+}  // namespace capsule

@@ -1,0 +1,37 @@
+// The documents of `info` and `session ls`: one picture of the whole manager, as JSON. Reads every room and changes
+// none. A client sees its own uid's sessions and runs; root sees all.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "manager/schedule/dispatcher.h"
+#include "manager/sessions/session_registry.h"
+
+namespace capsule {
+
+struct ManagerFacts {
+  std::string version, state, socket, http, default_profile, config_file, python;
+  int64_t started_wall_ms = 0;
+  TimePoint started_at{};
+  bool is_private = false;
+  std::vector<std::string> degraded;  // what does not hold here, for people
+};
+
+struct InfoSources {
+  const ManagerFacts& facts;
+  const Config& config;
+  const Pools& pools;
+  const SessionRegistry& sessions;
+  const Dispatcher& dispatcher;
+  const Metrics& metrics;
+};
+
+// kInvalid for a section that does not exist; the text lists those that do.
+Result<std::string> make_info(const InfoSources& sources, const std::vector<std::string>& sections, uid_t uid);
+std::string make_session_list(const InfoSources& sources, uid_t uid);
+
+}  // namespace capsule

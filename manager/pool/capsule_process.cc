@@ -1,0 +1,145 @@
+#include "manager/pool/capsule_process.h"
+
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "base/posix_io.h"
+#include "manager/observe/log.h"
+
+namespace capsule {
+
+CapsuleProcess::CapsuleProcess(Loop& loop, Start start, const WorkerConfig& config, Metrics& metrics)
+    : loop_(loop),
+      metrics_(metrics),
+      config_(config),
+      id_(start.id),
+      name_(std::move(start.name)),
+      profile_(std::move(start.profile)),
+      workspace_(std::move(start.workspace)),
+      channel_(std::make_shared<FrameChannel>(loop, std::move(start.link), PassedFds::kTaken, label::Socket::kWorker,
+                                              metrics)),
+      pidfd_(loop, std::move(start.pidfd)) {}
+
+CapsuleProcess::~CapsuleProcess() {
+  if (!gone_) destroy();
+}
+
+void CapsuleProcess::begin(Events events) {
+  events_ = std::move(events);
+  FrameChannel::Handlers handlers;
+  handlers.on_message = [self = weak_from_this()](Message message, size_t) {
+    if (const auto capsule = self.lock()) capsule->handle(std::move(message));
+  };
+  handlers.on_end = [self = weak_from_this()](const Error& error) {
+    const auto capsule = self.lock();
+    if (!capsule) return;
+    if (!capsule->destroyed_) log_debug("keeper closed its link", {{"capsule", capsule->name_}, {"error", error.message}});
+    capsule->destroy();
+  };
+  channel_->start(std::move(handlers));
+  // Strong: the keeper is reaped even when nobody else remembers this capsule.
+  pidfd_.on_readable([self = shared_from_this()] { self->pidfd_readable(); });
+}
+
+void CapsuleProcess::start_worker(uint64_t id, WorkerStarted started) {
+  if (gone_ || destroyed_) return started(failure(Errc::kClosed, "the capsule is gone"));
+  auto link = make_stream_socketpair();
+  if (!link) return started(tl::unexpected<Error>(link.error()));
+  const uint64_t request = ++last_request_;
+  branching_.emplace(request, Pending{id, std::move(link->first), std::move(started)});
+  Branch branch;
+  branch.id = request;
+  branch.name = "worker-" + std::to_string(id);
+  std::vector<UniqueFd> fds;
+  fds.push_back(std::move(link->second));
+  channel_->send(branch, std::move(fds));
+}
+
+void CapsuleProcess::sweep(std::function<void(Status)> done) {
+  if (gone_ || destroyed_) return done(failure(Errc::kClosed, "the capsule is gone"));
+  const uint64_t request = ++last_request_;
+  sweeping_.emplace(request, std::move(done));
+  channel_->send(Sweep{request});
+}
+
+void CapsuleProcess::destroy() {
+  if (gone_) return;
+  destroyed_ = true;
+  if (pidfd_.is_open()) syscall(SYS_pidfd_send_signal, pidfd_.fd(), SIGKILL, nullptr, 0);
+  channel_->close();
+}
+
+void CapsuleProcess::handle(Message message) {
+  if (auto* hello = std::get_if<Hello>(&message)) {
+    hello_ = std::move(*hello);
+    if (!hello_.failure.empty()) return destroy();
+    return events_.on_ready(hello_);
+  }
+  if (const auto* reply = std::get_if<Branched>(&message)) return branched(*reply);
+  if (const auto* report = std::get_if<Exited>(&message)) return exited(*report);
+  if (const auto* ack = std::get_if<Ack>(&message)) {
+    const auto found = sweeping_.extract(ack->re);
+    if (!found.empty()) found.mapped()(Status{});
+    return;
+  }
+  if (const auto* error = std::get_if<ErrorReply>(&message)) {
+    log_error("keeper refused a request", {{"capsule", name_}, {"error", error->message}});
+    return destroy();
+  }
+}
+
+void CapsuleProcess::branched(const Branched& reply) {
+  auto found = branching_.extract(reply.re);
+  std::vector<UniqueFd> fds = channel_->take_fds();
+  if (found.empty()) return;
+  Pending pending = std::move(found.mapped());
+  if (!reply.failure.empty() || fds.empty()) {
+    return pending.started(failure(Errc::kUnavailable, "cannot fork a worker: " + reply.failure));
+  }
+  metrics_.spawn_step(label::SpawnStep::kBranchWorker, microseconds(reply.took_us));
+  auto worker = std::make_shared<Worker>(
+      loop_,
+      Worker::Start{pending.worker_id, "worker-" + std::to_string(pending.worker_id), profile_, std::move(pending.link),
+                    std::move(fds[0]), static_cast<pid_t>(reply.pid)},
+      config_, metrics_);
+  workers_[static_cast<pid_t>(reply.pid)] = worker;
+  worker->begin();
+  pending.started(std::move(worker));
+}
+
+void CapsuleProcess::exited(const Exited& report) {
+  const auto found = workers_.extract(static_cast<pid_t>(report.pid));
+  if (!found.empty()) found.mapped()->reaped(report);
+}
+
+void CapsuleProcess::pidfd_readable() {
+  siginfo_t info{};
+  if (waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.fd()), &info, WEXITED | WNOHANG | __WALL) != 0) {
+    log_error("cannot reap a keeper", {{"capsule", name_}, {"error", system_failure("waitid").value().message}});
+  } else if (info.si_pid == 0) {
+    return;  // not yet
+  }
+  const auto self = shared_from_this();
+  gone_ = true;
+  pidfd_.close();
+  channel_->close();
+  if (!destroyed_) log_warning("a capsule ended by itself", {{"capsule", name_}, {"profile", profile_}});
+  if (!workspace_.empty()) {
+    std::error_code ignored;
+    std::filesystem::remove_all(workspace_, ignored);
+  }
+  fail_requests({Errc::kClosed, "the capsule is gone"});
+  for (const auto& [pid, worker] : std::exchange(workers_, {})) worker->capsule_gone();
+  if (events_.on_gone) std::exchange(events_.on_gone, nullptr)();
+}
+
+void CapsuleProcess::fail_requests(const Error& error) {
+  for (auto& [id, pending] : std::exchange(branching_, {})) pending.started(tl::unexpected<Error>(error));
+  for (auto& [id, done] : std::exchange(sweeping_, {})) done(tl::unexpected<Error>(error));
+}
+
+}  // namespace capsule

@@ -1,0 +1,203 @@
+// How zygotes, capsules and workers come to be, and what happens when they do not.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "manager/observe/log.h"
+#include "manager/pool/pool.h"
+#include "manager/pool/stock_holder.h"
+
+namespace capsule {
+
+void Pool::start_zygote() {
+  ZygoteOptions options;
+  options.program = environment_.worker_program;
+  options.user = environment_.worker_user;
+  options.prepare.profile = profile_.name;
+  options.prepare.preload = profile_.preload;
+  options.prepare.environment = environment_.variables;
+  options.prepare.namespaces = to_string(profile_.settings.sandbox.namespaces);
+  options.prepare.heartbeat_ms = static_cast<uint64_t>(to_milliseconds(profile_.settings.worker.heartbeat_interval));
+  options.prepare.workspace_bytes = profile_.settings.sandbox.workspace_bytes;
+  options.prepare.workspace_files = profile_.settings.sandbox.workspace_files;
+  breaker_.start_began(now());
+  const uint64_t generation = ++next_generation_;
+  ZygoteProcess::Events events;
+  events.on_ready = [this, generation](const Hello& hello) { zygote_ready(generation, hello); };
+  events.on_gone = [this, generation](const std::string& why) { zygote_gone(generation, why); };
+  auto launched = ZygoteProcess::launch(loop_, std::move(options), std::move(events), metrics_);
+  if (!launched) {
+    detail_ = launched.error().message;
+    return count_death(detail_);
+  }
+  next_zygote_ = std::move(*launched);
+}
+
+void Pool::zygote_ready(uint64_t generation, const Hello& hello) {
+  if (generation != next_generation_ || !next_zygote_ || stopped_) return;
+  if (!hello.failure.empty()) {
+    log_error("a profile cannot be had", {{"profile", profile_.name}, {"why", hello.failure}});
+    breaker_.start_dropped();
+    next_zygote_->stop();
+    next_zygote_.reset();
+    if (zygote_) return;  // a replacement that fails leaves the old one in place
+    detail_ = hello.failure;
+    unavailable_ = true;
+    fail_waiters({Errc::kUnavailable, "profile '" + profile_.name + "' cannot be had: " + detail_});
+    return settle();
+  }
+  breaker_.start_succeeded(now());
+  if (zygote_) zygote_->stop();
+  zygote_ = std::move(next_zygote_);
+  zygote_generation_ = generation;
+  zygote_lifetime_.emplace(profile_.settings.pool, now(), random());
+  detail_.clear();
+  for (const auto& [step, us] : hello.timings_us) spawn_timings_us_[step] = us;
+  log_info("profile is loaded", {{"profile", profile_.name}, {"zygote_pid", std::to_string(zygote_->pid())}});
+  evaluate_soon();
+}
+
+void Pool::zygote_gone(uint64_t generation, const std::string& why) {
+  if (stopped_) return;
+  const bool was_current = zygote_ && generation == zygote_generation_;
+  const bool was_next = next_zygote_ && generation == next_generation_;
+  if (was_current) zygote_.reset();
+  if (was_next) next_zygote_.reset();
+  if (!was_current && !was_next) return;  // one we replaced
+  metrics_.zygote_restarted(handle_, label::ZygoteRestart::kDied);
+  detail_ = "zygote ended: " + why;
+  count_death(detail_);
+}
+
+void Pool::replace_zygote_when_due() {
+  if (!zygote_ || next_zygote_ || !zygote_lifetime_) return;
+  const auto due = zygote_lifetime_->due(zygote_->forks(), now());
+  if (!due) return;
+  zygote_lifetime_.reset();  // asked once
+  metrics_.zygote_restarted(handle_, *due == ZygoteReplacement::kForks ? label::ZygoteRestart::kForks
+                                                                      : label::ZygoteRestart::kAge);
+  start_zygote();
+}
+
+void Pool::start_capsule() {
+  if (!zygote_) return;
+  const uint64_t id = ++last_id_;
+  std::string workspace;
+  if (needs_workspace_ || profile_.settings.sandbox.namespaces == NamespaceMode::kOff) {
+    workspace = environment_.scratch_dir + "/capsule-" + std::to_string(getpid()) + "-" + profile_.name + "-" + std::to_string(id);
+    if (mkdir(workspace.c_str(), 0700) != 0) return count_death("cannot make " + workspace);
+    if (environment_.worker_user != 0 && chown(workspace.c_str(), environment_.worker_user, environment_.worker_user) != 0) {
+      log_warning("cannot give a workspace to the worker's user", {{"path", workspace}});
+    }
+  }
+  ++branching_capsules_;
+  breaker_.start_began(now());
+  zygote_->branch("capsule-" + std::to_string(id), workspace, [this, id, workspace](Result<BranchedCapsule> branched) {
+    capsule_branched(id, workspace, std::move(branched));
+  });
+}
+
+void Pool::capsule_branched(uint64_t id, std::string workspace, Result<BranchedCapsule> branched) {
+  --branching_capsules_;
+  if (!branched) {
+    if (!workspace.empty()) rmdir(workspace.c_str());
+    if (stopped_) return;
+    return count_death(branched.error().message);
+  }
+  metrics_.spawn_step(label::SpawnStep::kBranchCapsule, branched->took);
+  spawn_timings_us_["branch_capsule"] = static_cast<uint64_t>(to_microseconds(branched->took));
+  CapsuleProcess::Start start{id, "capsule-" + std::to_string(id), profile_.name, std::move(branched->link),
+                              std::move(branched->pidfd), std::move(workspace)};
+  auto capsule = std::make_shared<CapsuleProcess>(loop_, std::move(start), profile_.settings.worker, metrics_);
+  Slot& slot = slots_[id];
+  slot.capsule = capsule;
+  slot.begun_at = now();
+  CapsuleProcess::Events events;
+  events.on_ready = [this, id](const Hello& hello) { capsule_ready(id, hello); };
+  events.on_gone = [this, id] { capsule_gone(id); };
+  capsule->begin(std::move(events));
+  if (stopped_) retire(id, label::Recycle::kShutdown);
+}
+
+void Pool::note_layers(const Hello& hello) {
+  layers_ = hello.layers;
+  for (const auto& [step, us] : hello.timings_us) spawn_timings_us_[step] = us;
+}
+
+void Pool::capsule_ready(uint64_t id, const Hello& hello) {
+  Slot& slot = slots_.at(id);
+  if (slot.use != Slot::Use::kStarting) return;
+  breaker_.start_succeeded(now());
+  note_layers(hello);
+  for (const auto& [step, us] : hello.timings_us) {
+    if (step == "capsule_setup") metrics_.spawn_step(label::SpawnStep::kCapsuleSetup, microseconds(us));
+  }
+  const bool has_private_tmp = std::any_of(hello.layers.begin(), hello.layers.end(), [](const Layer& layer) {
+    return layer.name == "private_tmp" && layer.state == "on";
+  });
+  if (!has_private_tmp && !std::exchange(needs_workspace_, true) &&
+      profile_.settings.sandbox.namespaces != NamespaceMode::kOff) {
+    log_warning("capsules have no private /tmp here; they get a directory each", {{"profile", profile_.name}});
+    return retire(id, label::Recycle::kStartFailed);
+  }
+  slot.use = Slot::Use::kReadyCapsule;
+  slot.ready_at = now();
+  evaluate_soon();
+}
+
+void Pool::capsule_gone(uint64_t id) {
+  const auto found = slots_.find(id);
+  if (found == slots_.end()) return;
+  const Slot::Use use = found->second.use;
+  if (use == Slot::Use::kLeased || use == Slot::Use::kSession) {
+    found->second.use = Slot::Use::kRetiring;  // its holder was told by the worker; release() finds it gone
+    metrics_.worker_recycled(handle_, label::Recycle::kCrashed);
+  }
+  const bool ours = use == Slot::Use::kStarting || use == Slot::Use::kReadyCapsule;
+  holders_.erase(id);
+  slots_.erase(found);
+  if (ours && !stopped_) return count_death("a capsule ended before it was used");
+  evaluate_soon();
+  if (events_.on_room) events_.on_room();
+}
+
+void Pool::start_worker(uint64_t id) {
+  Slot& slot = slots_.at(id);
+  slot.use = Slot::Use::kWorkerStarting;
+  slot.begun_at = now();
+  breaker_.start_began(now());
+  slot.capsule->start_worker(id, [this, id](Result<std::shared_ptr<Worker>> started) {
+    const auto found = slots_.find(id);
+    if (found == slots_.end() || found->second.use != Slot::Use::kWorkerStarting) return;
+    if (!started) return stock_worker_failed(id, label::Recycle::kStartFailed, started.error().message);
+    found->second.worker = *started;
+    holders_[id] = std::make_unique<StockHolder>(*this, id);
+    (*started)->set_holder(holders_[id].get());
+  });
+}
+
+void Pool::worker_ready(uint64_t id, const Hello& hello) {
+  Slot& slot = slots_.at(id);
+  if (slot.use != Slot::Use::kWorkerStarting) return;
+  if (!hello.failure.empty()) return stock_worker_failed(id, label::Recycle::kStartFailed, hello.failure);
+  breaker_.start_succeeded(now());
+  slot.worker->apply(WorkerEvent::kReady);
+  slot.worker->mark();
+  slot.use = Slot::Use::kReadyWorker;
+  slot.ready_at = slot.checked_at = now();
+  slot.jitter = random();
+  for (const auto& [step, us] : hello.timings_us) {
+    spawn_timings_us_[step] = us;
+    if (step == "warm_up") metrics_.spawn_step(label::SpawnStep::kWarmUp, microseconds(us));
+  }
+  serve_waiters();
+  evaluate_soon();
+  if (events_.on_room) events_.on_room();
+}
+
+// Only for workers nobody has leased; a capsule goes with its worker.
+void Pool::stock_worker_failed(uint64_t id, label::Recycle why, const std::string& text) {
+  retire(id, why);
+  if (!stopped_) count_death(text);
+}
+
+}  // namespace capsule

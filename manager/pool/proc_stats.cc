@@ -1,0 +1,75 @@
+#include "manager/pool/proc_stats.h"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <string>
+#include <string_view>
+
+#include "base/posix_io.h"
+
+namespace capsule {
+namespace {
+
+constexpr size_t kProcFileBytes = 16u << 10;
+
+// The number after "<key>:" in a file of key-value lines.
+uint64_t value_of(std::string_view text, std::string_view key) {
+  const size_t at = text.find(key);
+  if (at == std::string_view::npos) return 0;
+  size_t begin = at + key.size();
+  while (begin < text.size() && (text[begin] == ':' || text[begin] == ' ' || text[begin] == '\t')) ++begin;
+  uint64_t value = 0;
+  std::from_chars(text.data() + begin, text.data() + text.size(), value);
+  return value;
+}
+
+// proc(5), /proc/pid/stat: the fields after the name, which may itself contain spaces and parentheses.
+class StatFields {
+ public:
+  explicit StatFields(std::string_view text) : rest_(text.substr(std::min(text.rfind(')'), text.size()))) {}
+
+  // `number` as in proc(5), where the state is field 3; to be asked for in growing order.
+  uint64_t at(int number) {
+    for (; field_ < number && !rest_.empty(); ++field_) {
+      const size_t space = rest_.find(' ');
+      rest_.remove_prefix(space == std::string_view::npos ? rest_.size() : space + 1);
+    }
+    uint64_t value = 0;
+    std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
+    return value;
+  }
+
+ private:
+  std::string_view rest_;
+  int field_ = 2;
+};
+
+}  // namespace
+
+std::optional<ProcStats> read_proc_stats(pid_t pid) {
+  const std::string base = "/proc/" + std::to_string(pid);
+  const auto stat = read_file(base + "/stat", kProcFileBytes);
+  const auto status = read_file(base + "/status", kProcFileBytes);
+  if (!stat || !status) return std::nullopt;
+  static const uint64_t tick_us = 1'000'000 / static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
+  ProcStats stats;
+  StatFields fields(*stat);
+  stats.minor_faults = fields.at(10);
+  stats.major_faults = fields.at(12);
+  const uint64_t user = fields.at(14), system = fields.at(15), child_user = fields.at(16), child_system = fields.at(17);
+  stats.cpu_user_us = (user + child_user) * tick_us;
+  stats.cpu_system_us = (system + child_system) * tick_us;
+  stats.threads = static_cast<uint32_t>(fields.at(20));
+  stats.peak_rss_bytes = value_of(*status, "VmHWM") * 1024;
+  stats.rss_bytes = value_of(*status, "VmRSS") * 1024;
+  return stats;
+}
+
+pid_t pid_of(int pidfd) {
+  const auto info = read_file("/proc/self/fdinfo/" + std::to_string(pidfd), kProcFileBytes);
+  if (!info || info->find("Pid:\t-1") != std::string::npos) return 0;
+  return static_cast<pid_t>(value_of(*info, "\nPid"));
+}
+
+}  // namespace capsule

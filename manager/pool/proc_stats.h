@@ -1,0 +1,25 @@
+// What the kernel says of a process: CPU, memory and faults, from /proc. The truth that evidence and `info` are made of;
+// a worker's own heartbeat is only a sign of life.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+
+namespace capsule {
+
+struct ProcStats {
+  uint64_t cpu_user_us = 0, cpu_system_us = 0;  // of the process and the children it waited for; 10 ms steps
+  uint64_t minor_faults = 0, major_faults = 0;
+  uint64_t rss_bytes = 0;
+  uint64_t peak_rss_bytes = 0;
+  uint32_t threads = 0;
+};
+
+std::optional<ProcStats> read_proc_stats(pid_t pid);
+
+// The process a pidfd stands for, in our pid namespace; 0 when it is gone.
+pid_t pid_of(int pidfd);
+
+}  // namespace capsule

@@ -1,0 +1,77 @@
+// The manager's side of one zygote: starts the worker program with Boost.Process, tells it what to preload, and asks it
+// for capsules. Its death touches no capsule; the pool starts another.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "manager/link/frame_channel.h"
+
+namespace capsule {
+
+struct ZygoteOptions {
+  std::string program;  // capsule-worker
+  Prepare prepare;      // `id` is filled in
+  unsigned user = 0;    // become this user first; 0: stay
+};
+
+struct BranchedCapsule {
+  UniqueFd link, pidfd;
+  Duration took{};
+};
+
+class ZygoteProcess : public std::enable_shared_from_this<ZygoteProcess> {
+ public:
+  struct Events {
+    std::function<void(const Hello&)> on_ready;  // or not: look at `failure`
+    std::function<void(std::string why)> on_gone;
+  };
+  using CapsuleBranched = std::function<void(Result<BranchedCapsule>)>;
+
+  static Result<std::shared_ptr<ZygoteProcess>> launch(Loop& loop, ZygoteOptions options, Events events,
+                                                       Metrics& metrics);
+  ~ZygoteProcess();
+
+  void branch(const std::string& name, const std::string& workspace, CapsuleBranched done);
+  void stop();  // asks it to end; kills it when it does not
+
+  pid_t pid() const;
+  uint64_t forks() const { return forks_; }
+  TimePoint started_at() const { return started_at_; }
+  const Hello& hello() const { return hello_; }
+  bool is_ready() const { return ready_; }
+
+ private:
+  struct Process;  // Boost.Process stays in the .cc
+  ZygoteProcess(Loop& loop, UniqueFd link, UniqueFd errors, Metrics& metrics);
+  void begin(Events events, Prepare prepare);
+  void handle(Message message);
+  void read_errors();
+  void link_ended(const Error& error);
+  void gone(std::string why);
+
+  struct Pending {
+    UniqueFd link;
+    CapsuleBranched done;
+  };
+
+  Loop& loop_;
+  std::shared_ptr<FrameChannel> channel_;
+  std::unique_ptr<Process> process_;
+  FdWatch errors_;
+  std::string error_text_;  // the last of what it printed
+  Events events_;
+  Hello hello_;
+  std::map<uint64_t, Pending> branching_;
+  uint64_t last_request_ = 0;
+  uint64_t forks_ = 0;
+  TimePoint started_at_;
+  bool ready_ = false;
+  bool stopping_ = false;
+  bool gone_ = false;
+};
+
+}  // namespace capsule

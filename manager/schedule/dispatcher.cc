@@ -1,0 +1,372 @@
+#include "manager/schedule/dispatcher.h"
+
+#include <cassert>
+
+#include "manager/observe/log.h"
+
+namespace capsule {
+namespace {
+
+SchedulerLimits limits_of(const Config& config) {
+  return {config.queue.capacity, config.queue.per_client, config.queue.max_running};
+}
+
+label::Recycle recycle_for(const Ending& ending) {
+  if (ending.worker_survives) return label::Recycle::kUsed;
+  if (ending.rung == Rung::kKill) return label::Recycle::kKilled;
+  return ending.verdict == Verdict::kWorkerLost ? label::Recycle::kLost : label::Recycle::kCrashed;
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(Loop& loop, const Config& config, Pools& pools, SessionRegistry& sessions, Metrics& metrics,
+                       unsigned worker_user)
+    : loop_(loop),
+      config_(config),
+      pools_(pools),
+      sessions_(sessions),
+      metrics_(metrics),
+      worker_user_(worker_user),
+      scheduler_(limits_of(config)),
+      expiry_timer_(loop) {}
+
+void Dispatcher::set_limits(const Config& config) {
+  config_ = config;
+  scheduler_.set_limits(limits_of(config));
+}
+
+// ---- in --------------------------------------------------------------------------------------------------------
+
+Result<const Profile*> Dispatcher::profile_for(const Execute& request, uid_t uid, const std::string& default_profile) {
+  std::string name = request.profile.empty() ? default_profile : request.profile;
+  if (!request.session.empty()) {
+    const auto session = sessions_.find(request.session, uid);
+    if (!session) return tl::unexpected<Error>(session.error());
+    name = (*session)->profile();
+  }
+  const auto pool = pools_.find(name);
+  if (pool != pools_.end()) return &pool->second->profile();
+  std::string known;
+  for (const auto& [other, unused] : pools_) known += (known.empty() ? "" : ", ") + other;
+  return failure(Errc::kNotFound, "there is no profile '" + name.substr(0, limits::kIdBytes) + "'; there are: " + known);
+}
+
+Result<RunSettings> Dispatcher::settings_for(const Execute& request, const Profile& profile) const {
+  const RunConfig& allowed = profile.settings.run;
+  RunSettings settings{{allowed.timeout, allowed.grace, allowed.output_bytes}, allowed.output_policy, worker_user_};
+  if (request.timeout_ms != 0) {
+    const Duration wanted = milliseconds(request.timeout_ms);
+    if (allowed.timeout != Duration::zero() && wanted > allowed.timeout) {
+      return failure(Errc::kRefused, "a timeout of " + std::to_string(to_seconds(wanted)) + " s is above the profile's " +
+                                         std::to_string(to_seconds(allowed.timeout)) + " s (run.timeout_s)");
+    }
+    settings.limits.timeout = wanted;
+  }
+  if (request.output_bytes != 0) {
+    if (request.output_bytes > allowed.output_bytes) {
+      return failure(Errc::kRefused, "an output limit of " + std::to_string(request.output_bytes) +
+                                         " bytes is above the profile's " + std::to_string(allowed.output_bytes) +
+                                         " (run.output_bytes)");
+    }
+    settings.limits.output_bytes = request.output_bytes;
+  }
+  if (!request.output_policy.empty()) {
+    const auto policy = output_policy_from_string(request.output_policy);
+    if (!policy) return failure(Errc::kInvalid, "output_policy is one of block, truncate and stop");
+    settings.output_policy = *policy;
+  }
+  return settings;
+}
+
+Result<Accepted> Dispatcher::submit(Execute request, const Submitter& submitter, const std::string& default_profile) {
+  if (draining_) {
+    metrics_.queue_rejected(label::Rejection::kDraining);
+    return failure(Errc::kUnavailable, "the manager is shutting down");
+  }
+  if (request.mode != "script" && request.mode != "cell") return failure(Errc::kInvalid, "mode is script or cell");
+  const auto profile = profile_for(request, submitter.uid, default_profile);
+  if (!profile) return tl::unexpected<Error>(profile.error());
+  if (const auto settings = settings_for(request, **profile); !settings) return tl::unexpected<Error>(settings.error());
+  Pool& pool = *pools_.at((*profile)->name);
+  if (request.session.empty()) {
+    if (const Status admitted = pool.admit(); !admitted) {
+      const bool unavailable = pool.state() == Pool::State::kUnavailable;
+      metrics_.queue_rejected(unavailable ? label::Rejection::kProfileUnavailable : label::Rejection::kPoolExhausted);
+      return tl::unexpected<Error>(admitted.error());
+    }
+  }
+  const TimePoint at = now();
+  auto run = std::make_shared<Run>();
+  run->id = ids_.next(wall_clock_ms());
+  run->client = submitter.client;
+  run->uid = submitter.uid;
+  run->listener = submitter.listener;
+  run->profile = (*profile)->name;
+  run->queued_at = at;
+  run->created_wall_ms = wall_clock_ms();
+  QueuedRun queued{run->id, run->client, request.session, run->profile, at, TimePoint::max()};
+  if (request.session.empty()) queued.deadline = at + (*profile)->settings.pool.acquire_timeout;
+  run->request = std::move(request);
+  const auto before = scheduler_.submit(std::move(queued), at);
+  if (!before) {
+    const bool client_full = scheduler_.depth() < config_.queue.capacity;
+    metrics_.queue_rejected(client_full ? label::Rejection::kClientFull : label::Rejection::kQueueFull);
+    return tl::unexpected<Error>(before.error());
+  }
+  metrics_.run_created(pool.handle());
+  runs_[run->id].run = run;
+  pump_soon();
+  arm();
+  return Accepted{0, run->id, *before};
+}
+
+Status Dispatcher::cancel(const std::string& run_id, uid_t uid) {
+  const auto found = runs_.find(run_id);
+  if (found == runs_.end() || (found->second.run->uid != uid && uid != 0)) {
+    metrics_.cancel_without_effect();
+    return failure(Errc::kNotFound, "no run '" + run_id.substr(0, limits::kIdBytes) +
+                                        "' is queued or running; `capsule ps` lists those that are");
+  }
+  if (found->second.driver) {
+    found->second.driver->stop(StopReason::kClientCancel);
+  } else {
+    metrics_.cancel_requested(label::CancelReason::kCancel);
+    drop(run_id, Verdict::kCancelled, "cancelled before it started");
+  }
+  return {};
+}
+
+Status Dispatcher::input(const Input& input, ClientKey client) {
+  const auto found = runs_.find(input.run_id);
+  if (found == runs_.end()) return {};  // it ended while the bytes were on their way
+  if (found->second.run->client != client) return failure(Errc::kNotFound, "input for a run of another connection");
+  if (!found->second.driver) return failure(Errc::kConflict, "input before the run has started");
+  return found->second.driver->input(input);
+}
+
+void Dispatcher::client_gone(ClientKey client) {
+  std::vector<RunId> waiting;
+  for (auto& [id, active] : runs_) {
+    if (active.run->client != client) continue;
+    if (active.driver) {
+      active.driver->stop(StopReason::kClientGone);
+    } else {
+      waiting.push_back(id);
+    }
+  }
+  for (const RunId& id : waiting) drop(id, Verdict::kCancelled, "its client went away before it started");
+}
+
+void Dispatcher::client_can_take_more(ClientKey client) {
+  for (auto& [id, active] : runs_) {
+    if (active.run->client == client && active.driver) active.driver->listener_can_take_more();
+  }
+}
+
+// ---- through ---------------------------------------------------------------------------------------------------
+
+void Dispatcher::pump_soon() {
+  if (std::exchange(pumping_soon_, true)) return;
+  loop_.post([this] {
+    pumping_soon_ = false;
+    pump();
+  });
+}
+
+void Dispatcher::pump() {
+  const auto capacity = [this](const std::string& profile) {
+    const auto pool = pools_.find(profile);
+    return pool != pools_.end() && pool->second->has_room();
+  };
+  while (const auto queued = scheduler_.next(capacity)) begin(*queued);
+  metrics_.set_queue(scheduler_.depth(), config_.queue.capacity);
+  metrics_.set_runs_in_progress(scheduler_.running());
+}
+
+void Dispatcher::begin(const QueuedRun& queued) {
+  Active& active = runs_.at(queued.id);
+  if (!queued.session.empty()) {
+    Session* session = sessions_.find(queued.session);
+    if (session == nullptr || session->state() != SessionState::kReady) {
+      scheduler_.block_session(queued.session);  // it broke just now; session_ready() lets it go on
+      return scheduler_.put_back(queued.id);
+    }
+    active.run->lease = "session";
+    return drive(active, session->begin_run());
+  }
+  active.pool = pools_.at(queued.profile).get();
+  active.lease_deadline = queued.deadline;
+  active.ticket = active.pool->acquire(Pool::Purpose::kRun, [this, id = queued.id](Result<Lease> lease) {
+    leased(id, std::move(lease));
+  });
+}
+
+void Dispatcher::leased(const RunId& id, Result<Lease> lease) {
+  const auto found = runs_.find(id);
+  assert(found != runs_.end());  // whoever drops a run cancels its ticket
+  Active& active = found->second;
+  active.ticket = 0;
+  active.lease_deadline = TimePoint::max();
+  if (!lease) {
+    const bool closing = lease.error().code == Errc::kClosed;
+    // Posted: the pool may be in the middle of telling others.
+    return loop_.post([this, id, closing, why = lease.error().message] {
+      drop(id, closing ? Verdict::kAborted : Verdict::kRejected, why);
+    });
+  }
+  active.run->lease = lease->hit ? "hit" : "miss";
+  drive(active, std::move(*lease));
+}
+
+void Dispatcher::drive(Active& active, Lease lease) {
+  Run& run = *active.run;
+  run.apply(RunEvent::kLeased);
+  const auto settings = settings_for(run.request, pools_.at(run.profile)->profile());
+  // It was admitted with limits that a reload has since lowered: the lower ones hold.
+  const RunSettings effective = settings ? *settings : settings_for({}, pools_.at(run.profile)->profile()).value();
+  active.driver = std::make_unique<RunDriver>(loop_, active.run, std::move(lease), effective, metrics_,
+                                              [this, id = run.id](const Ending& ending) { ended(id, ending); });
+  active.driver->start();
+}
+
+void Dispatcher::ended(const RunId& id, const Ending& ending) {
+  Active& active = runs_.at(id);
+  Run& run = *active.run;
+  RunDriver& driver = *active.driver;
+  run.apply(RunEvent::kDrained);
+  const std::string session_id = run.request.session;
+  if (session_id.empty()) {
+    finish(id);  // the answer first; ending the capsule is nobody's wait
+    return;
+  }
+  if (Session* session = sessions_.find(session_id)) {
+    run.outcome.evidence.session_state = session->end_run(driver, ending);
+  } else {
+    run.outcome.evidence.session_state = "gone";
+    pools_.at(run.profile)->release(driver.lease(), recycle_for(ending));
+  }
+  finish(id);
+}
+
+// ---- out -------------------------------------------------------------------------------------------------------
+
+void Dispatcher::drop(const RunId& id, Verdict verdict, const std::string& why) {
+  const auto found = runs_.find(id);
+  if (found == runs_.end()) return;
+  Active& active = found->second;
+  if (active.ticket != 0) active.pool->cancel(active.ticket);
+  scheduler_.cancel_queued(id);
+  Run& run = *active.run;
+  run.apply(RunEvent::kDropped);
+  run.finished_at = now();
+  run.outcome.run_id = id;
+  run.outcome.verdict = verdict;
+  run.outcome.exit_status = exit_status_for(verdict, 0, 0);
+  run.outcome.evidence.detail = why;
+  run.outcome.evidence.retry = retry_makes_sense(verdict);
+  run.outcome.usage.queue_us = static_cast<uint64_t>(to_microseconds(run.finished_at - run.queued_at));
+  finish(id);
+}
+
+void Dispatcher::finish(const RunId& id) {
+  auto found = runs_.extract(id);
+  Active active = std::move(found.mapped());
+  Run& run = *active.run;
+  Pool& pool = *pools_.at(run.profile);
+  const bool ran = active.driver != nullptr;
+  metrics_.run_finished(pool.handle(), run.outcome.verdict,
+                        ran ? std::optional(run.finished_at - run.started_at) : std::nullopt);
+  if (const auto client = run.listener.lock()) client->send(run.outcome);
+  log_debug("run finished", {{"run_id", id}, {"verdict", std::string(to_string(run.outcome.verdict))}});
+  if (ran && run.request.session.empty()) {
+    pool.release(active.driver->lease(), run.outcome.evidence.rung == "kill" ? label::Recycle::kKilled
+                                         : run.outcome.verdict == Verdict::kCrashed ? label::Recycle::kCrashed
+                                         : run.outcome.verdict == Verdict::kWorkerLost ? label::Recycle::kLost
+                                                                                       : label::Recycle::kUsed);
+  }
+  scheduler_.finished(id);
+  finished_.push_front(active.run);
+  while (finished_.size() > config_.sessions.finished_runs_kept) finished_.pop_back();
+  pump_soon();
+  if (runs_.empty() && when_idle_) loop_.post(std::exchange(when_idle_, nullptr));
+}
+
+void Dispatcher::expire() {
+  const TimePoint at = now();
+  for (const QueuedRun& late : scheduler_.take_expired(at)) {
+    metrics_.queue_rejected(label::Rejection::kAcquireTimeout);
+    drop(late.id, Verdict::kRejected, "no worker became free in time (pool.acquire_timeout_s)");
+  }
+  std::vector<RunId> late;
+  for (const auto& [id, active] : runs_) {
+    if (active.ticket != 0 && active.lease_deadline <= at) late.push_back(id);
+  }
+  for (const RunId& id : late) {
+    metrics_.queue_rejected(label::Rejection::kAcquireTimeout);
+    drop(id, Verdict::kRejected, "no worker could be made in time (pool.acquire_timeout_s)");
+  }
+  arm();
+}
+
+void Dispatcher::arm() {
+  TimePoint next = scheduler_.next_deadline().value_or(TimePoint::max());
+  for (const auto& [id, active] : runs_) next = std::min(next, active.lease_deadline);
+  if (next == TimePoint::max() && !runs_.empty()) next = now() + seconds(1);
+  expiry_timer_.at(next, [this] { expire(); });
+}
+
+// ---- sessions, shutdown, views -----------------------------------------------------------------------------------
+
+void Dispatcher::session_ready(const std::string& id) {
+  scheduler_.unblock_session(id);
+  pump_soon();
+}
+
+void Dispatcher::session_broken(const std::string& id) { scheduler_.block_session(id); }
+
+void Dispatcher::session_closed(const std::string& id, const Error& why) {
+  for (const QueuedRun& queued : scheduler_.drop_session(id)) drop(queued.id, Verdict::kCancelled, why.message);
+  for (auto& [run_id, active] : runs_) {
+    if (active.run->request.session == id && active.driver) active.driver->kill(StopReason::kClientCancel);
+  }
+}
+
+void Dispatcher::drain(std::function<void()> idle) {
+  draining_ = true;
+  when_idle_ = std::move(idle);
+  if (runs_.empty()) loop_.post(std::exchange(when_idle_, nullptr));
+}
+
+void Dispatcher::abort_all() {
+  std::vector<RunId> waiting;
+  for (auto& [id, active] : runs_) {
+    if (active.driver) {
+      active.driver->kill(StopReason::kShutdown);
+    } else {
+      waiting.push_back(id);
+    }
+  }
+  for (const RunId& id : waiting) drop(id, Verdict::kAborted, "the manager shut down before it started");
+}
+
+std::vector<std::shared_ptr<const Run>> Dispatcher::runs() const {
+  std::vector<std::shared_ptr<const Run>> all;
+  for (const auto& [id, active] : runs_) all.push_back(active.run);
+  all.insert(all.end(), finished_.begin(), finished_.end());
+  return all;
+}
+
+std::vector<std::pair<RunId, const RunDriver*>> Dispatcher::drivers() const {
+  std::vector<std::pair<RunId, const RunDriver*>> all;
+  for (const auto& [id, active] : runs_) {
+    if (active.driver) all.emplace_back(id, active.driver.get());
+  }
+  return all;
+}
+
+OutputCount Dispatcher::output_of(const Run& run) const {
+  const auto found = runs_.find(run.id);
+  return found != runs_.end() && found->second.driver ? found->second.driver->output_count() : run.output;
+}
+
+}  // namespace capsule

@@ -1,0 +1,100 @@
+// Takes accepted runs through the manager: queue, lease, drive, verdict. The scheduler decides which goes next; pools
+// and sessions give workers; a RunDriver does the run. Every accepted run ends here, exactly once, with one verdict.
+//
+// Owned by the manager; lives on the loop's thread.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/uuid7.h"
+#include "manager/config.h"
+#include "manager/link/run_driver.h"
+#include "manager/pool/pool.h"
+#include "manager/schedule/run.h"
+#include "manager/schedule/scheduler.h"
+#include "manager/sessions/session_registry.h"
+
+namespace capsule {
+
+using Pools = std::map<std::string, std::unique_ptr<Pool>>;
+
+struct Submitter {
+  ClientKey client = 0;
+  uid_t uid = 0;
+  std::weak_ptr<RunClient> listener;
+};
+
+class Dispatcher {
+ public:
+  Dispatcher(Loop& loop, const Config& config, Pools& pools, SessionRegistry& sessions, Metrics& metrics,
+             unsigned worker_user);
+
+  // The run is queued, or the reason why not. `default_profile` is for requests that name none.
+  Result<Accepted> submit(Execute request, const Submitter& submitter, const std::string& default_profile);
+  // Runs of another uid do not exist for this one.
+  Status cancel(const std::string& run_id, uid_t uid);
+  Status input(const Input& input, ClientKey client);
+  void client_gone(ClientKey client);
+  void client_can_take_more(ClientKey client);
+
+  void session_ready(const std::string& id);
+  void session_broken(const std::string& id);
+  void session_closed(const std::string& id, const Error& why);
+
+  void room_in_pools() { pump_soon(); }
+  void set_limits(const Config& config);
+  // No new runs from here on. `idle` is called when the last one is over.
+  void drain(std::function<void()> idle);
+  // Ends what is still there, now.
+  void abort_all();
+
+  const Scheduler& scheduler() const { return scheduler_; }
+  bool is_idle() const { return runs_.empty(); }
+  // Active runs, oldest first, then finished ones, latest first.
+  std::vector<std::shared_ptr<const Run>> runs() const;
+  OutputCount output_of(const Run& run) const;
+  std::vector<std::pair<RunId, const RunDriver*>> drivers() const;
+
+ private:
+  struct Active {
+    std::shared_ptr<Run> run;
+    std::unique_ptr<RunDriver> driver;
+    Pool::Ticket ticket = 0;  // while it waits for a worker
+    Pool* pool = nullptr;
+    TimePoint lease_deadline = TimePoint::max();
+  };
+
+  Result<RunSettings> settings_for(const Execute& request, const Profile& profile) const;
+  Result<const Profile*> profile_for(const Execute& request, uid_t uid, const std::string& default_profile);
+  void pump_soon();
+  void pump();
+  void begin(const QueuedRun& queued);
+  void leased(const RunId& id, Result<Lease> lease);
+  void drive(Active& active, Lease lease);
+  void ended(const RunId& id, const Ending& ending);
+  void drop(const RunId& id, Verdict verdict, const std::string& why);
+  void finish(const RunId& id);
+  void expire();
+  void arm();
+
+  Loop& loop_;
+  Config config_;
+  Pools& pools_;
+  SessionRegistry& sessions_;
+  Metrics& metrics_;
+  unsigned worker_user_;
+  Scheduler scheduler_;
+  Timer expiry_timer_;
+  Uuid7Generator ids_;
+  std::map<RunId, Active> runs_;  // ids grow with time
+  std::deque<std::shared_ptr<const Run>> finished_;
+  std::function<void()> when_idle_;
+  bool draining_ = false;
+  bool pumping_soon_ = false;
+};
+
+}  // namespace capsule

@@ -1,0 +1,49 @@
+// One accepted run, from admission to its verdict. Owned by the dispatcher; the driver fills in what happens.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "manager/schedule/run_queue.h"
+#include "manager/schedule/run_state.h"
+#include "protocol/message.h"
+
+namespace capsule {
+
+// Whoever asked for the run and gets its frames. The connection implements it; it may go away before the run does.
+class RunClient {
+ public:
+  virtual ~RunClient() = default;
+  virtual void send(const Message& message) = 0;
+  virtual void send_output(const Output& meta, std::string_view data) = 0;
+  virtual bool may_read_output() = 0;  // false: its unsent frames have reached the limit
+  virtual size_t queued_bytes() const = 0;
+};
+
+struct Run {
+  RunId id;
+  ClientKey client = 0;
+  uid_t uid = 0;
+  std::string profile;
+  Execute request;  // `code` is dropped once it was sent
+  std::weak_ptr<RunClient> listener;
+  RunState state = RunState::kQueued;
+  TimePoint queued_at{}, started_at{}, finished_at{};
+  int64_t created_wall_ms = 0;
+  pid_t worker_pid = 0;
+  std::string lease;  // hit, miss, session
+  Finished outcome;   // filled when finished
+  OutputCount output;
+
+  // False: the event cannot happen now (a bug of ours; asserted in the dispatcher).
+  bool apply(RunEvent event) {
+    const auto next = transition(state, event);
+    if (next) state = *next;
+    return next.has_value();
+  }
+};
+
+}  // namespace capsule

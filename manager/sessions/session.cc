@@ -1,0 +1,197 @@
+#include "manager/sessions/session.h"
+
+#include <cassert>
+
+#include "manager/observe/log.h"
+
+namespace capsule {
+
+Session::Session(Loop& loop, Pool& pool, Start start, Metrics& metrics)
+    : loop_(loop), pool_(pool), start_(std::move(start)), metrics_(metrics), last_used_(now()) {}
+
+Session::~Session() = default;
+
+void Session::begin(Events events) {
+  events_ = std::move(events);
+  acquire_capsule();
+}
+
+TimePoint Session::closes_at() const {
+  if (state_ == SessionState::kBusy || start_.idle_timeout == Duration::zero()) return TimePoint::max();
+  return last_used_ + start_.idle_timeout;
+}
+
+bool Session::apply(SessionEvent event) {
+  const auto next = transition(state_, event);
+  if (next) state_ = *next;
+  return next.has_value();
+}
+
+void Session::acquire_capsule() {
+  ticket_ = pool_.acquire(Pool::Purpose::kSession, [self = weak_from_this()](Result<Lease> lease) {
+    const auto session = self.lock();
+    if (!session) return;  // closed meanwhile; close() cancelled the ticket, so nothing is leased
+    if (!lease) return session->fail(lease.error());
+    session->adopt(std::move(*lease));
+  });
+}
+
+void Session::adopt(Lease lease) {
+  lease_ = std::move(lease);
+  ready();
+}
+
+void Session::ready() {
+  lease_.worker->set_holder(this);
+  if (!apply(SessionEvent::kWorkerReady)) return;
+  answer_resets({});
+  events_.on_ready();
+}
+
+Lease Session::begin_run() {
+  [[maybe_unused]] const bool allowed = apply(SessionEvent::kRunStarted);
+  assert(allowed);
+  ++runs_;
+  lease_.worker->apply(WorkerEvent::kLeased);
+  return lease_;
+}
+
+std::string Session::end_run(RunDriver& driver, const Ending& ending) {
+  last_used_ = now();
+  keep_old_pipes(driver);
+  if (!ending.worker_survives) {
+    const bool killed = ending.rung == Rung::kKill;
+    lose_worker(killed                                     ? label::Recycle::kKilled
+                : ending.verdict == Verdict::kWorkerLost ? label::Recycle::kLost
+                                                         : label::Recycle::kCrashed);
+    return "fresh";
+  }
+  lease_.worker->apply(WorkerEvent::kReturned);
+  lease_.worker->mark();
+  const auto due = session_recycle_due(lease_.worker->started_at(), lease_.worker->marked().rss_bytes,
+                                       pool_.profile().settings.pool, last_used_);
+  if (due) {
+    log_info("session worker is recycled", {{"session", id()}, {"reason", std::string(to_string(*due))}});
+    lose_worker(*due == SessionRecycle::kAge ? label::Recycle::kAge : label::Recycle::kMemory);
+    return "fresh";
+  }
+  apply(SessionEvent::kRunEnded);
+  lease_.worker->set_holder(this);
+  return "kept";
+}
+
+void Session::reset(Answer answer) {
+  if (!apply(SessionEvent::kReset)) {
+    return answer(failure(Errc::kConflict, "session '" + id() + "' is " + std::string(to_string(state_)) +
+                                               ": wait for its run to end, or cancel it"));
+  }
+  reset_answers_.push_back(std::move(answer));
+  last_used_ = now();
+  if (!lease_.worker) return;  // it is starting anyway
+  lost_why_ = label::Recycle::kSession;
+  start_next_worker();
+}
+
+void Session::close() {
+  const bool busy = state_ == SessionState::kBusy;
+  apply(SessionEvent::kClosed);
+  if (ticket_ != 0) pool_.cancel(ticket_);
+  answer_resets(failure(Errc::kClosed, "session '" + id() + "' was closed"));
+  old_pipes_.clear();
+  if (busy) lease_ = {};  // its run is being ended; the dispatcher gives the lease back after that
+  if (lease_.capsule) pool_.release(std::exchange(lease_, {}), label::Recycle::kSession);
+}
+
+void Session::lose_worker(label::Recycle why) {
+  if (!apply(SessionEvent::kWorkerLost)) return;
+  lost_why_ = why;
+  events_.on_broken();
+  start_next_worker();
+}
+
+// In the capsule it has: sweep first, so that nothing of the dead run is left, then fork.
+void Session::start_next_worker() {
+  if (lease_.worker) {
+    lease_.worker->set_holder(nullptr);
+    lease_.worker->kill();
+    lease_.worker.reset();
+  }
+  if (!lease_.capsule || lease_.capsule->is_gone()) {
+    if (lease_.capsule) pool_.release(std::exchange(lease_, {}), lost_why_);
+    return acquire_capsule();
+  }
+  lease_.capsule->sweep([self = weak_from_this()](Status swept) {
+    const auto session = self.lock();
+    if (!session || session->state_ == SessionState::kClosed) return;
+    if (!swept) return session->start_next_worker();  // the capsule is gone; take another
+    session->lease_.capsule->start_worker(session->pool_.next_worker_id(), [self](Result<std::shared_ptr<Worker>> started) {
+      if (const auto still = self.lock()) still->worker_started(std::move(started));
+    });
+  });
+}
+
+void Session::worker_started(Result<std::shared_ptr<Worker>> started) {
+  if (state_ == SessionState::kClosed) return;
+  if (!started) {
+    log_warning("session cannot fork a worker in its capsule", {{"session", id()}, {"error", started.error().message}});
+    lease_.capsule->destroy();
+    pool_.release(std::exchange(lease_, {}), lost_why_);
+    return acquire_capsule();
+  }
+  lease_.worker = std::move(*started);
+  lease_.worker->set_holder(this);
+  pool_.worker_replaced(lease_, lost_why_);
+}
+
+void Session::worker_said(Message message) {
+  if (const auto* hello = std::get_if<Hello>(&message)) {
+    if (!hello->failure.empty()) return fail({Errc::kUnavailable, hello->failure});
+    lease_.worker->apply(WorkerEvent::kReady);
+    lease_.worker->mark();
+    return ready();
+  }
+  if (const auto* display = std::get_if<Display>(&message)) {  // from a thread that a run left behind
+    lease_.worker->send(Ack{display->id, {}});
+    return;
+  }
+  log_warning("session worker spoke out of turn", {{"session", id()}});
+  lose_worker(label::Recycle::kLost);
+}
+
+void Session::worker_died(const Exited& report) {
+  log_info("session worker died between runs",
+           {{"session", id()}, {"how", WaitStatus(static_cast<int>(report.status)).describe()}});
+  lose_worker(label::Recycle::kCrashed);
+}
+
+void Session::worker_link_closed() { lose_worker(label::Recycle::kLost); }
+void Session::worker_lost(LostWhy) { lose_worker(label::Recycle::kLost); }
+
+void Session::fail(const Error& why) {
+  answer_resets(tl::unexpected<Error>(why));
+  events_.on_failed(why);
+}
+
+void Session::answer_resets(const Status& status) {
+  for (const Answer& answer : std::exchange(reset_answers_, {})) answer(status);
+}
+
+void Session::keep_old_pipes(RunDriver& driver) {
+  auto [out, error] = driver.take_pipes();
+  const auto late = [this](Stream, std::string_view chunk) {
+    late_bytes_ += chunk.size();
+    metrics_.output_late(chunk.size());
+    late_tail_.append(chunk);
+    if (late_tail_.size() > kLateTailBytes) late_tail_.erase(0, late_tail_.size() - kLateTailBytes);
+  };
+  std::erase_if(old_pipes_, [](const auto& pipe) { return pipe->is_at_end(); });
+  for (auto* pipe : {&out, &error}) {
+    if (!*pipe || (*pipe)->is_at_end()) continue;
+    (*pipe)->set_sink(late);
+    (*pipe)->resume();
+    old_pipes_.push_back(std::move(*pipe));
+  }
+  while (old_pipes_.size() > 2 * kOldPipes) old_pipes_.pop_front();
+}
+
+}  // namespace capsule

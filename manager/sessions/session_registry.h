@@ -1,0 +1,59 @@
+// All sessions, by id. A session belongs to the uid that made it: for another one it does not exist. Idle ones are
+// closed after their idle timeout. Bounded by sessions.max.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/uuid7.h"
+#include "manager/config.h"
+#include "manager/sessions/session.h"
+
+namespace capsule {
+
+class SessionRegistry {
+ public:
+  struct Events {
+    std::function<void(const std::string& id)> on_ready, on_broken;
+    std::function<void(const std::string& id, const Error& why)> on_closed;  // before it is gone
+  };
+  struct Request {
+    std::string name;  // empty: one is made up
+    uid_t uid;
+    Duration idle_timeout;  // zero: the configured one
+  };
+  using Created = std::function<void(Result<std::string>)>;
+
+  SessionRegistry(Loop& loop, SessionsConfig config, Metrics& metrics, Events events);
+
+  // Answers once the session has its worker.
+  void create(Pool& pool, Request request, Created created);
+  Result<Session*> find(const std::string& id, uid_t uid);
+  Session* find(const std::string& id);
+  Status remove(const std::string& id, uid_t uid);
+  void close_all(label::SessionClose why);
+
+  void set_config(SessionsConfig config) { config_ = config; }
+  const std::map<std::string, std::shared_ptr<Session>>& all() const { return sessions_; }
+  SessionCounts counts() const;
+
+ private:
+  void ready(const std::string& id);
+  void close(const std::string& id, label::SessionClose why, const Error& error);
+  void arm();
+
+  Loop& loop_;
+  SessionsConfig config_;
+  Metrics& metrics_;
+  Events events_;
+  Timer idle_timer_;
+  Uuid7Generator ids_;
+  std::map<std::string, std::shared_ptr<Session>> sessions_;
+  std::map<std::string, Created> creating_;
+};
+
+bool is_valid_name(std::string_view id);  // [a-z0-9-]{1,64}
+
+}  // namespace capsule

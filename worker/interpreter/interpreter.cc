@@ -1,0 +1,122 @@
+#include "worker/interpreter/interpreter.h"
+
+#include <malloc.h>
+
+#include "worker/embedded_python.h"
+#include "worker/interpreter/module.h"
+#include "worker/interpreter/py_ref.h"
+
+namespace capsule::interpreter {
+namespace {
+
+// Debian's interpreter: sys.executable, and with it the search path that sees numpy and pandas from apt.
+constexpr const wchar_t* kProgramName = L"/usr/bin/python3";
+
+Status run_statement(const char* code) {
+  if (PyRun_SimpleString(code) == 0) return {};
+  return failure(Errc::kSystem, std::string("python failed: ") + code);
+}
+
+Status load_embedded() {
+  for (const EmbeddedModule& module : kEmbeddedModules) {
+    const std::string file = std::string("<") + module.name + ">";
+    const PyRef code(Py_CompileString(module.source, file.c_str(), Py_file_input));
+    if (!code) return failure(Errc::kSystem, std::string(module.name) + ": " + take_exception());
+    const PyRef loaded(PyImport_ExecCodeModuleEx(module.name, code.get(), file.c_str()));
+    if (!loaded) return failure(Errc::kSystem, std::string(module.name) + ": " + take_exception());
+  }
+  return {};
+}
+
+Result<PyRef> call(const char* module, const char* function) {
+  const PyRef imported(PyImport_ImportModule(module));
+  if (!imported) return failure(Errc::kSystem, take_exception());
+  PyRef result(PyObject_CallMethod(imported.get(), function, nullptr));
+  if (!result) return failure(Errc::kSystem, std::string(module) + "." + function + ": " + take_exception());
+  return result;
+}
+
+Status call_for_effect(const char* module, const char* function) {
+  auto result = call(module, function);
+  if (!result) return tl::unexpected<Error>(result.error());
+  return {};
+}
+
+}  // namespace
+
+std::string take_exception() {
+  PyObject *type = nullptr, *value = nullptr, *trace = nullptr;
+  PyErr_Fetch(&type, &value, &trace);
+  if (type == nullptr) return "no exception";
+  PyErr_NormalizeException(&type, &value, &trace);
+  const PyRef owned_type(type), owned_value(value), owned_trace(trace);
+  std::string text = reinterpret_cast<PyTypeObject*>(type)->tp_name;
+  const PyRef printed(value != nullptr ? PyObject_Str(value) : nullptr);
+  const char* utf8 = printed ? PyUnicode_AsUTF8(printed.get()) : nullptr;
+  if (utf8 != nullptr) text += std::string(": ") + utf8;
+  PyErr_Clear();
+  return text;
+}
+
+Status start() {
+  if (PyImport_AppendInittab("_capsule", &init_module) != 0) return failure(Errc::kSystem, "no memory for python");
+  PyConfig config;
+  PyConfig_InitIsolatedConfig(&config);
+  config.install_signal_handlers = 1;  // as python3 does: SIGPIPE and SIGXFSZ become errors, not deaths
+  config.site_import = 1;              // dist-packages
+  config.write_bytecode = 0;
+  PyStatus status = PyConfig_SetString(&config, &config.program_name, kProgramName);
+  if (!PyStatus_Exception(status)) status = Py_InitializeFromConfig(&config);
+  PyConfig_Clear(&config);
+  if (PyStatus_Exception(status)) {
+    return failure(Errc::kSystem, std::string("python does not start: ") + (status.err_msg ? status.err_msg : "?"));
+  }
+  // A collection in the zygote would leave holes that children then fill, page by page.
+  if (auto off = run_statement("import gc; gc.disable()"); !off) return off;
+  return load_embedded();
+}
+
+Status preload(const std::vector<std::string>& modules) {
+  for (const std::string& name : modules) {
+    const PyRef module(PyImport_ImportModule(name.c_str()));
+    if (!module) return failure(Errc::kUnavailable, "cannot preload '" + name + "': " + take_exception());
+  }
+  return {};
+}
+
+Status settle() {
+  if (auto warm = call_for_effect("_capsule_run", "warm_up"); !warm) return warm;
+  if (auto frozen = run_statement("import gc; gc.collect(); gc.freeze()"); !frozen) return frozen;
+  malloc_trim(0);
+  return {};
+}
+
+void before_fork() { PyOS_BeforeFork(); }
+void after_fork_in_parent() { PyOS_AfterFork_Parent(); }
+void after_fork_in_child() { PyOS_AfterFork_Child(); }
+
+Status become_worker(Host& host) {
+  set_host(host);
+  // os.environ was read in the zygote; through it the C environment changes too.
+  constexpr const char* kHome = "import os; os.environ.update(dict.fromkeys(('HOME', 'PWD', 'MPLCONFIGDIR'), os.getcwd()))";
+  if (auto home = run_statement(kHome); !home) return home;
+  if (auto fresh = call_for_effect("_capsule_fresh", "after_fork"); !fresh) return fresh;
+  if (auto streams = call_for_effect("_capsule_streams", "install"); !streams) return streams;
+  if (auto interrupt = call_for_effect("_capsule_interrupt", "install"); !interrupt) return interrupt;
+  return call_for_effect("_capsule_run", "warm_up");
+}
+
+bool healthy() {
+  const auto answer = call("_capsule_run", "healthy");
+  return answer && PyObject_IsTrue(answer->get()) == 1;
+}
+
+std::string version() {
+  const std::string_view full = Py_GetVersion();
+  return std::string(full.substr(0, full.find(' ')));
+}
+
+WithoutGil::WithoutGil() : state_(PyEval_SaveThread()) {}
+WithoutGil::~WithoutGil() { PyEval_RestoreThread(static_cast<PyThreadState*>(state_)); }
+
+}  // namespace capsule::interpreter

@@ -1,0 +1,54 @@
+// CPython, seen from the rest of the worker: start, preload, fork hooks, run. This folder is the only one that includes
+// Python.h. There is one interpreter a process; every function runs on the thread that started it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "protocol/message.h"
+
+namespace capsule::interpreter {
+
+// What Python code may ask of the process around it. Called with the GIL released; may block.
+class Host {
+ public:
+  virtual ~Host() = default;
+  virtual Status send(const Message& message) = 0;
+  // Returns when the manager has handled it: everything printed before is out, nothing printed after is.
+  virtual Status send_and_wait(Display display) = 0;
+  virtual std::string cancelled_run() = 0;  // latest run that was asked to stop; empty when none was
+};
+
+Status start();  // initialises CPython with garbage collection off
+Status preload(const std::vector<std::string>& modules);
+// Last step of a zygote: run a cell once, so that what it touches is warm, and take everything out of the collector.
+Status settle();
+
+// Around every fork of a process that holds an interpreter (PyOS_BeforeFork and its companions).
+void before_fork();
+void after_fork_in_parent();
+void after_fork_in_child();
+
+// First step of a worker: new randomness, streams on descriptors 0-2, the interrupt handler, a no-op cell.
+Status become_worker(Host& host);
+
+// Runs it to the end; the claim of the run. Descriptors 0-2 must already be the run's own.
+Finished execute(const Execute& request);
+bool healthy();
+
+std::string version();  // "3.11.2"
+
+// Lets other Python threads run while this one waits for work.
+class WithoutGil {
+ public:
+  WithoutGil();
+  ~WithoutGil();
+  WithoutGil(const WithoutGil&) = delete;
+  WithoutGil& operator=(const WithoutGil&) = delete;
+
+ private:
+  void* state_;
+};
+
+}  // namespace capsule::interpreter

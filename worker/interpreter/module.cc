@@ -1,0 +1,119 @@
+#include "worker/interpreter/module.h"
+
+#include <pthread.h>
+
+#include <cstdio>
+
+#include "protocol/limits.h"
+#include "worker/interpreter/py_ref.h"
+
+namespace capsule::interpreter {
+namespace {
+
+Host* g_host = nullptr;
+
+// A child that user code forks has no link: what it sends would tear the parent's frames.
+void lose_host_in_child() { g_host = nullptr; }
+
+bool bundle_from(PyObject* dict, Bundle& bundle) {
+  PyObject *key = nullptr, *value = nullptr;
+  Py_ssize_t at = 0;
+  size_t total = 0;
+  while (PyDict_Next(dict, &at, &key, &value)) {
+    const char* type = PyUnicode_Check(key) ? PyUnicode_AsUTF8(key) : nullptr;
+    if (type == nullptr || !PyBytes_Check(value)) {
+      PyErr_SetString(PyExc_TypeError, "a bundle maps str to bytes");
+      return false;
+    }
+    total += static_cast<size_t>(PyBytes_GET_SIZE(value));
+    if (total > limits::kBundleBytes || bundle.size() >= limits::kMapEntries) {
+      PyErr_SetString(PyExc_ValueError, "the bundle is too large");
+      return false;
+    }
+    bundle[type].value.assign(PyBytes_AS_STRING(value), static_cast<size_t>(PyBytes_GET_SIZE(value)));
+  }
+  return true;
+}
+
+PyObject* raise(const Status& status) {
+  if (status) Py_RETURN_NONE;
+  PyErr_SetString(PyExc_RuntimeError, status.error().message.c_str());
+  return nullptr;
+}
+
+Status no_host() { return failure(Errc::kClosed, "this process is not connected to Capsule (a forked child?)"); }
+
+PyObject* send_display(PyObject*, PyObject* args) {
+  const char *run_id = nullptr, *display_id = nullptr, *metadata = nullptr;
+  int update = 0;
+  PyObject* data = nullptr;
+  if (!PyArg_ParseTuple(args, "sspO!s", &run_id, &display_id, &update, &PyDict_Type, &data, &metadata)) return nullptr;
+  Display display;
+  display.run_id = run_id;
+  display.display_id = display_id;
+  display.update = update != 0;
+  display.metadata_json = metadata;
+  if (!bundle_from(data, display.data)) return nullptr;
+  if (g_host == nullptr) return raise(no_host());
+  Status sent;
+  {
+    const WithoutGil released;
+    sent = g_host->send_and_wait(std::move(display));
+  }
+  return raise(sent);
+}
+
+PyObject* send_result(PyObject*, PyObject* args) {
+  const char *run_id = nullptr, *metadata = nullptr;
+  unsigned long long count = 0;
+  PyObject* data = nullptr;
+  if (!PyArg_ParseTuple(args, "sKO!s", &run_id, &count, &PyDict_Type, &data, &metadata)) return nullptr;
+  ResultValue result;
+  result.run_id = run_id;
+  result.execution_count = count;
+  result.metadata_json = metadata;
+  if (!bundle_from(data, result.data)) return nullptr;
+  if (g_host == nullptr) return raise(no_host());
+  Status sent;
+  {
+    const WithoutGil released;
+    sent = g_host->send(result);
+  }
+  return raise(sent);
+}
+
+PyObject* cancelled_run(PyObject*, PyObject*) {
+  return PyUnicode_FromString(g_host != nullptr ? g_host->cancelled_run().c_str() : "");
+}
+
+PyObject* flush_c(PyObject*, PyObject*) {
+  std::fflush(nullptr);
+  Py_RETURN_NONE;
+}
+
+PyMethodDef g_methods[] = {
+    {"send_display", send_display, METH_VARARGS, nullptr},
+    {"send_result", send_result, METH_VARARGS, nullptr},
+    {"cancelled_run", cancelled_run, METH_NOARGS, nullptr},
+    {"flush_c", flush_c, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyModuleDef g_module = {PyModuleDef_HEAD_INIT, "_capsule", nullptr, -1, g_methods, nullptr, nullptr, nullptr, nullptr};
+
+}  // namespace
+
+PyObject* init_module() {
+  PyObject* module = PyModule_Create(&g_module);
+  if (module == nullptr) return nullptr;
+  PyModule_AddIntConstant(module, "BUNDLE_BYTES", static_cast<long>(limits::kBundleBytes));
+  PyModule_AddIntConstant(module, "TRACEBACK_BYTES", static_cast<long>(limits::kTracebackBytes));
+  return module;
+}
+
+void set_host(Host& host) {
+  g_host = &host;
+  pthread_atfork(nullptr, nullptr, lose_host_in_child);
+}
+
+}  // namespace capsule::interpreter

@@ -1,0 +1,238 @@
+#include "worker/link_thread.h"
+
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "protocol/codec.h"
+#include "protocol/frame.h"
+#include "protocol/peek.h"
+
+namespace capsule {
+namespace {
+
+constexpr size_t kBufferBytes = limits::kFrameBytes + limits::kFrameHeaderBytes;
+constexpr size_t kKeepTouchedBytes = 256u << 10;  // more than this is given back to the kernel after a large frame
+constexpr milliseconds kBusyPollMax{1000};
+constexpr milliseconds kSendBusyRetry{100};
+constexpr int kManagerGoneStatus = 70;  // EX_SOFTWARE; nobody is left to read it
+
+// Address space only: pages come when a frame needs them.
+char* reserve(size_t bytes) {
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return memory == MAP_FAILED ? nullptr : static_cast<char*>(memory);
+}
+
+// The thread must take no signal: Python's handlers belong to the main thread.
+void block_all_signals(sigset_t& previous) {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &previous);
+}
+
+}  // namespace
+
+LinkThread::~LinkThread() {
+  if (thread_.joinable()) thread_.detach();  // a worker ends by _exit; there is no orderly end to wait for
+}
+
+Status LinkThread::start(UniqueFd link, Duration heartbeat_interval) {
+  auto sampler = HeartbeatSampler::open(heartbeat_interval, now());
+  if (!sampler) return tl::unexpected<Error>(sampler.error());
+  sampler_ = std::move(*sampler);
+  link_ = std::move(link);
+  for (Buffer& buffer : buffers_) {
+    buffer.memory = reserve(kBufferBytes);
+    if (buffer.memory == nullptr) return system_failure("mmap of the link buffer");
+  }
+  main_thread_ = pthread_self();
+  sigset_t previous;
+  block_all_signals(previous);
+  thread_ = std::thread([this] { run(); });
+  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+  return {};
+}
+
+LinkThread::Work LinkThread::wait_for_work() {
+  for (;;) {
+    const uint32_t seen = signal_.load();
+    if (link_lost_.load()) return Work{Work::Kind::kLinkLost, {}, {}, 0};
+    if (execute_ready_.load()) {
+      Work work{Work::Kind::kExecute, execute_payload_, {}, 0};
+      for (size_t i = 0; i < execute_fd_count_; ++i) work.fds.emplace_back(execute_fds_[i]);
+      execute_fd_count_ = 0;
+      return work;
+    }
+    if (const uint64_t ping = ping_id_.exchange(0); ping != 0) return Work{Work::Kind::kPing, {}, {}, ping};
+    signal_.wait(seen);
+  }
+}
+
+void LinkThread::release_payload() {
+  Buffer& done = buffers_[1 - reading_];
+  if (execute_payload_.size() > kKeepTouchedBytes) madvise(done.memory, kBufferBytes, MADV_DONTNEED);
+  execute_payload_ = {};
+  execute_ready_ = false;
+}
+
+Status LinkThread::send_frame(std::string_view frame) {
+  const std::lock_guard lock(send_mutex_);
+  while (!frame.empty()) {
+    const ssize_t put = send(link_.get(), frame.data(), frame.size(), MSG_NOSIGNAL);
+    if (put >= 0) {
+      frame.remove_prefix(static_cast<size_t>(put));
+    } else if (errno != EINTR) {
+      return system_failure("send to the manager");
+    }
+  }
+  return {};
+}
+
+Status LinkThread::wait_for_ack(uint64_t id) {
+  for (;;) {
+    const uint32_t seen = signal_.load();
+    if (acked_id_.load() >= id) return {};
+    if (link_lost_.load()) return failure(Errc::kClosed, "the connection to Capsule is gone");
+    signal_.wait(seen);
+  }
+}
+
+std::string LinkThread::cancelled_run() {
+  const std::lock_guard lock(cancel_mutex_);
+  return cancelled_run_;
+}
+
+void LinkThread::run() {
+  while (wait_until_readable() && read_some() && take_frames()) {
+  }
+  lose_link();
+}
+
+// Beats while it waits. False when the descriptor is no longer ours.
+bool LinkThread::wait_until_readable() {
+  for (;;) {
+    const TimePoint at = now();
+    if (sampler_->is_due(at)) beat(at);
+    Duration patience = sampler_->is_due(at) ? Duration(kSendBusyRetry) : sampler_->until_due(at);
+    if (busy_.load()) patience = std::min<Duration>(patience, kBusyPollMax);
+    pollfd ready{link_.get(), POLLIN, 0};
+    const int count = poll(&ready, 1, static_cast<int>(to_milliseconds(patience)) + 1);
+    if (count < 0 && errno != EINTR) return false;
+    if (count > 0) return (ready.revents & (POLLNVAL | POLLERR)) == 0;
+  }
+}
+
+bool LinkThread::read_some() {
+  Buffer& buffer = buffers_[reading_];
+  iovec piece{buffer.memory + buffer.filled, kBufferBytes - buffer.filled};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(kFdsPerFrame * sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t got = recvmsg(link_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  if (got < 0) return errno == EINTR || errno == EAGAIN;
+  if (got == 0) _exit(kManagerGoneStatus);
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const size_t count = std::min((header->cmsg_len - CMSG_LEN(0)) / sizeof(int), kFdsPerFrame - fd_count_);
+    std::memcpy(fds_ + fd_count_, CMSG_DATA(header), count * sizeof(int));
+    fd_count_ += count;
+  }
+  buffer.filled += static_cast<size_t>(got);
+  return true;
+}
+
+// Handles every whole frame in the buffer and moves what is left to the front.
+bool LinkThread::take_frames() {
+  for (;;) {
+    Buffer& buffer = buffers_[reading_];
+    const std::string_view bytes(buffer.memory, buffer.filled);
+    if (bytes.size() < limits::kFrameHeaderBytes) return true;
+    const size_t length = read_frame_header(
+        std::span<const char, limits::kFrameHeaderBytes>(bytes.data(), limits::kFrameHeaderBytes));
+    if (length == 0 || length > limits::kFrameBytes) return false;
+    const size_t whole = limits::kFrameHeaderBytes + length;
+    if (bytes.size() < whole) return true;
+    const std::string_view rest = bytes.substr(whole);
+    const std::string_view payload = bytes.substr(limits::kFrameHeaderBytes, length);
+    if (peek::type(payload) == Execute::kType) {
+      Buffer& other = buffers_[1 - reading_];
+      if (execute_ready_.load()) return false;  // the manager sends the next only after `finished`
+      std::memcpy(other.memory, rest.data(), rest.size());
+      other.filled = rest.size();
+      reading_ = 1 - reading_;
+      handle_execute(payload);
+    } else {
+      handle(payload);
+      std::memmove(buffer.memory, rest.data(), rest.size());
+      buffer.filled = rest.size();
+    }
+  }
+}
+
+void LinkThread::handle(std::string_view payload) {
+  const std::string_view type = peek::type(payload);
+  if (type == Cancel::kType) return handle_cancel(payload);
+  if (type == Ack::kType) {
+    acked_id_ = peek::number(payload, "re").value_or(0);
+    return wake_main();
+  }
+  if (type == Ping::kType) {
+    const uint64_t id = peek::number(payload, "id").value_or(0);
+    if (peek::flag(payload, "execute").value_or(false)) {
+      ping_id_ = id;
+      return wake_main();
+    }
+    std::array<char, 64> frame;
+    send_frame({frame.data(), encode_ack_frame(id, frame)});
+  }
+}
+
+void LinkThread::handle_execute(std::string_view payload) {
+  execute_payload_ = payload;
+  std::copy_n(fds_, fd_count_, execute_fds_);
+  execute_fd_count_ = std::exchange(fd_count_, 0);
+  execute_ready_ = true;
+  wake_main();
+}
+
+// Stores which run is meant before the signal goes out: the handler in Python asks for it.
+void LinkThread::handle_cancel(std::string_view payload) {
+  const std::string_view run = peek::text(payload, "run_id").value_or(std::string_view{}).substr(0, limits::kIdBytes);
+  {
+    const std::lock_guard lock(cancel_mutex_);
+    std::copy(run.begin(), run.end(), cancelled_run_);
+    cancelled_run_[run.size()] = '\0';
+  }
+  pthread_kill(main_thread_, SIGINT);
+}
+
+void LinkThread::beat(TimePoint at) {
+  std::array<char, kHeartbeatFrameBytes> frame;
+  const std::unique_lock lock(send_mutex_, std::try_to_lock);
+  if (!lock) return;  // a frame is under way, which is a sign of life too; the next turn of the loop tries again
+  const size_t size = encode_heartbeat_frame(sampler_->sample(at, namespace_names_), frame);
+  send(link_.get(), frame.data(), size, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void LinkThread::lose_link() {
+  link_.reset();
+  link_lost_ = true;
+  wake_main();
+}
+
+void LinkThread::wake_main() {
+  ++signal_;
+  signal_.notify_all();
+}
+
+}  // namespace capsule

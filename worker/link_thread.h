@@ -1,0 +1,111 @@
+// The native thread of a worker. It reads the link and sends the heartbeat, whatever Python does: it never takes the
+// GIL, and it allocates nothing after start() (memory is reserved up front), so that neither a stuck interpreter nor a
+// full heap silences it.
+//
+// It hands work to the main thread through a mailbox: at most one `execute` frame at a time (the manager sends the next
+// only after `finished`), the latest `ping`, and the acknowledged display. Frames are sent by whichever thread has one,
+// under a mutex held for a single frame; a heartbeat that finds it held is skipped, for bytes are flowing.
+//
+// When the link is gone because the manager is, the process ends. When user code closed the descriptor, this thread
+// ends and the manager sees the end of the link.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "protocol/limits.h"
+#include "protocol/message.h"
+#include "worker/heartbeat.h"
+
+namespace capsule {
+
+class LinkThread {
+ public:
+  static constexpr size_t kFdsPerFrame = 4;
+
+  // One piece of work for the main thread. Exactly one of the members is meaningful.
+  struct Work {
+    enum class Kind { kExecute, kPing, kLinkLost } kind;
+    std::string_view payload;   // kExecute: valid until release_payload()
+    std::vector<UniqueFd> fds;  // kExecute
+    uint64_t ping_id = 0;
+  };
+
+  LinkThread() = default;
+  ~LinkThread();
+  LinkThread(const LinkThread&) = delete;
+  LinkThread& operator=(const LinkThread&) = delete;
+
+  // Reserves memory and starts the thread. To be called once, on the main thread, which will get the interrupts.
+  Status start(UniqueFd link, Duration heartbeat_interval);
+
+  Work wait_for_work();
+  void release_payload();
+
+  // Any thread. Blocks while the manager is slow to read.
+  Status send_frame(std::string_view frame);
+  // Returns once the manager has acknowledged `id`. Ids grow.
+  Status wait_for_ack(uint64_t id);
+  uint64_t next_display_id() { return ++last_display_id_; }
+
+  std::string cancelled_run();
+  void set_namespace_names(uint64_t names) { namespace_names_ = names; }
+  // While a run is on, a closed descriptor is noticed within a second instead of a heartbeat.
+  void mark_busy() { busy_ = true; }
+  void mark_idle() { busy_ = false; }
+
+ private:
+  struct Buffer {
+    char* memory = nullptr;
+    size_t filled = 0;
+  };
+
+  void run();
+  bool wait_until_readable();
+  bool read_some();
+  bool take_frames();
+  void handle(std::string_view payload);
+  void handle_execute(std::string_view payload);
+  void handle_cancel(std::string_view payload);
+  void beat(TimePoint now);
+  void lose_link();
+  void wake_main();
+
+  UniqueFd link_;
+  std::optional<HeartbeatSampler> sampler_;
+  std::thread thread_;
+  pthread_t main_thread_{};
+  std::mutex send_mutex_;
+
+  // Two reserved buffers: one is read into while the other holds the execute frame the main thread decodes.
+  Buffer buffers_[2];
+  int reading_ = 0;
+  int fds_[kFdsPerFrame] = {};
+  size_t fd_count_ = 0;
+
+  // Mailbox. `signal_` changes after every change of the others.
+  std::atomic<uint32_t> signal_{0};
+  std::atomic<bool> execute_ready_{false};
+  std::string_view execute_payload_;
+  int execute_fds_[kFdsPerFrame] = {};
+  size_t execute_fd_count_ = 0;
+  std::atomic<uint64_t> ping_id_{0};
+  std::atomic<bool> link_lost_{false};
+  std::atomic<uint64_t> acked_id_{0};
+  std::atomic<uint64_t> last_display_id_{0};
+  std::atomic<uint64_t> namespace_names_{0};
+  std::atomic<bool> busy_{false};
+
+  std::mutex cancel_mutex_;
+  char cancelled_run_[limits::kIdBytes + 1] = {};
+};
+
+}  // namespace capsule

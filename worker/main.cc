@@ -1,0 +1,50 @@
+// capsule-worker: started by the manager with its link on descriptor 3, never by hand.
+//
+//   capsule-worker [--user UID]     UID: become this user and group first (when the manager runs as root)
+
+#include <grp.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+#include "worker/sandbox/descriptors.h"
+#include "worker/zygote.h"
+
+namespace {
+
+constexpr int kLinkFd = 3;
+constexpr int kUsageStatus = 64;  // EX_USAGE
+constexpr int kNoPermissionStatus = 77;
+
+bool become_user(const char* text) {
+  char* end = nullptr;
+  const auto id = static_cast<unsigned>(std::strtoul(text, &end, 10));
+  if (end == text || *end != '\0' || id == 0) return false;
+  if (setgroups(0, nullptr) != 0 || setresgid(id, id, id) != 0 || setresuid(id, id, id) != 0) return false;
+  // Changing the user clears this, and then even a process's own id maps cannot be written.
+  return prctl(PR_SET_DUMPABLE, 1) == 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // First act: whatever the manager's launcher let through is closed.
+  capsule::sandbox::close_all_but(kLinkFd);
+  int type = 0;
+  socklen_t size = sizeof type;
+  if (getsockopt(kLinkFd, SOL_SOCKET, SO_TYPE, &type, &size) != 0) {
+    std::fputs("capsule-worker is started by capsule-manager; see `capsule serve --help`\n", stderr);
+    return kUsageStatus;
+  }
+  if (argc == 3 && std::string_view(argv[1]) == "--user" && !become_user(argv[2])) {
+    std::perror("capsule-worker: cannot change user");
+    return kNoPermissionStatus;
+  }
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // after the change of user, which clears it
+  return capsule::serve_as_zygote(capsule::UniqueFd(kLinkFd));
+}

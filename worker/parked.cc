@@ -1,0 +1,82 @@
+#include "worker/parked.h"
+
+#include <dirent.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "worker/interpreter/interpreter.h"
+
+namespace capsule::parked {
+namespace {
+
+constexpr uint64_t kNamespaceFlags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+
+// libc caches the thread id where the kernel clears it at exit. A raw clone leaves the parent's id there; writing the
+// child's own keeps raise() and error-checking mutexes right.
+uint64_t libc_thread_id_address() {
+  int* address = nullptr;
+  if (prctl(PR_GET_TID_ADDRESS, &address) != 0) return 0;
+  return reinterpret_cast<uint64_t>(address);
+}
+
+}  // namespace
+
+Result<Child> branch_capsule(Containment containment) {
+  int pidfd = -1;
+  clone_args arguments{};
+  arguments.flags = CLONE_PARENT | CLONE_PIDFD;
+  if (containment == Containment::kNamespaces) arguments.flags |= kNamespaceFlags;
+  arguments.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+  if (const uint64_t address = libc_thread_id_address(); address != 0) {
+    arguments.flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+    arguments.child_tid = address;
+  }
+  // CLONE_PARENT takes the exit signal of the caller; one of our own is refused with EINVAL.
+  interpreter::before_fork();
+  const long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (pid == 0) return Child{};
+  const int saved = errno;
+  interpreter::after_fork_in_parent();
+  errno = saved;
+  if (pid < 0) {
+    auto error = system_failure("clone3");
+    if (containment == Containment::kNamespaces) error.value().code = Errc::kUnavailable;
+    return error;
+  }
+  return Child{static_cast<pid_t>(pid), UniqueFd(pidfd)};
+}
+
+Result<Child> branch_worker() {
+  const pid_t pid = fork();
+  if (pid < 0) return system_failure("fork");
+  if (pid == 0) {
+    interpreter::after_fork_in_child();
+    return Child{};
+  }
+  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd) {
+    auto error = system_failure("pidfd_open");
+    kill(pid, SIGKILL);
+    return error;
+  }
+  return Child{pid, std::move(pidfd)};
+}
+
+size_t thread_count() {
+  DIR* directory = opendir("/proc/self/task");
+  if (directory == nullptr) return 0;
+  size_t count = 0;
+  while (const dirent* entry = readdir(directory)) {
+    if (entry->d_name[0] != '.') ++count;
+  }
+  closedir(directory);
+  return count;
+}
+
+}  // namespace capsule::parked

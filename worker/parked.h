@@ -1,0 +1,31 @@
+// The one fork. A parked interpreter (today a zygote or a keeper) branches: the child gets its own link and goes on.
+// Everything here expects a process with exactly one thread, and the interpreter's fork hooks around it.
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace capsule::parked {
+
+// Namespaces a capsule is made with.
+enum class Containment { kNamespaces, kNone };
+
+struct Child {
+  pid_t pid = 0;   // 0: this is the child
+  UniqueFd pidfd;  // parent only
+};
+
+// zygote -> keeper: clone3 with CLONE_PARENT, so the manager is its parent and reaps it, and the zygote may die
+// without it. The interpreter stays "in mid-fork" in the child: a keeper never runs Python, its children finish the
+// fork. Fails with kUnavailable when the kernel refuses the namespaces.
+Result<Child> branch_capsule(Containment containment);
+
+// keeper -> worker: libc's fork(), whose idea of the thread id is right again; finishes the interpreter's fork.
+Result<Child> branch_worker();
+
+// Threads of this process, by /proc/self/task. 0 when that cannot be read.
+size_t thread_count();
+
+}  // namespace capsule::parked

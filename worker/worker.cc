@@ -1,0 +1,152 @@
+#include "worker/worker.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+
+#include "base/posix_io.h"
+#include "protocol/codec.h"
+#include "worker/interpreter/interpreter.h"
+#include "worker/link_thread.h"
+#include "worker/sandbox/layers.h"
+
+namespace capsule {
+namespace {
+
+constexpr int kStartFailedStatus = 78;  // EX_CONFIG: the manager reads the reason from `hello`
+
+// The worker's side of the link for Python.
+class LinkHost : public interpreter::Host {
+ public:
+  explicit LinkHost(LinkThread& link) : link_(link) {}
+
+  Status send(const Message& message) override {
+    const std::string frame = encode_frame(message);
+    if (frame.size() > limits::kFrameBytes) return failure(Errc::kTooLarge, "the message is larger than a frame");
+    return link_.send_frame(frame);
+  }
+  Status send_and_wait(Display display) override {
+    display.id = link_.next_display_id();
+    const uint64_t id = display.id;
+    return send(std::move(display)).and_then([&] { return link_.wait_for_ack(id); });
+  }
+  std::string cancelled_run() override { return link_.cancelled_run(); }
+
+ private:
+  LinkThread& link_;
+};
+
+void point_at_null(int descriptor) {
+  const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (null && null.get() != descriptor) dup2(null.get(), descriptor);
+}
+
+// stdout, stderr and, when the client sends some, stdin arrive with the request. dup2 closes the run before's.
+bool adopt_streams(const std::vector<UniqueFd>& fds, const Execute& request) {
+  const size_t wanted = request.standard_input ? 3 : 2;
+  if (fds.size() != wanted) return false;
+  if (dup2(fds[0].get(), STDOUT_FILENO) < 0 || dup2(fds[1].get(), STDERR_FILENO) < 0) return false;
+  if (request.standard_input) return dup2(fds[2].get(), STDIN_FILENO) >= 0;
+  point_at_null(STDIN_FILENO);
+  return true;
+}
+
+class Worker {
+ public:
+  Worker(LinkThread& link, LinkHost& host) : link_(link), host_(host) {}
+
+  [[noreturn]] void serve() {
+    for (;;) {
+      const LinkThread::Work work = wait();
+      switch (work.kind) {
+        case LinkThread::Work::Kind::kExecute: run(work); break;
+        case LinkThread::Work::Kind::kPing: answer(work.ping_id); break;
+        case LinkThread::Work::Kind::kLinkLost: stay_dead();
+      }
+    }
+  }
+
+ private:
+  LinkThread::Work wait() {
+    const interpreter::WithoutGil released;
+    return link_.wait_for_work();
+  }
+
+  void run(const LinkThread::Work& work) {
+    auto message = decode(work.payload);
+    link_.release_payload();
+    const Execute* request = message ? std::get_if<Execute>(&*message) : nullptr;
+    if (request == nullptr) return;  // the manager's codec made it; it watches the run's deadline
+    link_.mark_busy();
+    Finished finished;
+    if (adopt_streams(work.fds, *request)) {
+      finished = interpreter::execute(*request);
+    } else {
+      finished.run_id = request->run_id;
+      finished.evidence.detail = "the run's streams did not arrive";
+    }
+    std::fflush(nullptr);
+    link_.set_namespace_names(finished.evidence.namespace_names);
+    link_.mark_idle();
+    report(finished);
+  }
+
+  void report(const Finished& finished) {
+    const interpreter::WithoutGil released;
+    if (!host_.send(finished)) stay_dead();
+  }
+
+  void answer(uint64_t ping_id) {
+    Ack ack{ping_id, interpreter::healthy() ? "healthy" : "python failed"};
+    const interpreter::WithoutGil released;
+    if (!host_.send(ack)) stay_dead();
+  }
+
+  // The link was closed under us by user code. The manager sees its end and kills this process; ending by ourselves
+  // would look like the program's own exit.
+  [[noreturn]] static void stay_dead() {
+    for (;;) pause();
+  }
+
+  LinkThread& link_;
+  LinkHost& host_;
+};
+
+Hello make_hello(const WorkerOptions& options) {
+  Hello hello;
+  hello.version = kProtocolVersion;
+  hello.role = "worker";
+  hello.features = own_features();
+  hello.python = interpreter::version();
+  hello.profile = options.profile;
+  return hello;
+}
+
+}  // namespace
+
+void serve_as_worker(UniqueFd link, const WorkerOptions& options) {
+  const TimePoint started = now();
+  Hello hello = make_hello(options);
+  sandbox::enter_worker(options.workspace);
+  point_at_null(STDIN_FILENO);
+  point_at_null(STDOUT_FILENO);
+  // Both outlive every user thread and at-fork hook: the process ends by _exit or a signal, never by return.
+  static LinkThread link_thread;
+  static LinkHost host(link_thread);
+  Status ready = interpreter::become_worker(host);
+  const int link_fd = link.get();
+  if (ready) ready = link_thread.start(std::move(link), options.heartbeat_interval);
+  hello.timings_us["warm_up"] = static_cast<uint64_t>(to_microseconds(now() - started));
+  if (!ready) {
+    hello.failure = ready.error().message;
+    (void)write_all(link_fd, encode_frame(hello));
+    _exit(kStartFailedStatus);
+  }
+  point_at_null(STDERR_FILENO);
+  if (!host.send(hello)) _exit(kStartFailedStatus);
+  Worker(link_thread, host).serve();
+}
+
+}  // namespace capsule
