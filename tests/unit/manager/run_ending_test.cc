@@ -74,6 +74,14 @@ TEST_CASE("a cancel nobody asked for is the program's own exception", "[ending]"
   CHECK(run.ending()->exit_status == 1);
 }
 
+TEST_CASE("a claim of a cancel is not believed when the run was killed without an interrupt", "[ending]") {
+  RunEnding run = standard_run();
+  run.kill(R::kShutdown, at(0s));
+  run.claimed(V::kCancelled, 0);
+  CHECK(run.ending()->verdict == V::kException);
+  CHECK_FALSE(run.ending()->worker_survives);
+}
+
 TEST_CASE("an interrupt that works has the verdict of its reason and keeps the worker", "[ending]") {
   for (const StopWord& stop : kStops) {
     INFO(to_string(stop.reason));
