@@ -201,6 +201,7 @@ void LinkThread::handle_execute(std::string_view payload) {
   execute_payload_ = payload;
   std::copy_n(fds_, fd_count_, execute_fds_);
   execute_fd_count_ = std::exchange(fd_count_, 0);
+  busy_ = true;
   execute_ready_ = true;
   wake_main();
 }

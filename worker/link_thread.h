@@ -58,8 +58,7 @@ class LinkThread {
 
   std::string cancelled_run();
   void set_namespace_names(uint64_t names) { namespace_names_ = names; }
-  // While a run is on, a closed descriptor is noticed within a second instead of a heartbeat.
-  void mark_busy() { busy_ = true; }
+  // The run is over. While one is on, a link that user code closed is noticed within a second instead of a heartbeat.
   void mark_idle() { busy_ = false; }
 
  private:

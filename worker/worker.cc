@@ -79,7 +79,6 @@ class Worker {
     link_.release_payload();
     const Execute* request = message ? std::get_if<Execute>(&*message) : nullptr;
     if (request == nullptr) return;  // the manager's codec made it; it watches the run's deadline
-    link_.mark_busy();
     Finished finished;
     if (adopt_streams(work.fds, *request)) {
       finished = interpreter::execute(*request);

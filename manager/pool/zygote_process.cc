@@ -4,9 +4,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <boost/asio/io_context.hpp>
-#include <boost/process/v2/bind_launcher.hpp>
-#include <boost/process/v2/posix/bind_fd.hpp>
 #include <boost/process/v2/process.hpp>
 #include <boost/process/v2/stdio.hpp>
 
@@ -19,14 +18,27 @@ namespace {
 constexpr int kLinkFd = 3;             // where the worker program expects its link
 constexpr size_t kErrorTextBytes = 4096;
 
-// The manager's environment may hold secrets, and a process's first environment stays readable in /proc for its whole
-// life. What the profile wants comes in `prepare`. (Boost 1.81's own process_environment does not link.)
-struct EmptyEnvironment {
+// What the zygote is started with, besides its standard streams. Stands in for two initialisers of Boost 1.81 that
+// cannot be used: process_environment does not link, and posix::bind_fd has a function that returns no value (see
+// docs/decisions/0003-boost-process-in-1.81.md).
+struct ZygoteSetup {
+  int link;
+
   template <class Launcher, class Path>
   boost::system::error_code on_setup(Launcher& launcher, const Path&, const char* const*) const {
-    static const char* const none[] = {nullptr};
-    launcher.env = none;
+    // Empty: the manager's may hold secrets, and a process's first environment stays readable in /proc for its whole
+    // life. What the profile wants comes in `prepare`.
+    static const char* const no_environment[] = {nullptr};
+    launcher.env = no_environment;
+    launcher.fd_whitelist.push_back(kLinkFd);
     return {};
+  }
+
+  // In the child, before exec.
+  template <class Launcher, class Path>
+  boost::system::error_code on_exec_setup(Launcher&, const Path&, const char* const*) const {
+    if (dup2(link, kLinkFd) >= 0) return {};
+    return {errno, boost::system::system_category()};
   }
 };
 
@@ -55,8 +67,7 @@ Result<std::shared_ptr<ZygoteProcess>> ZygoteProcess::launch(Loop& loop, ZygoteO
   try {
     process::process child(loop.context(), options.program, arguments,
                            process::process_stdio{null.get(), null.get(), errors->second.get()},
-                           EmptyEnvironment{},
-                           process::posix::bind_fd(kLinkFd, link->second.get()));
+                           ZygoteSetup{link->second.get()});
     zygote->process_ = std::make_unique<Process>(std::move(child));
   } catch (const boost::system::system_error& error) {
     return failure(Errc::kSystem, "cannot start " + options.program + ": " + error.what());
