@@ -2,6 +2,7 @@
 
 CAPSULE_BUILD names the build directory (default: build/ in the source tree).
 """
+import contextlib
 import fcntl
 import json
 import os
@@ -108,7 +109,7 @@ class Manager:
                 [MANAGER, "--config", self.config_file, "--socket", self.socket, "--state-dir",
                  f"{self.directory}/state", "--ready-fd", writable, *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment, cwd=self.directory,
-                pass_fds=(writable,))
+                pass_fds=(writable,), start_new_session=True)
         os.close(writable)
         try:
             if wait_ready:
@@ -166,8 +167,9 @@ class Manager:
                 child.kill()
                 child.wait()
             for stream in (child.stdin, child.stdout, child.stderr):
-                if stream:
-                    stream.close()
+                with contextlib.suppress(BrokenPipeError):
+                    if stream:
+                        stream.close()
             processes.own_children.discard(child.pid)
         self.commands.clear()
 

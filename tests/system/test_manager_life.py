@@ -48,6 +48,19 @@ class ManagerLifeTest(unittest.TestCase):
         self.assertEqual(manager.wait_gone(), 0)
         manager.assert_nothing_left()
 
+    def test_ctrl_c_in_a_terminal_hits_the_whole_group_and_drains_too(self):
+        manager = self.manager()
+        child = self.busy(manager)
+        client = self.client(manager)
+        os.killpg(manager.pid, signal.SIGINT)
+        wait_for(lambda: manager.state(client) == "draining", 10, "draining")
+        client.close()
+        child.stdin.write(b"not interrupted\n")
+        child.stdin.flush()
+        self.assertEqual(last_event(child)["verdict"], "ok")
+        self.assertEqual(manager.wait_gone(), 0)
+        manager.assert_nothing_left()
+
     def test_a_second_sigterm_aborts(self):
         manager = self.manager()
         child = self.busy(manager)

@@ -88,6 +88,16 @@ class MisbehavingTest(ManagerCase):
     def test_a_pool_of_processes(self):
         self.assert_ends("multiprocessing_pool", "ok", 0, "[0, 1, 4, 9, 16, 25, 36, 49]\n")
 
+    def test_a_program_cannot_be_a_client_of_its_own_manager(self):
+        code = (f"import socket\nclient = socket.socket(socket.AF_UNIX)\nclient.settimeout(5)\n"
+                f"try:\n    client.connect({self.manager.socket!r})\n    print(client.recv(1))\n"
+                f"except OSError as error:\n    print('refused')\n")
+        self.assertIn(self.manager.run_code(code)["stdout"], ("refused\n", "b''\n"))
+
+    def test_a_program_sees_no_process_of_the_host(self):
+        document = self.manager.run_code("import os\n[p for p in os.listdir('/proc') if p.isdigit()]")
+        self.assertIn(document["result"]["text/plain"], ("['1', '2']", "['2', '1']"), document)
+
     def test_the_traces_of_one_run_are_not_there_for_the_next(self):
         self.manager.run_code("import builtins, os, sys\nbuiltins.len = None\nos.environ['TRACE'] = '1'\n"
                               "sys.path.append('/trace')\nopen('trace', 'w').close()\nos.umask(0)")
