@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <vector>
 
 namespace capsule {
 namespace fs = std::filesystem;
@@ -23,10 +24,14 @@ fs::path user_directory(const char* xdg, const char* below_home, const char* nam
   return fs::path(own_temporary()) / name;
 }
 
-std::string made(const fs::path& directory) {
-  std::error_code error;
-  fs::create_directories(directory, error);
-  return error ? std::string() : directory.string();
+// The first of the places that exists or can be made, and that we can write to.
+std::string made(const std::vector<fs::path>& places) {
+  for (const fs::path& place : places) {
+    std::error_code error;
+    fs::create_directories(place, error);
+    if (!error && access(place.c_str(), W_OK | X_OK) == 0) return place.string();
+  }
+  return {};
 }
 
 }  // namespace
@@ -38,18 +43,22 @@ std::string default_socket() {
 }
 
 std::string make_scratch_dir(const std::string& state_dir) {
-  if (!state_dir.empty()) return made(fs::path(state_dir) / "scratch");
-  if (const std::string systemd = variable("STATE_DIRECTORY"); !systemd.empty()) return made(fs::path(systemd) / "scratch");
-  if (geteuid() == 0) return made("/var/lib/capsule/scratch");
-  return made(user_directory("XDG_STATE_HOME", ".local/state", "state") / "scratch");
+  if (!state_dir.empty()) return made({fs::path(state_dir) / "scratch"});
+  std::vector<fs::path> places;
+  if (const std::string systemd = variable("STATE_DIRECTORY"); !systemd.empty()) places.emplace_back(systemd);
+  if (geteuid() == 0) places.emplace_back("/var/lib/capsule");
+  places.push_back(user_directory("XDG_STATE_HOME", ".local/state", "state"));
+  for (fs::path& place : places) place /= "scratch";
+  return made(places);
 }
 
 std::string make_cache_dir(unsigned worker_user) {
-  const std::string systemd = variable("CACHE_DIRECTORY");
-  const fs::path base = !systemd.empty()   ? fs::path(systemd)
-                        : geteuid() == 0 ? fs::path("/var/cache/capsule")
-                                         : user_directory("XDG_CACHE_HOME", ".cache", "cache");
-  const std::string directory = made(base / "matplotlib");
+  std::vector<fs::path> places;
+  if (const std::string systemd = variable("CACHE_DIRECTORY"); !systemd.empty()) places.emplace_back(systemd);
+  if (geteuid() == 0) places.emplace_back("/var/cache/capsule");
+  if (worker_user == 0) places.push_back(user_directory("XDG_CACHE_HOME", ".cache", "cache"));
+  for (fs::path& place : places) place /= "matplotlib";
+  const std::string directory = made(places);
   if (!directory.empty() && worker_user != 0 && chown(directory.c_str(), worker_user, worker_user) != 0) return {};
   return directory;
 }

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/posix_io.h"
 #include "manager/directories.h"
@@ -21,6 +22,25 @@ constexpr milliseconds kFinishPatience{1500};  // for killed capsules to be reap
 constexpr milliseconds kEndLook{10};
 constexpr milliseconds kLastFrames{100};  // for verdicts to leave before connections are closed
 constexpr seconds kIdleLook{1};
+constexpr size_t kProcFileBytes = 4096;
+
+// In a user namespace with a single id ("fake root") nobody else can be become, whatever geteuid() says.
+unsigned choose_worker_user() {
+  if (geteuid() != 0) return 0;
+  const auto setgroups = read_file("/proc/self/setgroups", kProcFileBytes);
+  if (setgroups && setgroups->starts_with("deny")) return 0;
+  for (const char* path : {"/proc/self/uid_map", "/proc/self/gid_map"}) {
+    const auto map = read_file(path, kProcFileBytes);
+    if (!map) return 0;
+    std::istringstream lines(*map);  // user_namespaces(7): first id inside, first id outside, how many
+    bool covered = false;
+    for (uint64_t inside = 0, outside = 0, count = 0; lines >> inside >> outside >> count;) {
+      covered |= inside <= kWorkerUserWhenRoot && kWorkerUserWhenRoot - inside < count;
+    }
+    if (!covered) return 0;
+  }
+  return kWorkerUserWhenRoot;
+}
 
 SessionRegistry::Events session_events(Dispatcher& dispatcher) {
   SessionRegistry::Events events;
@@ -43,13 +63,16 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
       options_(std::move(options)),
       notify_(std::move(notify)),
       metrics_(kVersion, wall_clock_ms()),
-      worker_user_(geteuid() == 0 ? kWorkerUserWhenRoot : 0),
+      worker_user_(choose_worker_user()),
       sessions_(loop, options_.config.sessions, metrics_, session_events(dispatcher_)),
       dispatcher_(loop, options_.config, pools_, sessions_, metrics_, worker_user_),
       watchdog_timer_(loop),
       idle_timer_(loop),
       drain_timer_(loop),
       last_used_(now()) {
+  if (geteuid() == 0 && worker_user_ == 0) {
+    facts_.degraded.push_back("workers run as the manager's own user: this user namespace has no other");
+  }
   facts_.version = kVersion;
   facts_.state = "starting";
   facts_.started_wall_ms = wall_clock_ms();
@@ -59,9 +82,17 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
   facts_.default_profile = options_.config.default_profile.empty() ? kDataProfile : options_.config.default_profile;
 }
 
-Manager::~Manager() = default;
+Manager::~Manager() { open_log({LogLevel::kInfo, detect_log_format(STDERR_FILENO), {}}); }
+
+// Also on reload. The level was checked when the configuration was read.
+void Manager::open_own_log() {
+  const auto level = choose_log_level(options_.config.server.log_level);
+  open_log({level.value_or(LogLevel::kInfo), detect_log_format(STDERR_FILENO),
+            [this](LogLevel written) { metrics_.log_record(written); }});
+}
 
 Status Manager::start() {
+  open_own_log();
   const Others others =
       options_.config.server.socket_group.empty() ? Others::kRefused : Others::kTakenByFileMode;
   listener_ = std::make_unique<Listener>(loop_, std::move(options_.socket), options_.config.client, others, *this,
@@ -118,11 +149,13 @@ void Manager::make_pools() {
   for (const auto& [name, pool] : pools_) pool->start();
 }
 
+// Called when a pool's fate is known, and again when its stock is full for the first time.
 void Manager::pool_settled() {
-  if (ready_) return;
   choose_default_profile();
   const auto chosen = pools_.find(facts_.default_profile);
-  if (chosen != pools_.end() && chosen->second->is_settled()) loop_.post([this] { become_ready(); });
+  if (chosen == pools_.end() || !chosen->second->is_settled()) return;
+  loop_.post([this] { begin_serving(); });
+  if (chosen->second->is_warm()) loop_.post([this] { become_ready(); });
 }
 
 void Manager::choose_default_profile() {
@@ -134,17 +167,22 @@ void Manager::choose_default_profile() {
   facts_.degraded.push_back("profile data cannot be had: " + data.detail());
 }
 
-void Manager::become_ready() {
-  if (std::exchange(ready_, true)) return;
-  facts_.state = "ready";
-  const Pool& pool = *pools_.at(facts_.default_profile);
-  if (pool.zygote() != nullptr) facts_.python = pool.zygote()->hello().python;
-  for (const Layer& layer : pool.layers()) {
+// Not before: there is no default profile to give a client. Also when the pool cannot start for now: a client then
+// hears why instead of waiting at a closed door.
+void Manager::begin_serving() {
+  if (std::exchange(serving_, true)) return;
+  for (const Layer& layer : pools_.at(facts_.default_profile)->layers()) {
     if (layer.state != "on") facts_.degraded.push_back("layer " + layer.name + " is " + layer.state + ": " + layer.detail);
   }
   for (const std::string& what : facts_.degraded) log_warning("degraded", {{"what", what}});
-  // Only now: before, there is no default profile to give a client.
   listener_->start();
+}
+
+void Manager::become_ready() {
+  if (std::exchange(ready_, true) || draining_) return;
+  facts_.state = "ready";
+  const Pool& pool = *pools_.at(facts_.default_profile);
+  if (pool.zygote() != nullptr) facts_.python = pool.zygote()->hello().python;
   (void)notify_.ready("ready, default profile " + facts_.default_profile);
   log_info("manager is ready", {{"default_profile", facts_.default_profile},
                                 {"took_s", std::to_string(to_seconds(now() - facts_.started_at))}});
@@ -269,6 +307,7 @@ void Manager::reload() {
     sessions_.set_config(options_.config.sessions);
     dispatcher_.set_limits(options_.config);
     listener_->set_config(options_.config.client);
+    open_own_log();
     log_info("reload: the new configuration is in force; sockets and removed profiles keep until a restart");
   }
   (void)notify_.ready("ready, default profile " + facts_.default_profile);

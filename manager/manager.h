@@ -47,10 +47,12 @@ class Manager : public ClientService {
   Result<std::string> info(const InfoRequest& request, uid_t uid) override;
 
  private:
+  void open_own_log();
   void make_pools();
   std::unique_ptr<Pool> make_pool(const Profile& profile);
   void pool_settled();
   void choose_default_profile();
+  void begin_serving();
   void become_ready();
   Status start_http();
   void ping_watchdog();
@@ -75,7 +77,7 @@ class Manager : public ClientService {
   std::shared_ptr<HttpExporter> http_;
   Timer watchdog_timer_, idle_timer_, drain_timer_;
   TimePoint last_used_;
-  bool ready_ = false, draining_ = false, finishing_ = false;
+  bool serving_ = false, ready_ = false, draining_ = false, finishing_ = false;
   int exit_status_ = 0;
 };
 

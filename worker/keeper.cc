@@ -146,7 +146,8 @@ UniqueFd watch_children() {
 void serve_as_keeper(UniqueFd link, const KeeperOptions& options) {
   const TimePoint started = now();
   prctl(PR_SET_NAME, options.name.c_str());
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Without a pid namespace a killed keeper would leave its processes behind: there the end of the link has to do.
+  if (options.containment == parked::Containment::kNamespaces) prctl(PR_SET_PDEATHSIG, SIGKILL);
   UniqueFd child_events = watch_children();
   RawChannel channel(std::move(link));
   Hello hello;

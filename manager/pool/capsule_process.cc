@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 
@@ -11,6 +12,9 @@
 #include "manager/observe/log.h"
 
 namespace capsule {
+namespace {
+constexpr seconds kSweepPatience{2};
+}
 
 CapsuleProcess::CapsuleProcess(Loop& loop, Start start, const WorkerConfig& config, Metrics& metrics)
     : loop_(loop),
@@ -22,10 +26,11 @@ CapsuleProcess::CapsuleProcess(Loop& loop, Start start, const WorkerConfig& conf
       workspace_(std::move(start.workspace)),
       channel_(std::make_shared<FrameChannel>(loop, std::move(start.link), PassedFds::kTaken, label::Socket::kWorker,
                                               metrics)),
-      pidfd_(loop, std::move(start.pidfd)) {}
+      pidfd_(loop, std::move(start.pidfd)),
+      kill_timer_(loop) {}
 
 CapsuleProcess::~CapsuleProcess() {
-  if (!gone_) destroy();
+  if (!gone_) kill();
 }
 
 void CapsuleProcess::begin(Events events) {
@@ -38,7 +43,8 @@ void CapsuleProcess::begin(Events events) {
     const auto capsule = self.lock();
     if (!capsule) return;
     if (!capsule->destroyed_) log_debug("keeper closed its link", {{"capsule", capsule->name_}, {"error", error.message}});
-    capsule->destroy();
+    capsule->destroyed_ = true;
+    capsule->kill();
   };
   channel_->start(std::move(handlers));
   // Strong: the keeper is reaped even when nobody else remembers this capsule.
@@ -66,9 +72,22 @@ void CapsuleProcess::sweep(std::function<void(Status)> done) {
   channel_->send(Sweep{request});
 }
 
+bool CapsuleProcess::is_contained() const {
+  return std::any_of(hello_.layers.begin(), hello_.layers.end(), [](const Layer& layer) {
+    return layer.name == "namespaces" && layer.state == "on";
+  });
+}
+
 void CapsuleProcess::destroy() {
-  if (gone_) return;
-  destroyed_ = true;
+  if (gone_ || std::exchange(destroyed_, true)) return;
+  if (is_contained() || !channel_->is_open()) return kill();
+  channel_->send(Shutdown{});
+  kill_timer_.after(kSweepPatience, [self = weak_from_this()] {
+    if (const auto capsule = self.lock()) capsule->kill();
+  });
+}
+
+void CapsuleProcess::kill() {
   if (pidfd_.is_open()) syscall(SYS_pidfd_send_signal, pidfd_.fd(), SIGKILL, nullptr, 0);
   channel_->close();
 }
@@ -128,6 +147,7 @@ void CapsuleProcess::pidfd_readable() {
   pidfd_.close();
   channel_->close();
   if (!destroyed_) log_warning("a capsule ended by itself", {{"capsule", name_}, {"profile", profile_}});
+  kill_timer_.cancel();
   if (!workspace_.empty()) {
     std::error_code ignored;
     std::filesystem::remove_all(workspace_, ignored);

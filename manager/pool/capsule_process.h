@@ -36,14 +36,19 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   const std::vector<Layer>& layers() const { return hello_.layers; }
   const Hello& hello() const { return hello_; }
   bool is_gone() const { return gone_; }
+  bool has_workspace() const { return !workspace_.empty(); }
 
   // Forks a worker; the callback gets it as soon as the fork is done. It says hello when it is ready.
   void start_worker(uint64_t id, WorkerStarted started);
   // Ends everything in it but the keeper.
   void sweep(std::function<void(Status)> done);
+  // With a pid namespace: kills the keeper, and the kernel everything in it. Without one the keeper is asked to end what
+  // it finds first, and killed when it does not.
   void destroy();
 
  private:
+  bool is_contained() const;
+  void kill();
   void handle(Message message);
   void branched(const Branched& reply);
   void exited(const Exited& report);
@@ -63,6 +68,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   std::string name_, profile_, workspace_;
   std::shared_ptr<FrameChannel> channel_;
   FdWatch pidfd_;
+  Timer kill_timer_;
   Events events_;
   Hello hello_;
   std::map<uint64_t, Pending> branching_;                       // by request id

@@ -43,7 +43,7 @@ void Pool::set_profile(Profile profile) {
   evaluate_soon();
 }
 
-Pool::Ticket Pool::acquire(Purpose purpose, Acquired done) {
+Pool::Ticket Pool::acquire(Purpose purpose, TimePoint deadline, Acquired done) {
   const TimePoint at = now();
   last_acquire_ = at;
   const Ticket ticket = ++last_ticket_;
@@ -57,7 +57,7 @@ Pool::Ticket Pool::acquire(Purpose purpose, Acquired done) {
     done(tl::unexpected<Error>(admitted.error()));
     return ticket;
   }
-  waiting_.push_back({ticket, purpose, std::move(done), at});
+  waiting_.push_back({ticket, purpose, std::move(done), at, deadline});
   return ticket;
 }
 
@@ -110,6 +110,26 @@ void Pool::serve_waiters() {
     waiting_.pop_front();
     waiter.done(lease_slot(*slot, waiter.purpose, false, waiter.since));
   }
+}
+
+TimePoint Pool::expire_waiters(TimePoint at) {
+  TimePoint next = TimePoint::max();
+  std::vector<Acquired> late;
+  for (auto waiter = waiting_.begin(); waiter != waiting_.end();) {
+    if (waiter->deadline <= at) {
+      late.push_back(std::move(waiter->done));
+      waiter = waiting_.erase(waiter);
+    } else {
+      next = std::min(next, waiter->deadline);
+      ++waiter;
+    }
+  }
+  const std::string why = "no worker in time (pool.acquire_timeout_s)" + (detail_.empty() ? "" : ": " + detail_);
+  for (const Acquired& done : late) {
+    metrics_.pool_exhausted(handle_);
+    done(failure(Errc::kTimedOut, why));
+  }
+  return next;
 }
 
 void Pool::fail_waiters(const Error& error) {
@@ -206,6 +226,7 @@ void Pool::evaluate() {
   replace_zygote_when_due();
   serve_waiters();
   const TimePoint at = now();
+  const TimePoint next_expiry = expire_waiters(at);
   const PoolView picture = view();
   const PoolDecision decision = decide(picture, profile_.settings.pool, at);
   const StockTargets targets = stock_targets(picture, profile_.settings.pool, at);
@@ -213,8 +234,7 @@ void Pool::evaluate() {
     if (warm_up_needed_.set()) metrics_.warmup_triggered(handle_);
   } else {
     warm_up_needed_.clear();
-    was_warm_ = true;
-    settle();
+    become_warm();
   }
   for (const Retirement& leaving : decision.retire) {
     const auto why = leaving.reason == RetireReason::kAge    ? label::Recycle::kAge
@@ -236,7 +256,7 @@ void Pool::evaluate() {
   for (size_t i = 0; i < decision.capsules_to_start; ++i) start_capsule();
   if (decision.check) check(*decision.check);
   metrics_.set_breaker(handle_, breaker_.state(at) == Breaker::State::kClosed ? label::Breaker::kClosed : label::Breaker::kOpen);
-  TimePoint wake = std::min(decision.again_at, breaker_.retry_at(at));
+  TimePoint wake = std::min({decision.again_at, breaker_.retry_at(at), next_expiry});
   if (zygote_lifetime_ && zygote_) wake = std::min(wake, zygote_lifetime_->age_limit_at());
   timer_.at(std::max(wake, at + milliseconds(1)), [this] { evaluate(); });
 }
@@ -275,12 +295,20 @@ void Pool::retire(uint64_t id, label::Recycle why) {
 
 void Pool::count_death(const std::string& what) {
   log_warning("a start or a parked process failed", {{"profile", profile_.name}, {"what", what}});
-  breaker_.death(now(), random());
-  if (breaker_.state(now()) == Breaker::State::kOpen) {
+  const TimePoint at = now();
+  breaker_.death(at, random());
+  if (breaker_.state(at) == Breaker::State::kOpen) {
     log_error("the profile's breaker is open: nothing is started for a while",
-              {{"profile", profile_.name}, {"retry_in_s", std::to_string(to_seconds(breaker_.retry_at(now()) - now()))}});
+              {{"profile", profile_.name}, {"retry_in_s", std::to_string(to_seconds(breaker_.retry_at(at) - at))}});
+    settle();
   }
   evaluate_soon();
+}
+
+void Pool::become_warm() {
+  if (std::exchange(was_warm_, true)) return;
+  settled_ = true;
+  if (events_.on_settled) events_.on_settled();
 }
 
 void Pool::settle() {

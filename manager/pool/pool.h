@@ -43,7 +43,7 @@ class Pool {
   using Ticket = uint64_t;
 
   struct Events {
-    std::function<void()> on_settled;  // the zygote is warm, or known to be unavailable; once
+    std::function<void()> on_settled;  // warm, unavailable, or failing: its fate is known; again once it is warm
     std::function<void()> on_room;     // has_room() may have become true
   };
 
@@ -56,8 +56,9 @@ class Pool {
   void stop();  // ends everything; leases are the holders' to release
   void set_profile(Profile profile);  // limits at once, preload at the next zygote
 
-  // The callback comes later, or at once from inside when one is ready. It is not called after cancel().
-  Ticket acquire(Purpose purpose, Acquired done);
+  // The callback comes later, or at once from inside when one is ready. It is not called after cancel(). kTimedOut when
+  // there is none by the deadline.
+  Ticket acquire(Purpose purpose, TimePoint deadline, Acquired done);
   bool cancel(Ticket ticket);
   void release(Lease lease, label::Recycle why);
   // A session forks its next worker in the capsule it has; the pool only keeps the picture.
@@ -100,7 +101,7 @@ class Pool {
     Ticket ticket;
     Purpose purpose;
     Acquired done;
-    TimePoint since;
+    TimePoint since, deadline;
   };
 
   // Holds a worker while it is in the stock: whatever ends it there, user code cannot have caused.
@@ -122,9 +123,11 @@ class Pool {
   void check(uint64_t id);
   void retire(uint64_t id, label::Recycle why);
   void serve_waiters();
+  TimePoint expire_waiters(TimePoint at);  // when to look again
   Lease lease_slot(Slot& slot, Purpose purpose, bool hit, TimePoint asked_at);
   void count_death(const std::string& what);
   void settle();
+  void become_warm();
   void note_layers(const Hello& hello);
   void fail_waiters(const Error& error);
   double random() { return std::uniform_real_distribution<double>(0, 1)(random_); }

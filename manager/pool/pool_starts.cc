@@ -134,10 +134,12 @@ void Pool::capsule_ready(uint64_t id, const Hello& hello) {
   const bool has_private_tmp = std::any_of(hello.layers.begin(), hello.layers.end(), [](const Layer& layer) {
     return layer.name == "private_tmp" && layer.state == "on";
   });
-  if (!has_private_tmp && !std::exchange(needs_workspace_, true) &&
-      profile_.settings.sandbox.namespaces != NamespaceMode::kOff) {
-    log_warning("capsules have no private /tmp here; they get a directory each", {{"profile", profile_.name}});
-    return retire(id, label::Recycle::kStartFailed);
+  if (!has_private_tmp && !slot.capsule->has_workspace()) {
+    if (!std::exchange(needs_workspace_, true)) {
+      log_warning("capsules have no private /tmp here; they get a directory each", {{"profile", profile_.name}});
+    }
+    retire(id, label::Recycle::kStartFailed);
+    return evaluate_soon();
   }
   slot.use = Slot::Use::kReadyCapsule;
   slot.ready_at = now();

@@ -7,6 +7,8 @@
 namespace capsule {
 namespace {
 
+constexpr size_t kEarlyInputs = 4096;  // `input` frames of a run that has not started yet
+
 SchedulerLimits limits_of(const Config& config) {
   return {config.queue.capacity, config.queue.per_client, config.queue.max_running};
 }
@@ -140,8 +142,15 @@ Status Dispatcher::input(const Input& input, ClientKey client) {
   const auto found = runs_.find(input.run_id);
   if (found == runs_.end()) return {};  // it ended while the bytes were on their way
   if (found->second.run->client != client) return failure(Errc::kNotFound, "input for a run of another connection");
-  if (!found->second.driver) return failure(Errc::kConflict, "input before the run has started");
-  return found->second.driver->input(input);
+  Active& active = found->second;
+  if (active.driver) return active.driver->input(input);
+  if (!active.run->request.standard_input) return failure(Errc::kConflict, "this run takes no input");
+  active.early_bytes += input.data.value.size();
+  if (active.early_bytes > limits::kInputWindowBytes || active.early_input.size() >= kEarlyInputs) {
+    return failure(Errc::kTooLarge, "more input than the credit allows");
+  }
+  active.early_input.push_back(input);
+  return {};
 }
 
 void Dispatcher::client_gone(ClientKey client) {
@@ -195,8 +204,7 @@ void Dispatcher::begin(const QueuedRun& queued) {
     return drive(active, session->begin_run());
   }
   active.pool = pools_.at(queued.profile).get();
-  active.lease_deadline = queued.deadline;
-  active.ticket = active.pool->acquire(Pool::Purpose::kRun, [this, id = queued.id](Result<Lease> lease) {
+  active.ticket = active.pool->acquire(Pool::Purpose::kRun, queued.deadline, [this, id = queued.id](Result<Lease> lease) {
     leased(id, std::move(lease));
   });
 }
@@ -206,8 +214,8 @@ void Dispatcher::leased(const RunId& id, Result<Lease> lease) {
   assert(found != runs_.end());  // whoever drops a run cancels its ticket
   Active& active = found->second;
   active.ticket = 0;
-  active.lease_deadline = TimePoint::max();
   if (!lease) {
+    if (lease.error().code == Errc::kTimedOut) metrics_.queue_rejected(label::Rejection::kAcquireTimeout);
     const bool closing = lease.error().code == Errc::kClosed;
     // Posted: the pool may be in the middle of telling others.
     return loop_.post([this, id, closing, why = lease.error().message] {
@@ -227,6 +235,7 @@ void Dispatcher::drive(Active& active, Lease lease) {
   active.driver = std::make_unique<RunDriver>(loop_, active.run, std::move(lease), effective, metrics_,
                                               [this, id = run.id](const Ending& ending) { ended(id, ending); });
   active.driver->start();
+  for (const Input& input : std::exchange(active.early_input, {})) (void)active.driver->input(input);
 }
 
 void Dispatcher::ended(const RunId& id, const Ending& ending) {
@@ -295,24 +304,15 @@ void Dispatcher::expire() {
   const TimePoint at = now();
   for (const QueuedRun& late : scheduler_.take_expired(at)) {
     metrics_.queue_rejected(label::Rejection::kAcquireTimeout);
-    drop(late.id, Verdict::kRejected, "no worker became free in time (pool.acquire_timeout_s)");
-  }
-  std::vector<RunId> late;
-  for (const auto& [id, active] : runs_) {
-    if (active.ticket != 0 && active.lease_deadline <= at) late.push_back(id);
-  }
-  for (const RunId& id : late) {
-    metrics_.queue_rejected(label::Rejection::kAcquireTimeout);
-    drop(id, Verdict::kRejected, "no worker could be made in time (pool.acquire_timeout_s)");
+    const std::string& detail = pools_.at(late.profile)->detail();
+    drop(late.id, Verdict::kRejected,
+         "no worker became free in time (pool.acquire_timeout_s)" + (detail.empty() ? "" : ": " + detail));
   }
   arm();
 }
 
 void Dispatcher::arm() {
-  TimePoint next = scheduler_.next_deadline().value_or(TimePoint::max());
-  for (const auto& [id, active] : runs_) next = std::min(next, active.lease_deadline);
-  if (next == TimePoint::max() && !runs_.empty()) next = now() + seconds(1);
-  expiry_timer_.at(next, [this] { expire(); });
+  expiry_timer_.at(scheduler_.next_deadline().value_or(TimePoint::max()), [this] { expire(); });
 }
 
 // ---- sessions, shutdown, views -----------------------------------------------------------------------------------

@@ -65,7 +65,8 @@ class Dispatcher {
     std::unique_ptr<RunDriver> driver;
     Pool::Ticket ticket = 0;  // while it waits for a worker
     Pool* pool = nullptr;
-    TimePoint lease_deadline = TimePoint::max();
+    std::vector<Input> early_input;  // sent before it started; bounded by the client's first credit
+    uint64_t early_bytes = 0;
   };
 
   Result<RunSettings> settings_for(const Execute& request, const Profile& profile) const;

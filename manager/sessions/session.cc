@@ -28,7 +28,8 @@ bool Session::apply(SessionEvent event) {
 }
 
 void Session::acquire_capsule() {
-  ticket_ = pool_.acquire(Pool::Purpose::kSession, [self = weak_from_this()](Result<Lease> lease) {
+  const TimePoint deadline = now() + pool_.profile().settings.pool.acquire_timeout;
+  ticket_ = pool_.acquire(Pool::Purpose::kSession, deadline, [self = weak_from_this()](Result<Lease> lease) {
     const auto session = self.lock();
     if (!session) return;  // closed meanwhile; close() cancelled the ticket, so nothing is leased
     if (!lease) return session->fail(lease.error());

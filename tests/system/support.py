@@ -280,8 +280,9 @@ class ManagerCase(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.manager = Manager(cls.config, cls.arguments).start()
+        cls.manager = Manager(cls.config, cls.arguments)
         cls.addClassCleanup(cls.manager.kill)
+        cls.manager.start()
         cls.manager.capsule("run", "-c", "1")  # what is opened once, at the first run, is open now
         cls.manager.wait_settled()
         cls.fds_at_start = processes.fd_targets(cls.manager.pid)

@@ -1,0 +1,151 @@
+#include "benchmarks/runs.h"
+
+#include <poll.h>
+
+#include "benchmarks/line_check.h"
+#include "benchmarks/subject.h"
+#include "cli/document_request.h"
+#include "cli/document_fields.h"
+
+namespace capsule::bench {
+namespace {
+
+constexpr milliseconds kLoopHead{5};  // an endless loop goes round for so long before it is cancelled
+
+Execute execute_for(cli::Client& client, const RunRequest& request) {
+  Execute execute;
+  execute.id = client.next_id();
+  execute.session = request.session;
+  execute.profile = request.session.empty() ? kProfile : "";
+  execute.mode = request.session.empty() ? "script" : "cell";
+  execute.code = {request.code};
+  execute.filename = "<bench>";
+  return execute;
+}
+
+tl::unexpected<Error> wrong(const std::string& what) { return failure(Errc::kInvalid, what); }
+
+// A run seen from outside, message by message.
+struct Following {
+  explicit Following(std::string_view line) : stdout_check(line) {}
+
+  std::string run_id, lease, result;
+  LineCheck stdout_check;
+  bool stdout_is_right = true;
+  std::string stderr_text;
+  std::optional<Finished> finished;
+  std::optional<Error> refused;
+
+  void take(Message& message) {
+    if (auto* accepted = std::get_if<Accepted>(&message)) run_id = std::move(accepted->run_id);
+    if (auto* started = std::get_if<Started>(&message)) lease = std::move(started->lease);
+    if (auto* output = std::get_if<Output>(&message)) take_output(*output);
+    if (auto* value = std::get_if<ResultValue>(&message)) result = std::move(value->data["text/plain"].value);
+    if (auto* end = std::get_if<Finished>(&message)) finished = std::move(*end);
+    if (auto* refusal = std::get_if<ErrorReply>(&message)) refused = cli::error_from(*refusal);
+  }
+
+  void take_output(const Output& output) {
+    if (output.stream == 2) {
+      stderr_text += output.data.value;
+    } else {
+      stdout_is_right = stdout_is_right && output.offset == stdout_check.bytes() && stdout_check.feed(output.data.value);
+    }
+  }
+};
+
+// Until `done` says so, or the run has ended.
+template <class Done>
+Status follow(cli::Client& client, Following& seen, const Done& done) {
+  const TimePoint deadline = now() + kRunTimeout;
+  while (!seen.finished && !done(seen)) {
+    Result<Message> message = client.receive(deadline);
+    if (!message) return tl::unexpected(message.error());
+    seen.take(*message);
+    if (seen.refused) return tl::unexpected(*seen.refused);
+  }
+  return {};
+}
+
+bool never(const Following&) { return false; }
+
+Status check(const Following& seen, const RunRequest& request) {
+  const Finished& end = *seen.finished;
+  if (end.verdict != Verdict::kOk) {
+    return wrong("a run ended as " + std::string(to_string(end.verdict)) + " " + end.evidence.detail +
+                 (end.error ? end.error->name + ": " + end.error->value : "") + ": " + request.code);
+  }
+  if (!seen.stdout_is_right || seen.stdout_check.bytes() != request.stdout_bytes) {
+    return wrong("stdout of a run is not what it printed: " + std::to_string(seen.stdout_check.bytes()) + " of " +
+                 std::to_string(request.stdout_bytes) + " bytes arrived");
+  }
+  if (!seen.stderr_text.empty()) return wrong("a run wrote to stderr: " + seen.stderr_text);
+  return {};
+}
+
+Result<std::string> session_document(cli::Client& client, const std::string& operation, const std::string& session) {
+  SessionRequest request;
+  request.operation = operation;
+  request.session = session;
+  if (operation == "new") request.profile = kProfile;
+  return cli::request_document(client, std::move(request));
+}
+
+}  // namespace
+
+Result<RunSeen> run(cli::Client& client, const RunRequest& request) {
+  Following seen(request.line);
+  const TimePoint begin = now();
+  client.queue(execute_for(client, request));
+  if (auto followed = follow(client, seen, never); !followed) return tl::unexpected(followed.error());
+  const Duration took = now() - begin;
+  if (auto right = check(seen, request); !right) return tl::unexpected(right.error());
+  return RunSeen{took, std::move(seen.lease), std::move(seen.result)};
+}
+
+Result<RunSeen> run_expecting(cli::Client& client, const RunRequest& request, const std::string& result) {
+  Result<RunSeen> seen = run(client, request);
+  if (seen && seen->result != result) {
+    return wrong("`" + request.code + "` gave " + seen->result + " instead of " + result);
+  }
+  return seen;
+}
+
+Result<Duration> cancel_endless_loop(cli::Client& client, const std::string& session) {
+  constexpr std::string_view kMark = "round\n";
+  const RunRequest request{
+      .code = "print('round', flush=True)\nwhile True: pass", .session = session, .line = kMark, .stdout_bytes = 0};
+  Following seen(kMark);
+  client.queue(execute_for(client, request));
+  const auto goes_round = [&](const Following& f) { return f.stdout_check.bytes() == kMark.size(); };
+  if (auto followed = follow(client, seen, goes_round); !followed) return tl::unexpected(followed.error());
+  poll(nullptr, 0, static_cast<int>(kLoopHead.count()));
+  const TimePoint begin = now();
+  Cancel cancel;
+  cancel.id = client.next_id();
+  cancel.run_id = seen.run_id;
+  client.queue(cancel);
+  if (auto followed = follow(client, seen, never); !followed) return tl::unexpected(followed.error());
+  const Duration took = now() - begin;
+  const Finished& end = *seen.finished;
+  if (end.verdict != Verdict::kCancelled || end.evidence.rung != "interrupt" || end.evidence.session_state != "kept") {
+    return wrong("a cancelled loop ended as " + std::string(to_string(end.verdict)) + " by " + end.evidence.rung +
+                 ", its session " + end.evidence.session_state);
+  }
+  return took;
+}
+
+Result<std::string> new_session(cli::Client& client) {
+  const Result<std::string> document = session_document(client, "new", "");
+  if (!document) return document;
+  return cli::parse_document(*document).map(
+      [](const cli::Json& parsed) { return cli::text_field(parsed, "session"); });
+}
+
+Status remove_session(cli::Client& client, const std::string& session) {
+  const Result<std::string> document = session_document(client, "rm", session);
+  if (!document) return tl::unexpected(document.error());
+  return {};
+}
+
+}  // namespace capsule::bench
