@@ -85,7 +85,7 @@ class CancelTest(ManagerCase):
         self.assertEqual(event["evidence"]["rung"], "interrupt")
 
     def test_the_second_rung_kills(self):
-        child, run_id = self.start(program("gil_holding_c_loop"))
+        child, run_id = self.start(program("catch_keyboard_interrupt"))
         self.manager.capsule("cancel", run_id)
         event = last_event(child)
         self.assertEqual((event["verdict"], event["evidence"]["rung"]), ("cancelled", "kill"), event)
