@@ -72,7 +72,7 @@ Result<std::string> Child::read_line(TimePoint deadline) {
       received_.erase(0, end + 1);
       return line;
     }
-    if (received_.size() > kLineBytes) return failure(Errc::kTooLarge, "a program's answer has no end");
+    if (received_.size() > kAnswerBytes) return failure(Errc::kTooLarge, "a program's answer has no end");
     const int64_t left_ms = to_milliseconds(deadline - now());
     if (left_ms <= 0) return failure(Errc::kTimedOut, "a program does not answer");
     pollfd ready{out_.get(), POLLIN, 0};
@@ -123,7 +123,7 @@ Result<ProgramRun> run_program(const ChildOptions& options) {
     const ssize_t got = read(child->out_fd(), block.data(), block.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
-    if (run.output.size() < kLineBytes) run.output.append(block.data(), static_cast<size_t>(got));
+    if (run.output.size() < kAnswerBytes) run.output.append(block.data(), static_cast<size_t>(got));
   }
   run.wait_status = child->finish();
   run.took = now() - begin;

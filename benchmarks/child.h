@@ -14,7 +14,7 @@
 namespace capsule::bench {
 
 inline constexpr seconds kStopTimeout{20};
-inline constexpr size_t kLineBytes = 4u << 20;  // of an answer
+inline constexpr size_t kAnswerBytes = 4u << 20;  // of an answer
 
 struct ChildOptions {
   std::vector<std::string> arguments;    // the first one is the program's path

@@ -122,9 +122,11 @@ Result<std::vector<Figure>> measure_memory(Bench& bench) {
   figure.mark = 3;
   figure.comparisons = {{"ipykernel (USS, nothing imported)", Samples{{{*notebook_bytes / kMega}}}, {}}};
   figure.notes = {
-      sentence("Memory the zygotes do not have, pages that only a keeper and its worker share included: %.2f MB a worker.",
-               (family.anonymous_share_bytes - zygote_anonymous_bytes) / count / kMega),
-      sentence("Page tables of a worker and its keeper, not counted above: %.2f MB.", family.page_table_bytes / count / kMega)};
+      sentence(
+          "Memory the zygotes do not have, pages that only a keeper and its worker share included: %.2f MB a worker.",
+          (family.anonymous_share_bytes - zygote_anonymous_bytes) / count / kMega),
+      sentence("Page tables of a worker and its keeper, not counted above: %.2f MB.",
+               family.page_table_bytes / count / kMega)};
   return std::vector<Figure>{figure};
 }
 

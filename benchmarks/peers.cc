@@ -42,7 +42,8 @@ Result<std::vector<double>> milliseconds_from(const Json& answer, size_t count) 
 
 Result<Json> ask(Child& child, const Json& order) {
   const Result<std::string> line = child.ask(order.dump(), kPeerTimeout);
-  if (!line) return failure(line.error().code, "the notebook peer, asked to " + order.dump() + ": " + line.error().message);
+  if (!line)
+    return failure(line.error().code, "the notebook peer, asked to " + order.dump() + ": " + line.error().message);
   Json answer = Json::parse(*line, nullptr, false);
   if (!answer.is_object()) return failure(Errc::kInvalid, "the notebook peer answered " + *line);
   return answer;
@@ -53,7 +54,7 @@ Result<Json> ask(Child& child, const Json& order) {
 Result<BareFork> BareFork::start(const std::vector<std::string>& modules) {
   std::vector<std::string> arguments{built("benchmarks/bare_fork")};
   arguments.insert(arguments.end(), modules.begin(), modules.end());
-  return start_peer(std::move(arguments), "bare_fork could not import what the profile preloads").map([](Child& child) {
+  return start_peer(std::move(arguments), "bare_fork could not import what the profile preloads").map([](Child&& child) {
     return BareFork(std::move(child));
   });
 }
@@ -109,7 +110,7 @@ Result<double> PlainPython::interrupt() {
 Result<Notebook> Notebook::start() {
   return start_peer({kPython, "-B", script("peers.py")},
                     "ipykernel cannot be had; install python3-ipykernel, python3-jupyter-client and python3-psutil")
-      .map([](Child& child) { return Notebook(std::move(child)); });
+      .map([](Child&& child) { return Notebook(std::move(child)); });
 }
 
 Result<std::string> Notebook::versions() {

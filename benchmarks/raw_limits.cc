@@ -90,9 +90,7 @@ Result<TwoHops> TwoHops::start() {
 }
 
 TwoHops::TwoHops(TwoHops&& other) noexcept
-    : socket_(std::move(other.socket_)),
-      relay_(std::exchange(other.relay_, 0)),
-      echo_(std::exchange(other.echo_, 0)) {}
+    : socket_(std::move(other.socket_)), relay_(std::exchange(other.relay_, 0)), echo_(std::exchange(other.echo_, 0)) {}
 
 TwoHops::~TwoHops() {
   end(relay_);

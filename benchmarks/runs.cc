@@ -4,8 +4,8 @@
 
 #include "benchmarks/line_check.h"
 #include "benchmarks/subject.h"
-#include "cli/document_request.h"
 #include "cli/document_fields.h"
+#include "cli/document_request.h"
 
 namespace capsule::bench {
 namespace {
@@ -49,7 +49,8 @@ struct Following {
     if (output.stream == 2) {
       stderr_text += output.data.value;
     } else {
-      stdout_is_right = stdout_is_right && output.offset == stdout_check.bytes() && stdout_check.feed(output.data.value);
+      stdout_is_right =
+          stdout_is_right && output.offset == stdout_check.bytes() && stdout_check.feed(output.data.value);
     }
   }
 };
@@ -138,8 +139,7 @@ Result<Duration> cancel_endless_loop(cli::Client& client, const std::string& ses
 Result<std::string> new_session(cli::Client& client) {
   const Result<std::string> document = session_document(client, "new", "");
   if (!document) return document;
-  return cli::parse_document(*document).map(
-      [](const cli::Json& parsed) { return cli::text_field(parsed, "session"); });
+  return cli::parse_document(*document).map([](const cli::Json& parsed) { return cli::text_field(parsed, "session"); });
 }
 
 Status remove_session(cli::Client& client, const std::string& session) {

@@ -17,9 +17,9 @@ inline constexpr seconds kRunTimeout{60};
 
 struct RunRequest {
   std::string code;
-  std::string session;            // empty: one-shot
-  std::string_view line;          // stdout must be this, again and again
-  uint64_t stdout_bytes = 0;      // and so much of it
+  std::string session;        // empty: one-shot
+  std::string_view line;      // stdout must be this, again and again
+  uint64_t stdout_bytes = 0;  // and so much of it
 };
 
 struct RunSeen {

@@ -21,14 +21,16 @@ std::string writes_code(size_t blocks) {
 }
 
 std::string prints_code(size_t lines) {
-  return "line = 'x' * " + std::to_string(kLineBytes - 1) + "\nfor i in range(" + std::to_string(lines) + "): print(line)";
+  return "line = 'x' * " + std::to_string(kLineBytes - 1) + "\nfor i in range(" + std::to_string(lines) +
+         "): print(line)";
 }
 
 Result<std::vector<double>> one(Result<double> value) {
   return value.map([](double each) { return std::vector<double>{each}; });
 }
 
-Values capsule_block(Bench& bench, const std::string& session, const std::string& code, std::string_view line, size_t bytes) {
+Values capsule_block(Bench& bench, const std::string& session, const std::string& code, std::string_view line,
+                     size_t bytes) {
   const Result<RunSeen> seen =
       run(bench.subject.client(), {.code = code, .session = session, .line = line, .stdout_bytes = bytes});
   if (!seen) return tl::unexpected(seen.error());
@@ -52,13 +54,16 @@ Result<std::vector<Figure>> measure_writes(Bench& bench) {
   const std::string line = line_of(kBlockBytes);
   const Result<std::string> session = new_session(bench.subject.client());
   if (!session) return tl::unexpected(session.error());
-  auto samples = interleave(
-      {[&] { return capsule_block(bench, *session, writes_code(effort.write_blocks), line, effort.write_blocks * kBlockBytes); },
-       [&] { return one(stream_rate(effort.stream_bytes)); },
-       [&] {
-         return one(bench.notebook.output_rate(writes_code(effort.notebook_blocks), line, effort.notebook_blocks * kBlockBytes));
-       }},
-      effort.rounds);
+  auto samples = interleave({[&] {
+                               return capsule_block(bench, *session, writes_code(effort.write_blocks), line,
+                                                    effort.write_blocks * kBlockBytes);
+                             },
+                             [&] { return one(stream_rate(effort.stream_bytes)); },
+                             [&] {
+                               return one(bench.notebook.output_rate(writes_code(effort.notebook_blocks), line,
+                                                                     effort.notebook_blocks * kBlockBytes));
+                             }},
+                            effort.rounds);
   if (!samples) return tl::unexpected(samples.error());
   if (auto removed = remove_session(bench.subject.client(), *session); !removed) return tl::unexpected(removed.error());
   return std::vector<Figure>{rate_of("stdout, writes of 64 KiB", (*samples)[0],
@@ -70,11 +75,11 @@ Result<std::vector<Figure>> measure_prints(Bench& bench) {
   const std::string line = line_of(kLineBytes);
   const Result<std::string> session = new_session(bench.subject.client());
   if (!session) return tl::unexpected(session.error());
-  auto samples = interleave(
-      {[&] { return capsule_block(bench, *session, prints_code(lines), line, lines * kLineBytes); },
-       [&] { return one(bench.plain.flood_rate(lines, line)); },
-       [&] { return one(bench.notebook.output_rate(prints_code(lines), line, lines * kLineBytes)); }},
-      bench.effort.rounds);
+  auto samples =
+      interleave({[&] { return capsule_block(bench, *session, prints_code(lines), line, lines * kLineBytes); },
+                  [&] { return one(bench.plain.flood_rate(lines, line)); },
+                  [&] { return one(bench.notebook.output_rate(prints_code(lines), line, lines * kLineBytes)); }},
+                 bench.effort.rounds);
   if (!samples) return tl::unexpected(samples.error());
   if (auto removed = remove_session(bench.subject.client(), *session); !removed) return tl::unexpected(removed.error());
   return std::vector<Figure>{

@@ -1,5 +1,5 @@
 // Where things live on disk: socket, scratch and cache. Flag, then systemd's variables, then XDG, then a place of the
-// user's own. See docs/OPERATIONS.md.
+// user's own.
 #pragma once
 
 #include <string>

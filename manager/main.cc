@@ -38,6 +38,15 @@ std::string worker_program() {
   return {};
 }
 
+// Whoever starts us without standard streams must not get our sockets in their place.
+void open_standard_streams() {
+  int fd = 0;
+  do {
+    fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) close(fd);
+}
+
 void raise_descriptor_limit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -62,6 +71,15 @@ int fail(int status, const std::string& text) {
   return status;
 }
 
+// What asks us to end or reload waits from the first moment on until the loop can take it.
+constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP};
+void hold_signals(int how) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : kSignals) sigaddset(&set, number);
+  sigprocmask(how, &set, nullptr);
+}
+
 int serve(const Arguments& arguments, ManagerOptions options, SystemdNotify notify) {
   Loop loop;
   options.on_ready = [fd = arguments.ready_fd] {
@@ -70,16 +88,19 @@ int serve(const Arguments& arguments, ManagerOptions options, SystemdNotify noti
     close(fd);
   };
   Manager manager(loop, std::move(options), std::move(notify));
-  if (const Status started = manager.start(); !started) return fail(kUnavailableStatus, started.error().message);
-  const SignalWatch signals(loop, {SIGTERM, SIGINT, SIGHUP}, [&manager](int number) {
+  const SignalWatch signals(loop, {std::begin(kSignals), std::end(kSignals)}, [&manager](int number) {
     number == SIGHUP ? manager.reload() : manager.shut_down();
   });
+  hold_signals(SIG_UNBLOCK);
+  if (const Status started = manager.start(); !started) return fail(kUnavailableStatus, started.error().message);
   loop.run();
   log_info("manager ended");
   return manager.exit_status();
 }
 
 int prepare(Arguments arguments) {
+  open_standard_streams();
+  hold_signals(SIG_BLOCK);
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);
   auto config = read_config(arguments.config_file);
@@ -98,6 +119,9 @@ int prepare(Arguments arguments) {
   std::string path = !arguments.socket.empty() ? arguments.socket : config->server.socket;
   if (path.empty()) path = default_socket();
   auto socket = take_socket(*passed, path, config->server.socket_group);
+  if (!socket && socket.error().code == Errc::kConflict && arguments.ready_fd >= 0) {
+    (void)write_all(arguments.ready_fd, "already\n");
+  }
   if (!socket) return fail(socket.error().code == Errc::kConflict ? kAlreadyStatus : kUnavailableStatus, socket.error().message);
   options.socket = std::move(*socket);
   options.http = !arguments.http.empty() ? arguments.http : config->server.http;

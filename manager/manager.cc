@@ -323,9 +323,10 @@ void Manager::shut_down() {
   facts_.state = "draining";
   (void)notify_.stopping();
   log_info("draining", {{"running", std::to_string(dispatcher_.scheduler().running())}});
-  listener_->stop();
+  // The socket stays open for `info` and for a clear answer to new runs until the last one is over.
   drain_timer_.after(options_.config.server.drain_timeout, [this] {
     log_warning("drain timeout: running programs are killed");
+    exit_status_ = 1;
     dispatcher_.abort_all();
   });
   dispatcher_.drain([this] { finish(); });
@@ -334,6 +335,7 @@ void Manager::shut_down() {
 // Runs are over. Give the last frames a chance to leave, end every process, then the loop.
 void Manager::finish() {
   if (std::exchange(finishing_, true)) return;
+  listener_->stop();
   sessions_.close_all(label::SessionClose::kShutdown);
   for (const auto& [name, pool] : pools_) pool->stop();
   drain_timer_.after(kFinishPatience, [this] { loop_.stop(); });

@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
     std::perror("capsule-worker: cannot change user");
     return kNoPermissionStatus;
   }
+  setsid();  // Ctrl-C at the manager's terminal is for the manager
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // after the change of user, which clears it
   return capsule::serve_as_zygote(capsule::UniqueFd(kLinkFd));
 }

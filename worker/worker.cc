@@ -44,9 +44,12 @@ void point_at_null(int descriptor) {
 }
 
 // stdout, stderr and, when the client sends some, stdin arrive with the request. dup2 closes the run before's.
-bool adopt_streams(const std::vector<UniqueFd>& fds, const Execute& request) {
+bool adopt_streams(std::vector<UniqueFd>& fds, const Execute& request) {
   const size_t wanted = request.standard_input ? 3 : 2;
   if (fds.size() != wanted) return false;
+  for (UniqueFd& fd : fds) {  // user code may have closed the standard ones, and then these took their numbers
+    if (fd.get() <= STDERR_FILENO) fd.reset(fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  }
   if (dup2(fds[0].get(), STDOUT_FILENO) < 0 || dup2(fds[1].get(), STDERR_FILENO) < 0) return false;
   if (request.standard_input) return dup2(fds[2].get(), STDIN_FILENO) >= 0;
   point_at_null(STDIN_FILENO);
@@ -59,7 +62,7 @@ class Worker {
 
   [[noreturn]] void serve() {
     for (;;) {
-      const LinkThread::Work work = wait();
+      LinkThread::Work work = wait();
       switch (work.kind) {
         case LinkThread::Work::Kind::kExecute: run(work); break;
         case LinkThread::Work::Kind::kPing: answer(work.ping_id); break;
@@ -74,7 +77,7 @@ class Worker {
     return link_.wait_for_work();
   }
 
-  void run(const LinkThread::Work& work) {
+  void run(LinkThread::Work& work) {
     auto message = decode(work.payload);
     link_.release_payload();
     const Execute* request = message ? std::get_if<Execute>(&*message) : nullptr;

@@ -78,7 +78,7 @@ void ClientConnection::serve(Message message) {
     return send(*accepted);
   }
   if (const auto* input = std::get_if<Input>(&message)) {
-    if (const Status taken = service_.input(*input, key_); !taken) refuse(0, taken.error());
+    if (const Status taken = service_.input(*input, key_); !taken) fail(taken.error());
     return;
   }
   if (const auto* cancel = std::get_if<Cancel>(&message)) {
@@ -100,7 +100,7 @@ void ClientConnection::serve(Message message) {
     return send(Document{request->id, {std::move(*json)}});
   }
   if (const auto* ping = std::get_if<Ping>(&message)) return send(Ack{ping->id, {}});
-  refuse(0, {Errc::kInvalid, "clients do not send '" + std::string(type_of(message)) + "'"});
+  fail({Errc::kInvalid, "clients do not send '" + std::string(type_of(message)) + "'"});
 }
 
 void ClientConnection::send(const Message& message) {

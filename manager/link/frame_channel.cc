@@ -156,8 +156,14 @@ bool FrameChannel::send_front(Outgoing& out) {
 
 void FrameChannel::end(Error error) {
   const auto self = shared_from_this();
-  watch_.close();
-  if (handlers_.on_end) handlers_.on_end(error);
+  // After a bad frame the peer is still there to be told why; whoever owns the channel closes it.
+  const bool peer_is_there = error.code == Errc::kInvalid || error.code == Errc::kTooLarge;
+  if (peer_is_there) {
+    pause_reading();
+  } else {
+    watch_.close();
+  }
+  if (handlers_.on_end) std::exchange(handlers_.on_end, nullptr)(error);
 }
 
 }  // namespace capsule

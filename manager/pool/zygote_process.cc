@@ -37,7 +37,8 @@ struct ZygoteSetup {
   // In the child, before exec.
   template <class Launcher, class Path>
   boost::system::error_code on_exec_setup(Launcher&, const Path&, const char* const*) const {
-    if (dup2(link, kLinkFd) >= 0) return {};
+    // dup2 onto itself would leave it close-on-exec.
+    if (link == kLinkFd ? fcntl(link, F_SETFD, 0) == 0 : dup2(link, kLinkFd) >= 0) return {};
     return {errno, boost::system::system_category()};
   }
 };
