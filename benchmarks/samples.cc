@@ -12,7 +12,7 @@ constexpr unsigned kSeed = 20240229;
 
 double median_of(std::vector<double>& values) {
   if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);  // as percentile() has it
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
 }
