@@ -45,7 +45,7 @@ class ManagerLifeTest(unittest.TestCase):
         child.stdin.flush()
         event = last_event(child)
         self.assertEqual(event["verdict"], "ok")
-        self.assertEqual(manager.wait_gone(), 1)
+        self.assertEqual(manager.wait_gone(), 0)
         manager.assert_nothing_left()
 
     def test_ctrl_c_in_a_terminal_hits_the_whole_group_and_drains_too(self):
@@ -58,7 +58,7 @@ class ManagerLifeTest(unittest.TestCase):
         child.stdin.write(b"not interrupted\n")
         child.stdin.flush()
         self.assertEqual(last_event(child)["verdict"], "ok")
-        self.assertEqual(manager.wait_gone(), 1)
+        self.assertEqual(manager.wait_gone(), 0)
         manager.assert_nothing_left()
 
     def test_a_second_sigterm_aborts(self):
@@ -101,7 +101,7 @@ class ManagerLifeTest(unittest.TestCase):
         manager.start()
         self.assertEqual(manager.capsule("run", "-c", "print(1)").out, b"1\n")
         manager.signal(signal.SIGTERM)
-        self.assertEqual(manager.wait_gone(), 1)
+        self.assertEqual(manager.wait_gone(), 0)
 
     def test_two_managers_cannot_have_one_socket(self):
         manager = self.manager()
