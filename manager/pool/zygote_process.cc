@@ -78,8 +78,7 @@ Result<std::shared_ptr<ZygoteProcess>> ZygoteProcess::launch(Loop& loop, ZygoteO
 }
 
 ZygoteProcess::ZygoteProcess(Loop& loop, UniqueFd link, UniqueFd errors, Metrics& metrics)
-    : loop_(loop),
-      channel_(std::make_shared<FrameChannel>(loop, std::move(link), PassedFds::kTaken, label::Socket::kWorker, metrics)),
+    : channel_(std::make_shared<FrameChannel>(loop, std::move(link), PassedFds::kTaken, label::Socket::kWorker, metrics)),
       errors_(loop, std::move(errors)),
       started_at_(now()) {}
 

@@ -58,7 +58,6 @@ class ZygoteProcess : public std::enable_shared_from_this<ZygoteProcess> {
     CapsuleBranched done;
   };
 
-  Loop& loop_;
   std::shared_ptr<FrameChannel> channel_;
   std::unique_ptr<Process> process_;
   FdWatch errors_;

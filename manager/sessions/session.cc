@@ -6,8 +6,8 @@
 
 namespace capsule {
 
-Session::Session(Loop& loop, Pool& pool, Start start, Metrics& metrics)
-    : loop_(loop), pool_(pool), start_(std::move(start)), metrics_(metrics), last_used_(now()) {}
+Session::Session(Pool& pool, Start start, Metrics& metrics)
+    : pool_(pool), start_(std::move(start)), metrics_(metrics), last_used_(now()) {}
 
 Session::~Session() = default;
 
@@ -177,22 +177,34 @@ void Session::answer_resets(const Status& status) {
   for (const Answer& answer : std::exchange(reset_answers_, {})) answer(status);
 }
 
+// What comes now is late: counted, kept for `info`, and passed on as such while the client that ran it is still there.
 void Session::keep_old_pipes(RunDriver& driver) {
   auto [out, error] = driver.take_pipes();
-  const auto late = [this](Stream, std::string_view chunk) {
-    late_bytes_ += chunk.size();
-    metrics_.output_late(chunk.size());
-    late_tail_.append(chunk);
-    if (late_tail_.size() > kLateTailBytes) late_tail_.erase(0, late_tail_.size() - kLateTailBytes);
-  };
+  const OutputCount written = driver.output_count();
   std::erase_if(old_pipes_, [](const auto& pipe) { return pipe->is_at_end(); });
   for (auto* pipe : {&out, &error}) {
     if (!*pipe || (*pipe)->is_at_end()) continue;
-    (*pipe)->set_sink(late);
+    Output meta;
+    meta.run_id = driver.run().id;
+    meta.offset = pipe == &out ? written.stdout_bytes : written.stderr_bytes;
+    meta.late = true;
+    (*pipe)->set_sink([this, meta, listener = driver.run().listener](Stream stream, std::string_view chunk) mutable {
+      meta.stream = static_cast<uint32_t>(stream);
+      take_late(chunk);
+      if (const auto client = listener.lock(); client && client->may_read_output()) client->send_output(meta, chunk);
+      meta.offset += chunk.size();
+    });
     (*pipe)->resume();
     old_pipes_.push_back(std::move(*pipe));
   }
   while (old_pipes_.size() > 2 * kOldPipes) old_pipes_.pop_front();
+}
+
+void Session::take_late(std::string_view chunk) {
+  late_bytes_ += chunk.size();
+  metrics_.output_late(chunk.size());
+  late_tail_.append(chunk);
+  if (late_tail_.size() > kLateTailBytes) late_tail_.erase(0, late_tail_.size() - kLateTailBytes);
 }
 
 }  // namespace capsule

@@ -36,7 +36,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   static constexpr size_t kOldPipes = 8;  // pairs beyond are closed, oldest first: their writers get SIGPIPE
   static constexpr size_t kLateTailBytes = 4096;
 
-  Session(Loop& loop, Pool& pool, Start start, Metrics& metrics);
+  Session(Pool& pool, Start start, Metrics& metrics);
   ~Session() override;
   void begin(Events events);
 
@@ -74,9 +74,9 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void ready();
   void fail(const Error& why);
   void keep_old_pipes(RunDriver& driver);
+  void take_late(std::string_view chunk);
   void answer_resets(const Status& status);
 
-  Loop& loop_;
   Pool& pool_;
   Start start_;
   Metrics& metrics_;

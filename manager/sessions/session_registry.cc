@@ -30,7 +30,7 @@ void SessionRegistry::create(Pool& pool, Request request, Created created) {
   const std::string id = request.name.empty() ? "s-" + ids_.next(wall_clock_ms()) : request.name;
   if (sessions_.contains(id)) return created(failure(Errc::kConflict, "session '" + id + "' exists already"));
   const Duration idle = request.idle_timeout == Duration::zero() ? config_.idle_timeout : request.idle_timeout;
-  auto session = std::make_shared<Session>(loop_, pool, Session::Start{id, request.uid, idle, wall_clock_ms()}, metrics_);
+  auto session = std::make_shared<Session>(pool, Session::Start{id, request.uid, idle, wall_clock_ms()}, metrics_);
   sessions_[id] = session;
   creating_[id] = std::move(created);
   events_.on_broken(id);
