@@ -120,9 +120,8 @@ int run_bench(const Options& options) {
   const TimePoint begin = now();
   const Result<std::vector<Figure>> figures = measure(options, effort, facts);
   if (!figures) return not_measured(figures.error());
+  for (auto& fact : disturbance(before, cpu_ticks())) facts.push_back(std::move(fact));
   char text[32];
-  std::snprintf(text, sizeof text, "%.1f %%", stolen_percent(before, cpu_ticks()));
-  facts.emplace_back("stolen by other guests", text);
   std::snprintf(text, sizeof text, "%.0f s", to_seconds(now() - begin));
   facts.emplace_back("took", text);
   if (options.json) {

@@ -11,11 +11,13 @@ using Facts = std::vector<std::pair<std::string, std::string>>;  // name, value
 
 Facts machine_facts();
 
-// Ticks of all processors: how much of them a hypervisor gave to somebody else.
+// What the processors did, in ticks since the machine started. `own` is this process and the children it has reaped.
 struct CpuTicks {
-  double stolen = 0, all = 0;
+  double all = 0, busy = 0, stolen = 0, own = 0;
 };
 CpuTicks cpu_ticks();
-double stolen_percent(const CpuTicks& before, const CpuTicks& after);
+
+// How much of the machine a hypervisor and other programs took meanwhile. Figures want both close to nothing.
+Facts disturbance(const CpuTicks& before, const CpuTicks& after);
 
 }  // namespace capsule::bench

@@ -54,9 +54,8 @@ Result<Json> ask(Child& child, const Json& order) {
 Result<BareFork> BareFork::start(const std::vector<std::string>& modules) {
   std::vector<std::string> arguments{built("benchmarks/bare_fork")};
   arguments.insert(arguments.end(), modules.begin(), modules.end());
-  return start_peer(std::move(arguments), "bare_fork could not import what the profile preloads").map([](Child&& child) {
-    return BareFork(std::move(child));
-  });
+  return start_peer(std::move(arguments), "bare_fork could not import what the profile preloads")
+      .map([](Child&& child) { return BareFork(std::move(child)); });
 }
 
 Result<std::vector<double>> BareFork::measure(size_t count) {

@@ -323,6 +323,7 @@ void Manager::shut_down() {
   facts_.state = "draining";
   (void)notify_.stopping();
   log_info("draining", {{"running", std::to_string(dispatcher_.scheduler().running())}});
+  listener_->tell_all(Shutdown{"it takes no new runs; running ones may end"});
   // The socket stays open for `info` and for a clear answer to new runs until the last one is over.
   drain_timer_.after(options_.config.server.drain_timeout, [this] {
     log_warning("drain timeout: running programs are killed");

@@ -58,6 +58,9 @@ class LinkThread {
 
   std::string cancelled_run();
   void set_namespace_names(uint64_t names) { namespace_names_ = names; }
+  // Only in a forked child, where this thread does not exist: closes its copy of the descriptor.
+  void forget_in_child() { link_.reset(); }
+
   // The run is over. While one is on, a link that user code closed is noticed within a second instead of a heartbeat.
   void mark_idle() { busy_ = false; }
 

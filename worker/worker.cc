@@ -33,6 +33,7 @@ class LinkHost : public interpreter::Host {
     return send(std::move(display)).and_then([&] { return link_.wait_for_ack(id); });
   }
   std::string cancelled_run() override { return link_.cancelled_run(); }
+  void forget_in_child() override { link_.forget_in_child(); }
 
  private:
   LinkThread& link_;

@@ -22,12 +22,18 @@ constexpr int kBacklog = 128;
 constexpr int kAcceptsAtOnce = 16;                // then others get their turn
 constexpr milliseconds kDescriptorRetry{100};     // after EMFILE
 
+// Whoever can write to the directory could put a socket of his own in our place.
 Status make_directory(const std::filesystem::path& directory) {
   std::error_code error;
-  if (std::filesystem::is_directory(directory, error)) return {};
   std::filesystem::create_directories(directory.parent_path(), error);
-  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return system_failure("mkdir " + directory.string());
-  return {};
+  if (mkdir(directory.c_str(), 0700) == 0) return {};
+  if (errno != EEXIST) return system_failure("mkdir " + directory.string());
+  struct stat found {};
+  if (stat(directory.c_str(), &found) != 0) return system_failure("stat " + directory.string());
+  const bool ours = found.st_uid == geteuid() || found.st_uid == 0;
+  const bool others_can_replace = (found.st_mode & 022) != 0 && (found.st_mode & S_ISVTX) == 0;
+  if (ours && !others_can_replace) return {};
+  return failure(Errc::kRefused, directory.string() + " belongs to another user or can be written by others");
 }
 
 // Held for life, never unlinked: an unlinked lock could be held twice.
@@ -107,6 +113,10 @@ void Listener::start() {
 void Listener::stop() {
   watch_.close();
   if (!unlink_path_.empty()) unlink(std::exchange(unlink_path_, {}).c_str());
+}
+
+void Listener::tell_all(const Message& message) {
+  for (const auto& [key, connection] : connections_) connection->send(message);
 }
 
 void Listener::close_all() {

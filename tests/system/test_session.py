@@ -97,6 +97,23 @@ class SessionTest(ManagerCase):
         wait_for(lambda: self.sessions()[self.session]["late_output_bytes"] > 0, what="late output is counted")
         self.exec("stop = True")
 
+    def test_what_a_left_over_thread_prints_reaches_its_client_as_late_output(self):
+        code = ("import threading, time\n"
+                "def later():\n    time.sleep(0.3)\n    print('too late', flush=True)\n"
+                "threading.Thread(target=later, daemon=True).start()\nprint('in time')")
+        with self.manager.raw() as client:
+            client.hello()
+            run_id = client.execute(code, session=self.session, mode="cell")
+            outputs, late = [], None
+            while late is None:
+                message = client.receive()
+                self.assertIsNotNone(message)
+                if message["type"] == "output":
+                    outputs.append(message)
+                    late = message if message.get("late") else None
+        self.assertEqual(b"".join(m["data"] for m in outputs if not m.get("late")), b"in time\n")
+        self.assertEqual((late["run_id"], late["data"], late["offset"]), (run_id, b"too late\n", 8))
+
     def test_sessions_are_listed_and_removed(self):
         self.assertIn(self.session, self.sessions())
         listed = self.manager.capsule("session", "ls")

@@ -18,6 +18,8 @@ class Host {
   // Returns when the manager has handled it: everything printed before is out, nothing printed after is.
   virtual Status send_and_wait(Display display) = 0;
   virtual std::string cancelled_run() = 0;  // latest run that was asked to stop; empty when none was
+  // In a child that user code forked: what it sent would tear the parent's frames, so it gives up its copy of the link.
+  virtual void forget_in_child() = 0;
 };
 
 Status start();  // initialises CPython with garbage collection off

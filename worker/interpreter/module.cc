@@ -12,8 +12,10 @@ namespace {
 
 Host* g_host = nullptr;
 
-// A child that user code forks has no link: what it sends would tear the parent's frames.
-void lose_host_in_child() { g_host = nullptr; }
+void lose_host_in_child() {
+  if (g_host != nullptr) g_host->forget_in_child();
+  g_host = nullptr;
+}
 
 bool bundle_from(PyObject* dict, Bundle& bundle) {
   PyObject *key = nullptr, *value = nullptr;
