@@ -21,8 +21,11 @@ quick:
 bench: all
 	@build/benchmarks/capsule_bench
 
-asan tsan fuzz:
-	@scripts/test --only $@
+asan tsan:
+	@scripts/test --only $@ --whole
+
+fuzz:
+	@scripts/test --only fuzz
 
 check:
 	@scripts/test --only checks

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -18,12 +19,18 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 CHECKS = ["check-includes", "check-file-length", "check-map", "check-paths", "check-systemd"]
 BINARIES = ["cli/capsule", "manager/capsule-manager", "worker/capsule-worker"]
 SHOWN_LINES = 60  # of the output of something that failed
+SHOWN_REPORTS = 5
 FUZZ_SECONDS = 20
+# The part of the system tests that a full run repeats with sanitizers; --whole repeats them all.
+ASAN_AREAS = ["bad_frames", "misbehaving", "run", "session"]
+TSAN_AREAS = ["run", "session"]
 
 # How the frameworks sum up: Catch2 (all passed; some failed) and Python's unittest.
 CATCH_PASSED = re.compile(r"^All tests passed \(.* in (\d+) test cases?\)", re.M)
 CATCH_MIXED = re.compile(r"^test cases:\s+(\d+) \|(.*)$", re.M)
 CATCH_FAILED = re.compile(r"(\d+) failed")
+# Not the warning that an allocation failed: programs ask for too much on purpose.
+SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|ERROR: Can't open file")
 UNITTEST_RAN = re.compile(r"^Ran (\d+) tests? in ", re.M)
 UNITTEST_PARTS = re.compile(r"((?<!expected )failures|errors|skipped|unexpected successes)=(\d+)")
 
@@ -170,32 +177,62 @@ def suite_steps(runner, suites):
         runner.meson_tests(suite, "build", names)
 
 
-def sanitizer_step(runner, kind, sanitizers, wanted, env, wrapper=(), also=()):
-    """The C++ unit tests whose program matches `wanted`, built by clang with sanitizers; only these, and `also`."""
+def sanitizer_step(runner, kind, sanitizers, wanted, areas, env, wrapper=(), programs=BINARIES):
+    """Clang's build with sanitizers: the C++ unit tests whose program matches `wanted`, then the system tests `areas`."""
     directory = f"build-{kind}"
     options = ["--buildtype=debug", f"-Db_sanitize={sanitizers}", "-Db_lundef=false"]
     if not runner.setup(directory, options, "clang++-14"):
         return runner.report(f"{kind} build", Counts(failed=1), time.monotonic())
     chosen = [test for test in tests_of(directory, "unit") if wanted.search(test[1])]
-    targets = sorted({target for _, _, built in chosen for target in built}) + list(also)
-    if chosen and runner.build(f"{kind} build", directory, targets):
-        runner.meson_tests(f"{kind} unit", directory, [name for name, _, _ in chosen], wrapper, env)
+    targets = sorted({target for _, _, built in chosen for target in built}) + programs
+    if not runner.build(f"{kind} build", directory, targets):
+        return
+    runner.meson_tests(f"{kind} unit", directory, [name for name, _, _ in chosen], wrapper, env)
+    if programs != BINARIES and not borrow_worker(runner, directory):
+        return
+    reports = ROOT / directory / "sanitizer-reports"
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir()
+    # Into files: a program's standard error may be a log, a pipe that nobody reads to its end, or part of a test.
+    logged = {name: f"{value}:log_path='{reports}/program'" for name, value in env.items()}
+    names = [name for name, _, _ in tests_of(directory, "system") if not areas or name in areas]
+    runner.meson_tests(f"{kind} system", directory, names, ("--timeout-multiplier", "4", *wrapper), logged)
+    report_step(runner, f"{kind} reports", reports)
 
 
-def asan_step(runner):
-    # What ships is built here as well: clang warns of other things than g++, and each warning is an error.
-    sanitizer_step(runner, "asan", "address,undefined", re.compile(r"/tests/unit/"),
+def report_step(runner, step, reports):
+    """A report fails the step even where no test noticed, as in a worker that was idle."""
+    started = time.monotonic()
+    found = [text for path in sorted(reports.iterdir()) if SANITIZER_REPORT.search(text := path.read_text(errors="replace"))]
+    for text in found[:SHOWN_REPORTS]:
+        show(text)
+    runner.report(step, Counts(passed=int(not found), failed=len(found)), started)
+
+
+def borrow_worker(runner, directory):
+    """The plain build's worker, for a build that has none of its own."""
+    if not runner.build("build", "build", BINARIES[-1:]):
+        return False
+    place = ROOT / directory / BINARIES[-1]
+    place.parent.mkdir(exist_ok=True)
+    shutil.copy2(ROOT / "build" / BINARIES[-1], place)
+    return True
+
+
+def asan_step(runner, whole):
+    # Nothing is left out by name but the leak check of the worker (worker/sanitizer_options.cc).
+    sanitizer_step(runner, "asan", "address,undefined", re.compile(r"/tests/unit/"), () if whole else ASAN_AREAS,
                    {"ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1",
-                    "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1"},
-                   also=BINARIES)
+                    "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1"})
 
 
-def tsan_step(runner):
+def tsan_step(runner, whole):
     # ThreadSanitizer wants its shadow at fixed addresses; without address randomisation nothing else is there.
     plain = subprocess.run(["setarch", "-R", "true"], stderr=subprocess.DEVNULL).returncode == 0
-    sanitizer_step(runner, "tsan", "thread", re.compile(r"/tests/unit/(manager|observe)/"),
+    # The manager and the command only: a zygote must have one thread, and ThreadSanitizer adds its own.
+    sanitizer_step(runner, "tsan", "thread", re.compile(r"/tests/unit/(manager|observe)/"), () if whole else TSAN_AREAS,
                    {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"},
-                   ("--wrapper", "setarch -R") if plain else ())
+                   ("--wrapper", "setarch -R") if plain else (), BINARIES[:-1])
 
 
 def fuzz_step(runner):
@@ -218,12 +255,12 @@ def check_step(runner):
 
 
 STEPS = {
-    "checks": check_step,
-    "unit": lambda runner: suite_steps(runner, ["unit", "golden"]),
-    "system": lambda runner: suite_steps(runner, ["system"]),
+    "checks": lambda runner, whole: check_step(runner),
+    "unit": lambda runner, whole: suite_steps(runner, ["unit", "golden"]),
+    "system": lambda runner, whole: suite_steps(runner, ["system"]),
     "asan": asan_step,
     "tsan": tsan_step,
-    "fuzz": fuzz_step,
+    "fuzz": lambda runner, whole: fuzz_step(runner),
 }
 QUICK = ["unit", "system"]
 NEED_BUILD = {"checks", "unit", "system"}
@@ -234,9 +271,10 @@ def parse_arguments():
         prog="scripts/test", description="Installs what is missing, builds, and runs all tests.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Steps: " + ", ".join(STEPS) + ".\n\nExamples:\n  scripts/test\n  scripts/test --quick\n"
-               "  scripts/test --only asan --only tsan")
+               "  scripts/test --only asan --only tsan --whole")
     parser.add_argument("--quick", action="store_true", help="the unit and system tests only")
     parser.add_argument("--only", action="append", choices=list(STEPS), metavar="STEP", help="this step; repeatable")
+    parser.add_argument("--whole", action="store_true", help="all system tests in asan and tsan, not only a part")
     return parser.parse_args()
 
 
@@ -249,7 +287,7 @@ def main():
     built = not NEED_BUILD.intersection(steps) or runner.build("build", "build")
     for step in steps:
         if built or step not in NEED_BUILD or step == "checks":
-            STEPS[step](runner)
+            STEPS[step](runner, arguments.whole)
     if runner.total.skipped:
         print(f"{runner.total.skipped} skipped")
     print(f"{runner.total.passed} passed, {runner.total.failed} failed")

@@ -76,6 +76,12 @@ void FdWatch::when_writable(std::function<void()> callback) {
 
 int FdWatch::fd() const { return state_ && state_->descriptor.is_open() ? state_->descriptor.native_handle() : -1; }
 
+UniqueFd FdWatch::release() {
+  state_->wanted = false;
+  state_->on_readable = nullptr;
+  return UniqueFd(state_->descriptor.release());
+}
+
 void FdWatch::close() {
   if (!state_) return;
   state_->wanted = false;

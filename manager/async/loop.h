@@ -50,6 +50,7 @@ class FdWatch {
   void when_writable(std::function<void()> callback);
 
   int fd() const;  // -1 once closed
+  UniqueFd release();  // no longer watched; the caller owns it again
   void close();
   bool is_open() const { return fd() >= 0; }
 

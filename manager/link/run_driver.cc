@@ -294,6 +294,7 @@ Usage RunDriver::make_usage() {
     usage.minor_faults = since(after->minor_faults, before.minor_faults);
     usage.major_faults = since(after->major_faults, before.major_faults);
     usage.peak_memory_bytes = after->peak_rss_bytes;
+    lease_.worker->mark(*after);  // where the next run of a session starts from
   }
   return usage;
 }

@@ -3,54 +3,74 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
+#include <utility>
+
+#include "base/posix_io.h"
 
 namespace capsule {
 namespace {
 constexpr size_t kFullReadBytes = 64u << 10;  // a read this large means a fast writer: no reason to wait
+constexpr int kReadsAtOnce = 8;                // then others get their turn
 constexpr size_t kDefaultCapacityBytes = 64u << 10;
 }  // namespace
 
 PipeReader::PipeReader(Loop& loop, UniqueFd read_end, Stream stream, Sink sink)
-    : watch_(loop, std::move(read_end)), timer_(loop), stream_(stream), sink_(std::move(sink)) {
-  const int capacity = fcntl(watch_.fd(), F_GETPIPE_SZ);
+    : loop_(loop), fd_(std::move(read_end)), timer_(loop), stream_(stream), sink_(std::move(sink)) {
+  (void)set_nonblocking(fd_.get());
+  const int capacity = fcntl(fd_.get(), F_GETPIPE_SZ);
   capacity_bytes_ = capacity > 0 ? static_cast<size_t>(capacity) : kDefaultCapacityBytes;
 }
 
-void PipeReader::start() {
-  watch_.on_readable([this] { readable(); });
-}
+void PipeReader::start() { watch(); }
 
 void PipeReader::pause() {
   paused_ = true;
   timer_.cancel();
-  watch_.pause_reading();
+  if (watch_) fd_ = std::exchange(watch_, nullptr)->release();
 }
 
 void PipeReader::resume() {
-  if (!paused_) return;
-  paused_ = false;
-  if (!at_end_ && watch_.is_open()) watch_.resume_reading();
+  if (!std::exchange(paused_, false) || at_end_ || fd() < 0) return;
+  poll_soon();
 }
 
 void PipeReader::close() {
   timer_.cancel();
-  watch_.close();
+  watch_.reset();
+  fd_.reset();
 }
 
-void PipeReader::readable() {
-  const size_t got = read_once();
-  if (at_end_ || paused_ || !watch_.is_open() || got >= kFullReadBytes) return;
-  watch_.pause_reading();
-  timer_.after(kCoalesce, [this] {
-    if (!paused_ && !at_end_) watch_.resume_reading();
+void PipeReader::watch() {
+  watch_ = std::make_unique<FdWatch>(loop_, std::move(fd_));
+  watch_->on_readable([this] {
+    fd_ = std::exchange(watch_, nullptr)->release();
+    poll();
   });
+}
+
+void PipeReader::poll_soon() {
+  timer_.after(kCoalesce, [this] { poll(); });
+}
+
+void PipeReader::poll() {
+  size_t got = 0;
+  int reads = 0;
+  do {
+    got = read_once();
+  } while (got >= kFullReadBytes && !paused_ && ++reads < kReadsAtOnce);
+  if (paused_ || at_end_ || fd() < 0) return;
+  if (got == 0) return watch();
+  if (reads == kReadsAtOnce) {
+    timer_.at(now(), [this] { poll(); });  // others first
+  } else {
+    poll_soon();
+  }
 }
 
 size_t PipeReader::drain() {
   size_t total = 0;
-  while (total < capacity_bytes_ && !at_end_ && watch_.is_open()) {
+  while (total < capacity_bytes_ && !at_end_ && fd() >= 0) {
     const size_t got = read_once();
     if (got == 0) break;
     total += got;
@@ -60,10 +80,10 @@ size_t PipeReader::drain() {
 
 size_t PipeReader::read_once() {
   static std::array<char, limits::kOutputChunkBytes> block;  // one loop, one thread
-  const ssize_t got = read(watch_.fd(), block.data(), block.size());
+  const ssize_t got = read(fd(), block.data(), block.size());
   if (got == 0) {
     at_end_ = true;
-    watch_.pause_reading();
+    if (watch_) fd_ = std::exchange(watch_, nullptr)->release();
   }
   if (got <= 0) return 0;
   sink_(stream_, {block.data(), static_cast<size_t>(got)});

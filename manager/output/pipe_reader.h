@@ -2,11 +2,13 @@
 // closed when it is over, so what is in them is there even when the worker dies in the next microsecond, and no run can
 // write into another's.
 //
-// Reads are coalesced: after a short read it waits kCoalesce before the next one, so that a program that prints line by
-// line costs a wake-up a millisecond and not one a line. The first byte is never delayed.
+// The first bytes after a silence are read at once. While more keep coming the pipe is taken out of epoll and read once
+// in kCoalesce by the timer: registered, it would wake this process at every single write, and the writing program pays
+// for each of these wake-ups (a print flood went at half the speed).
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string_view>
 
 #include "manager/async/loop.h"
@@ -34,10 +36,15 @@ class PipeReader {
   void close();
 
  private:
-  void readable();
+  void watch();      // wait for bytes
+  void poll_soon();  // look again after kCoalesce
+  void poll();
+  int fd() const { return watch_ ? watch_->fd() : fd_.get(); }
   size_t read_once();  // 0: nothing there, or the end
 
-  FdWatch watch_;
+  Loop& loop_;
+  UniqueFd fd_;                    // while nobody waits for it
+  std::unique_ptr<FdWatch> watch_;  // while waiting for bytes
   Timer timer_;
   Stream stream_;
   Sink sink_;

@@ -62,6 +62,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   // Kernel figures since the last mark(); peaks are of the whole life.
   std::optional<ProcStats> stats() const { return read_proc_stats(pid_); }
   void mark();
+  void mark(const ProcStats& current) { marked_ = current; }
   const ProcStats& marked() const { return marked_; }
 
   const HeartbeatWatch& heartbeat() const { return watch_; }

@@ -68,7 +68,6 @@ std::string Session::end_run(RunDriver& driver, const Ending& ending) {
     return "fresh";
   }
   lease_.worker->apply(WorkerEvent::kReturned);
-  lease_.worker->mark();
   const auto due = session_recycle_due(lease_.worker->started_at(), lease_.worker->marked().rss_bytes,
                                        pool_.profile().settings.pool, last_used_);
   if (due) {

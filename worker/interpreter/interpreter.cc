@@ -86,6 +86,8 @@ Status preload(const std::vector<std::string>& modules) {
 
 Status settle() {
   if (auto warm = call_for_effect("_capsule_run", "warm_up"); !warm) return warm;
+  // The stream objects are made once, for all workers: they stand for descriptors 0-2, whatever those are by then.
+  if (auto streams = call_for_effect("_capsule_streams", "install"); !streams) return streams;
   if (auto frozen = run_statement("import gc; gc.collect(); gc.freeze()"); !frozen) return frozen;
   malloc_trim(0);
   return {};
@@ -97,11 +99,7 @@ void after_fork_in_child() { PyOS_AfterFork_Child(); }
 
 Status become_worker(Host& host) {
   set_host(host);
-  // os.environ was read in the zygote; through it the C environment changes too.
-  constexpr const char* kHome = "import os; os.environ.update(dict.fromkeys(('HOME', 'PWD', 'MPLCONFIGDIR'), os.getcwd()))";
-  if (auto home = run_statement(kHome); !home) return home;
   if (auto fresh = call_for_effect("_capsule_fresh", "after_fork"); !fresh) return fresh;
-  if (auto streams = call_for_effect("_capsule_streams", "install"); !streams) return streams;
   if (auto interrupt = call_for_effect("_capsule_interrupt", "install"); !interrupt) return interrupt;
   return call_for_effect("_capsule_run", "warm_up");
 }

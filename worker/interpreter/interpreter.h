@@ -24,7 +24,8 @@ class Host {
 
 Status start();  // initialises CPython with garbage collection off
 Status preload(const std::vector<std::string>& modules);
-// Last step of a zygote: run a cell once, so that what it touches is warm, and take everything out of the collector.
+// Last step of a zygote: run a cell once, so that what it touches is warm; make the streams on descriptors 0-2; take
+// everything out of the collector.
 Status settle();
 
 // Around every fork of a process that holds an interpreter (PyOS_BeforeFork and its companions).
@@ -32,7 +33,7 @@ void before_fork();
 void after_fork_in_parent();
 void after_fork_in_child();
 
-// First step of a worker: new randomness, streams on descriptors 0-2, the interrupt handler, a no-op cell.
+// First step of a worker: new randomness, the interrupt handler, a no-op cell.
 Status become_worker(Host& host);
 
 // Runs it to the end; the claim of the run. Descriptors 0-2 must already be the run's own.

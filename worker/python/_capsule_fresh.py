@@ -6,6 +6,9 @@ import gc
 import os
 import sys
 
+_TWISTER_WORDS = 624
+_WORKSPACE = "/tmp/workspace"  # of nearly every capsule
+
 
 def rehearse():
     """In the zygote: what reseeding sets up once is set up for all workers, which then mix in what is their own.
@@ -19,6 +22,7 @@ def rehearse():
     ssl = sys.modules.get("_ssl")
     if ssl is not None:
         ssl.RAND_bytes(1)
+    _move_home(_WORKSPACE)
 
 
 def after_fork():
@@ -27,7 +31,14 @@ def after_fork():
         loaded = sys.modules.get(module)
         if loaded is not None:
             reseed(loaded)
+    if os.getcwd() != _WORKSPACE:
+        _move_home(os.getcwd())
     gc.enable()  # the zygote keeps it off
+
+
+def _move_home(directory):
+    for name in ("HOME", "PWD", "MPLCONFIGDIR"):  # os.environ was read in the zygote; this changes C's environment too
+        os.environ[name] = directory
 
 
 def _reseed_random(random):
@@ -35,8 +46,9 @@ def _reseed_random(random):
 
 
 def _reseed_numpy(mtrand):
-    bits = os.urandom(64)
-    mtrand.seed([int.from_bytes(bits[at:at + 4], "little") for at in range(0, 64, 4)])
+    # The whole state of the Mersenne twister at once: seed() with as many bits as this writes to twice the pages.
+    key = sys.modules["numpy"].frombuffer(os.urandom(_TWISTER_WORDS * 4), "uint32")
+    mtrand.set_state(("MT19937", key, _TWISTER_WORDS))
 
 
 def _reseed_openssl(ssl):

@@ -46,15 +46,16 @@ def execute(request):
 def warm_up():
     """The whole path once with nothing to show for it: touches the pages that the first run will write.
 
-    In the zygote, and once more in each worker.
+    In the zygote, and once more in each worker. What a failing cell writes (300 kB) is left to the workers that have one.
     """
-    if not _capsule_streams.is_installed():
+    in_zygote = not _capsule_streams.is_installed()
+    if in_zygote:
         _capsule_fresh.rehearse()
     request = {"run_id": "", "mode": "cell", "session": False, "filename": "<warm up>", "standard_input": False,
                "arguments": [], "code": b"import sys\ndef f(x):\n    return x\nprint(f(1), 'x')\n1 / 1, 'x'"}
     failing = dict(request, code=b"1 / 0")
     with _capsule_streams.Nowhere():
-        for item in (request, failing):
+        for item in (request, failing) if in_zygote else (request,):
             run = _capsule_interrupt.Run("", 0)
             _execute(run, item, {"__name__": "__main__", "__builtins__": builtins}, lambda *_: None)
     _capsule_interrupt.end_run()

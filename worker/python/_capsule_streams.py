@@ -17,7 +17,7 @@ _input_dirty = False  # sys.stdin may hold bytes that belong to an earlier run
 
 
 def install():
-    """Once per worker, after the fork."""
+    """Once, in the zygote: every worker has its own 0, 1 and 2 under the same numbers."""
     _renew_output(0)
     _renew_output(1)
     _renew_input()
