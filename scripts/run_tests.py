@@ -24,6 +24,8 @@ FUZZ_SECONDS = 20
 # The part of the system tests that a full run repeats with sanitizers; --whole repeats them all.
 ASAN_AREAS = ["bad_frames", "misbehaving", "run", "session"]
 TSAN_AREAS = ["run", "session"]
+# Left out by name. bench_smoke: sanitised figures say nothing, and the system tests go the same ways.
+NOT_SANITIZED = ["bench_smoke"]
 
 # How the frameworks sum up: Catch2 (all passed; some failed) and Python's unittest.
 CATCH_PASSED = re.compile(r"^All tests passed \(.* in (\d+) test cases?\)", re.M)
@@ -195,7 +197,8 @@ def sanitizer_step(runner, kind, sanitizers, wanted, areas, env, wrapper=(), pro
     reports.mkdir()
     # Into files: a program's standard error may be a log, a pipe that nobody reads to its end, or part of a test.
     logged = {name: f"{value}:log_path='{reports}/program'" for name, value in env.items()}
-    names = [name for name, _, _ in tests_of(directory, "system") if not areas or name in areas]
+    names = [name for name, _, _ in tests_of(directory, "system")
+             if name not in NOT_SANITIZED and (not areas or name in areas)]
     runner.meson_tests(f"{kind} system", directory, names, ("--timeout-multiplier", "4", *wrapper), logged)
     report_step(runner, f"{kind} reports", reports)
 
@@ -220,7 +223,7 @@ def borrow_worker(runner, directory):
 
 
 def asan_step(runner, whole):
-    # Nothing is left out by name but the leak check of the worker (worker/sanitizer_options.cc).
+    # The worker is sanitised too, without its leak check (worker/sanitizer_options.cc says why).
     sanitizer_step(runner, "asan", "address,undefined", re.compile(r"/tests/unit/"), () if whole else ASAN_AREAS,
                    {"ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1",
                     "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1"})
