@@ -63,8 +63,8 @@ struct BreakerConfig {
 };
 
 struct RunConfig {
-  Duration timeout{}, grace{};
-  uint64_t output_bytes{};
+  Duration timeout{}, timeout_max{}, grace{};
+  uint64_t output_bytes{}, output_bytes_max{};
   OutputPolicy output_policy{};
   bool operator==(const RunConfig&) const = default;
 };

@@ -70,10 +70,14 @@ constexpr Knob kTable[] = {
 
     {"run.timeout_s", "s", &own<&P::run, &RunConfig::timeout>, 300, 0, 365 * kDay,
      "Wall-clock limit of a run that asks for none; 0: none."},
+    {"run.max_timeout_s", "s", &own<&P::run, &RunConfig::timeout_max>, kDay, 0.01, 365 * kDay,
+     "The longest wall-clock limit a run may ask for."},
     {"run.grace_s", "s", &own<&P::run, &RunConfig::grace>, 1, 0, 3600,
      "How long an interrupted run may take to end before its worker is killed; 0: killed at once."},
     {"run.output_bytes", "bytes", &own<&P::run, &RunConfig::output_bytes>, 64 * kMi, 1, kTi,
      "Output limit of a run that asks for none; holds for the policies truncate and stop."},
+    {"run.max_output_bytes", "bytes", &own<&P::run, &RunConfig::output_bytes_max>, 16 * 1024 * kMi, 1, kTi,
+     "The largest output limit a run may ask for."},
     {"run.output_policy", "", &own<&P::run, &RunConfig::output_policy>, "block", 0, 0,
      "What happens to much output: block makes print wait for a slow reader, truncate drops and counts what is past "
      "the limit, stop ends the run there.", kOutputPolicyWords},

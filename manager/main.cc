@@ -18,6 +18,7 @@
 namespace capsule {
 namespace {
 
+constexpr int kUsageStatus = 2;         // as the capsule command
 constexpr int kConfigStatus = 78;       // EX_CONFIG: systemd does not restart on it
 constexpr int kUnavailableStatus = 69;  // EX_UNAVAILABLE
 constexpr int kAlreadyStatus = 75;      // EX_TEMPFAIL: another manager listens there
@@ -145,6 +146,12 @@ int main(int argc, char** argv) {
   app.add_option("--state-dir", arguments.state_dir, "directory for caches and run data");
   app.add_flag("--private", arguments.is_private, "end by itself when nobody uses it");
   app.add_option("--ready-fd", arguments.ready_fd, "write \"ready\" to this descriptor once clients are served");
-  CLI11_PARSE(app, argc, argv);
+  app.footer("Exit status: 0 stopped, 1 stopped and programs were killed, 2 wrong command line, 69 cannot listen,\n"
+             "75 another manager listens there, 78 bad configuration.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : capsule::kUsageStatus;
+  }
   return capsule::prepare(std::move(arguments));
 }

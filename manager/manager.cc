@@ -213,6 +213,9 @@ void Manager::session(const SessionRequest& request, uid_t uid, Answer answer) {
     if (draining_) return answer(failure(Errc::kUnavailable, "the manager is shutting down"));
     const std::string profile = request.profile.empty() ? facts_.default_profile : request.profile;
     const auto pool = pools_.find(profile);
+    if (request.idle_timeout_ms > limits::kDurationMs) {
+      return answer(failure(Errc::kTooLarge, "idle_timeout_ms is out of range"));
+    }
     if (pool == pools_.end()) return answer(failure(Errc::kNotFound, "there is no profile '" + profile + "'"));
     const SessionRegistry::Request wanted{request.session, uid, milliseconds(request.idle_timeout_ms)};
     return sessions_.create(*pool->second, wanted, [answer, profile](Result<std::string> id) {

@@ -17,6 +17,7 @@ inline constexpr size_t kCodeBytes = 12u << 20;         // `code` of execute
 inline constexpr size_t kIdBytes = 64;                  // run, session and profile names: [a-z0-9-]{1,64}
 inline constexpr size_t kFilenameBytes = 4096;
 inline constexpr size_t kArguments = 1024;
+inline constexpr uint64_t kDurationMs = 1ull << 36;        // any timeout: two years
 inline constexpr size_t kOutputChunkBytes = 256u << 10; // `data` of output
 inline constexpr size_t kInputChunkBytes = 64u << 10;   // `data` of input
 inline constexpr uint64_t kInputWindowBytes = 256u << 10;  // credit a client starts with

@@ -30,6 +30,14 @@ bool become_user(const char* text) {
   return prctl(PR_SET_DUMPABLE, 1) == 0;
 }
 
+// What the manager's launcher ignored or blocked must not reach programs.
+void reset_signals() {
+  for (int number = 1; number < NSIG; ++number) std::signal(number, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -45,6 +53,7 @@ int main(int argc, char** argv) {
     std::perror("capsule-worker: cannot change user");
     return kNoPermissionStatus;
   }
+  reset_signals();
   setsid();  // Ctrl-C at the manager's terminal is for the manager
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // after the change of user, which clears it
   return capsule::serve_as_zygote(capsule::UniqueFd(kLinkFd));

@@ -67,7 +67,11 @@ Result<BoundSocket> bind_socket(const std::string& path, const std::string& grou
   }
   auto lock = take_lock(path);
   if (!lock) return tl::unexpected<Error>(lock.error());
-  unlink(path.c_str());  // a dead manager's: we hold the lock
+  struct stat there {};
+  if (lstat(path.c_str(), &there) == 0) {
+    if (!S_ISSOCK(there.st_mode)) return failure(Errc::kRefused, path + " exists and is not a socket");
+    unlink(path.c_str());  // a dead manager's: we hold the lock
+  }
   BoundSocket bound;
   bound.socket.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!bound.socket) return system_failure("socket");

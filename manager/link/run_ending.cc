@@ -147,11 +147,12 @@ void RunEnding::end_stopped(Rung rung, int signal, std::string detail) {
 }
 
 void RunEnding::end(Ending ending) {
-  if (ladder_.reason() == StopReason::kOutputLimit && ending.verdict != Verdict::kInternalError) {
-    ending.verdict = Verdict::kOutputLimit;
-    ending.reason = StopReason::kOutputLimit;
-    ending.limit = limit_text(StopReason::kOutputLimit);
-    if (ending.rung == Rung::kNone) ending.rung = ladder_.rung();
+  // Who asked first decides: catching the interrupt and ending by oneself does not undo a timeout or a cancel.
+  if (ladder_.reason() && ending.verdict != Verdict::kInternalError) {
+    ending.verdict = verdict_for(*ladder_.reason());
+    ending.reason = ladder_.reason();
+    ending.limit = limit_text(*ladder_.reason());
+    if (ending.rung == Rung::kNone) ending.rung = ladder_.has_interrupted() ? Rung::kInterrupt : Rung::kKill;
   }
   ending.exit_status = exit_status_for(ending.verdict, ending.exit_status, ending.signal);
   ending_ = std::move(ending);

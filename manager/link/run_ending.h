@@ -3,9 +3,8 @@
 // reports once ending() is there. Later events change nothing.
 //
 // Rules. The worker only claims; deaths come from the kernel. A claim of `cancelled` counts only if an interrupt was
-// sent; then the reason of the stop is the verdict. A program that ends by itself while an interrupt is under way
-// keeps its own end, but past the output limit it is always output_limit. SIGKILL after our kill has the reason's
-// verdict; every other death is the program's own (exit code: exit, signal: crashed).
+// sent. Once a stop was asked for, its reason is the verdict, however the program then ends; how it did is in the
+// evidence. Without one a death is the program's own (exit code: exit, signal: crashed).
 #pragma once
 
 #include <cstdint>

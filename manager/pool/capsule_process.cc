@@ -14,6 +14,7 @@
 namespace capsule {
 namespace {
 constexpr seconds kSweepPatience{2};
+constexpr seconds kAnswerPatience{10};
 }
 
 CapsuleProcess::CapsuleProcess(Loop& loop, Start start, const WorkerConfig& config, Metrics& metrics)
@@ -27,7 +28,8 @@ CapsuleProcess::CapsuleProcess(Loop& loop, Start start, const WorkerConfig& conf
       channel_(std::make_shared<FrameChannel>(loop, std::move(start.link), PassedFds::kTaken, label::Socket::kWorker,
                                               metrics)),
       pidfd_(loop, std::move(start.pidfd)),
-      kill_timer_(loop) {}
+      kill_timer_(loop),
+      patience_(loop) {}
 
 CapsuleProcess::~CapsuleProcess() {
   if (!gone_) kill();
@@ -63,6 +65,19 @@ void CapsuleProcess::start_worker(uint64_t id, WorkerStarted started) {
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(link->second));
   channel_->send(branch, std::move(fds));
+  expect_answer();
+}
+
+// A keeper that hangs (a program cannot stop it, an administrator can) takes its capsule along.
+void CapsuleProcess::expect_answer() {
+  if (branching_.size() + sweeping_.size() != 1) return;
+  patience_.after(kAnswerPatience, [self = weak_from_this()] {
+    const auto capsule = self.lock();
+    if (!capsule || capsule->gone_ || capsule->branching_.size() + capsule->sweeping_.size() == 0) return;
+    log_error("keeper does not answer and is killed", {{"capsule", capsule->name_}});
+    capsule->destroyed_ = true;
+    capsule->kill();
+  });
 }
 
 void CapsuleProcess::sweep(std::function<void(Status)> done) {
@@ -70,6 +85,7 @@ void CapsuleProcess::sweep(std::function<void(Status)> done) {
   const uint64_t request = ++last_request_;
   sweeping_.emplace(request, std::move(done));
   channel_->send(Sweep{request});
+  expect_answer();
 }
 
 bool CapsuleProcess::is_contained() const {
@@ -148,6 +164,7 @@ void CapsuleProcess::pidfd_readable() {
   channel_->close();
   if (!destroyed_) log_warning("a capsule ended by itself", {{"capsule", name_}, {"profile", profile_}});
   kill_timer_.cancel();
+  patience_.cancel();
   if (!workspace_.empty()) {
     std::error_code ignored;
     std::filesystem::remove_all(workspace_, ignored);

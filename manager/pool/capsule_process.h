@@ -49,6 +49,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
  private:
   bool is_contained() const;
   void kill();
+  void expect_answer();
   void handle(Message message);
   void branched(const Branched& reply);
   void exited(const Exited& report);
@@ -69,6 +70,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   std::shared_ptr<FrameChannel> channel_;
   FdWatch pidfd_;
   Timer kill_timer_;
+  Timer patience_;  // runs while the keeper owes an answer
   Events events_;
   Hello hello_;
   std::map<uint64_t, Pending> branching_;                       // by request id

@@ -5,6 +5,9 @@
 #include "manager/pool/stock_holder.h"
 
 namespace capsule {
+namespace {
+constexpr seconds kStartPatience{30};
+}
 
 Pool::Pool(Loop& loop, Profile profile, PoolEnvironment environment, Metrics& metrics, Events events)
     : loop_(loop),
@@ -226,6 +229,7 @@ void Pool::evaluate() {
   replace_zygote_when_due();
   serve_waiters();
   const TimePoint at = now();
+  TimePoint next_look = give_up_stuck_starts(at);
   const TimePoint next_expiry = expire_waiters(at);
   const PoolView picture = view();
   const PoolDecision decision = decide(picture, profile_.settings.pool, at);
@@ -256,9 +260,22 @@ void Pool::evaluate() {
   for (size_t i = 0; i < decision.capsules_to_start; ++i) start_capsule();
   if (decision.check) check(*decision.check);
   metrics_.set_breaker(handle_, breaker_.state(at) == Breaker::State::kClosed ? label::Breaker::kClosed : label::Breaker::kOpen);
-  TimePoint wake = std::min({decision.again_at, breaker_.retry_at(at), next_expiry});
+  TimePoint wake = std::min({decision.again_at, breaker_.retry_at(at), next_expiry, next_look});
   if (zygote_lifetime_ && zygote_) wake = std::min(wake, zygote_lifetime_->age_limit_at());
   timer_.at(std::max(wake, at + milliseconds(1)), [this] { evaluate(); });
+}
+
+// A keeper or worker that does not come up (stopped, stuck in a library's fork hook) must not hold its place for ever.
+TimePoint Pool::give_up_stuck_starts(TimePoint at) {
+  TimePoint next = TimePoint::max();
+  std::vector<uint64_t> stuck;
+  for (const auto& [id, slot] : slots_) {
+    if (slot.use != Slot::Use::kStarting && slot.use != Slot::Use::kWorkerStarting) continue;
+    const TimePoint until = slot.begun_at + kStartPatience;
+    until <= at ? stuck.push_back(id) : void(next = std::min(next, until));
+  }
+  for (const uint64_t id : stuck) stock_worker_failed(id, label::Recycle::kStartFailed, "a start took too long");
+  return next;
 }
 
 void Pool::check(uint64_t id) {

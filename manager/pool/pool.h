@@ -120,6 +120,7 @@ class Pool {
   void start_worker(uint64_t id);
   void worker_ready(uint64_t id, const Hello& hello);
   void stock_worker_failed(uint64_t id, label::Recycle why, const std::string& text);
+  TimePoint give_up_stuck_starts(TimePoint at);  // when to look again
   void check(uint64_t id);
   void retire(uint64_t id, label::Recycle why);
   void serve_waiters();

@@ -17,6 +17,8 @@ namespace process = boost::process::v2;
 namespace {
 constexpr int kLinkFd = 3;             // where the worker program expects its link
 constexpr size_t kErrorTextBytes = 4096;
+constexpr seconds kPreloadPatience{120};  // cold disks and large libraries
+constexpr seconds kBranchPatience{10};    // a fork takes milliseconds
 
 // What the zygote is started with, besides its standard streams. Stands in for two initialisers of Boost 1.81 that
 // cannot be used: process_environment does not link, and posix::bind_fd has a function that returns no value (see
@@ -80,6 +82,7 @@ Result<std::shared_ptr<ZygoteProcess>> ZygoteProcess::launch(Loop& loop, ZygoteO
 ZygoteProcess::ZygoteProcess(Loop& loop, UniqueFd link, UniqueFd errors, Metrics& metrics)
     : channel_(std::make_shared<FrameChannel>(loop, std::move(link), PassedFds::kTaken, label::Socket::kWorker, metrics)),
       errors_(loop, std::move(errors)),
+      patience_(loop),
       started_at_(now()) {}
 
 ZygoteProcess::~ZygoteProcess() = default;
@@ -104,6 +107,17 @@ void ZygoteProcess::begin(Events events, Prepare prepare) {
   });
   prepare.id = ++last_request_;
   channel_->send(prepare);
+  expect_answer(kPreloadPatience);
+}
+
+// A zygote that hangs (stopped, or stuck in a library) is killed; its pool starts another.
+void ZygoteProcess::expect_answer(Duration patience) {
+  patience_.after(patience, [self = weak_from_this()] {
+    const auto zygote = self.lock();
+    if (!zygote || zygote->gone_) return;
+    log_error("zygote does not answer and is killed", {{"pid", std::to_string(zygote->pid())}});
+    ::kill(zygote->process_->pid, SIGKILL);
+  });
 }
 
 void ZygoteProcess::branch(const std::string& name, const std::string& workspace, CapsuleBranched done) {
@@ -119,6 +133,7 @@ void ZygoteProcess::branch(const std::string& name, const std::string& workspace
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(link->second));
   channel_->send(branch, std::move(fds));
+  if (branching_.size() == 1) expect_answer(kBranchPatience);
 }
 
 void ZygoteProcess::stop() {
@@ -131,6 +146,7 @@ pid_t ZygoteProcess::pid() const { return process_ ? process_->pid : 0; }
 
 void ZygoteProcess::handle(Message message) {
   if (auto* hello = std::get_if<Hello>(&message)) {
+    patience_.cancel();
     hello_ = std::move(*hello);
     ready_ = hello_.failure.empty();
     return events_.on_ready(hello_);
@@ -138,6 +154,7 @@ void ZygoteProcess::handle(Message message) {
   const auto* reply = std::get_if<Branched>(&message);
   if (reply == nullptr) return;
   auto found = branching_.extract(reply->re);
+  branching_.empty() ? patience_.cancel() : expect_answer(kBranchPatience);
   std::vector<UniqueFd> fds = channel_->take_fds();
   if (found.empty()) return;
   Pending pending = std::move(found.mapped());
@@ -169,6 +186,7 @@ void ZygoteProcess::gone(std::string why) {
   if (gone_) return;
   gone_ = true;
   ready_ = false;
+  patience_.cancel();
   process_->child.detach();
   channel_->close();
   errors_.close();

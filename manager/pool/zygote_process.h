@@ -50,6 +50,7 @@ class ZygoteProcess : public std::enable_shared_from_this<ZygoteProcess> {
   void begin(Events events, Prepare prepare);
   void handle(Message message);
   void read_errors();
+  void expect_answer(Duration patience);
   void link_ended(const Error& error);
   void gone(std::string why);
 
@@ -61,6 +62,7 @@ class ZygoteProcess : public std::enable_shared_from_this<ZygoteProcess> {
   std::shared_ptr<FrameChannel> channel_;
   std::unique_ptr<Process> process_;
   FdWatch errors_;
+  Timer patience_;  // runs while an answer is due
   std::string error_text_;  // the last of what it printed
   Events events_;
   Hello hello_;

@@ -44,6 +44,9 @@ Result<const Profile*> Dispatcher::profile_for(const Execute& request, uid_t uid
   if (!request.session.empty()) {
     const auto session = sessions_.find(request.session, uid);
     if (!session) return tl::unexpected<Error>(session.error());
+    if (!request.profile.empty() && request.profile != (*session)->profile()) {
+      return failure(Errc::kInvalid, "session '" + request.session + "' has the profile '" + (*session)->profile() + "'");
+    }
     name = (*session)->profile();
   }
   const auto pool = pools_.find(name);
@@ -56,19 +59,20 @@ Result<const Profile*> Dispatcher::profile_for(const Execute& request, uid_t uid
 Result<RunSettings> Dispatcher::settings_for(const Execute& request, const Profile& profile) const {
   const RunConfig& allowed = profile.settings.run;
   RunSettings settings{{allowed.timeout, allowed.grace, allowed.output_bytes}, allowed.output_policy, worker_user_};
+  if (request.timeout_ms > limits::kDurationMs) return failure(Errc::kTooLarge, "timeout_ms is out of range");
   if (request.timeout_ms != 0) {
     const Duration wanted = milliseconds(request.timeout_ms);
-    if (allowed.timeout != Duration::zero() && wanted > allowed.timeout) {
-      return failure(Errc::kRefused, "a timeout of " + std::to_string(to_seconds(wanted)) + " s is above the profile's " +
-                                         std::to_string(to_seconds(allowed.timeout)) + " s (run.timeout_s)");
+    if (wanted > allowed.timeout_max) {
+      return failure(Errc::kRefused, "a timeout of " + std::to_string(request.timeout_ms) + " ms is above the profile's " +
+                                         std::to_string(to_milliseconds(allowed.timeout_max)) + " ms (run.max_timeout_s)");
     }
     settings.limits.timeout = wanted;
   }
   if (request.output_bytes != 0) {
-    if (request.output_bytes > allowed.output_bytes) {
+    if (request.output_bytes > allowed.output_bytes_max) {
       return failure(Errc::kRefused, "an output limit of " + std::to_string(request.output_bytes) +
-                                         " bytes is above the profile's " + std::to_string(allowed.output_bytes) +
-                                         " (run.output_bytes)");
+                                         " bytes is above the profile's " + std::to_string(allowed.output_bytes_max) +
+                                         " (run.max_output_bytes)");
     }
     settings.limits.output_bytes = request.output_bytes;
   }
@@ -249,7 +253,9 @@ void Dispatcher::ended(const RunId& id, const Ending& ending) {
     return;
   }
   if (Session* session = sessions_.find(session_id)) {
-    run.outcome.evidence.session_state = session->end_run(driver, ending);
+    auto [state, detail] = session->end_run(driver, ending);
+    run.outcome.evidence.session_state = std::move(state);
+    if (!detail.empty()) run.outcome.evidence.detail += (run.outcome.evidence.detail.empty() ? "" : "; ") + detail;
   } else {
     run.outcome.evidence.session_state = "gone";
     pools_.at(run.profile)->release(driver.lease(), recycle_for(ending));

@@ -5,6 +5,11 @@
 #include "manager/observe/log.h"
 
 namespace capsule {
+namespace {
+std::string describe_loss(const std::string& how) {
+  return "before this run the session's worker " + how + "; its variables were lost";
+}
+}  // namespace
 
 Session::Session(Pool& pool, Start start, Metrics& metrics)
     : pool_(pool), start_(std::move(start)), metrics_(metrics), last_used_(now()) {}
@@ -57,15 +62,16 @@ Lease Session::begin_run() {
   return lease_;
 }
 
-std::string Session::end_run(RunDriver& driver, const Ending& ending) {
+Session::AfterRun Session::end_run(RunDriver& driver, const Ending& ending) {
   last_used_ = now();
+  const std::string lost_before = std::exchange(lost_before_, {});
   keep_old_pipes(driver);
   if (!ending.worker_survives) {
     const bool killed = ending.rung == Rung::kKill;
     lose_worker(killed                                     ? label::Recycle::kKilled
                 : ending.verdict == Verdict::kWorkerLost ? label::Recycle::kLost
                                                          : label::Recycle::kCrashed);
-    return "fresh";
+    return {"fresh", lost_before};
   }
   lease_.worker->apply(WorkerEvent::kReturned);
   const auto due = session_recycle_due(lease_.worker->started_at(), lease_.worker->marked().rss_bytes,
@@ -73,11 +79,11 @@ std::string Session::end_run(RunDriver& driver, const Ending& ending) {
   if (due) {
     log_info("session worker is recycled", {{"session", id()}, {"reason", std::string(to_string(*due))}});
     lose_worker(*due == SessionRecycle::kAge ? label::Recycle::kAge : label::Recycle::kMemory);
-    return "fresh";
+    return {"fresh", "the worker was recycled after this run: " + std::string(to_string(*due))};
   }
   apply(SessionEvent::kRunEnded);
   lease_.worker->set_holder(this);
-  return "kept";
+  return {lost_before.empty() ? "kept" : "fresh", lost_before};
 }
 
 void Session::reset(Answer answer) {
@@ -86,6 +92,7 @@ void Session::reset(Answer answer) {
                                                ": wait for its run to end, or cancel it"));
   }
   reset_answers_.push_back(std::move(answer));
+  lost_before_.clear();
   last_used_ = now();
   if (!lease_.worker) return;  // it is starting anyway
   lost_why_ = label::Recycle::kSession;
@@ -96,6 +103,7 @@ void Session::close() {
   const bool busy = state_ == SessionState::kBusy;
   apply(SessionEvent::kClosed);
   if (ticket_ != 0) pool_.cancel(ticket_);
+  forget_previous();
   answer_resets(failure(Errc::kClosed, "session '" + id() + "' was closed"));
   old_pipes_.clear();
   if (busy) lease_ = {};  // its run is being ended; the dispatcher gives the lease back after that
@@ -112,17 +120,19 @@ void Session::lose_worker(label::Recycle why) {
 // In the capsule it has: sweep first, so that nothing of the dead run is left, then fork.
 void Session::start_next_worker() {
   if (lease_.worker) {
-    lease_.worker->set_holder(nullptr);
     lease_.worker->kill();
-    lease_.worker.reset();
+    previous_ = std::exchange(lease_.worker, nullptr);
+    previous_->set_holder(this);  // how it ended may still be on its way through the keeper
   }
   if (!lease_.capsule || lease_.capsule->is_gone()) {
+    forget_previous();
     if (lease_.capsule) pool_.release(std::exchange(lease_, {}), lost_why_);
     return acquire_capsule();
   }
   lease_.capsule->sweep([self = weak_from_this()](Status swept) {
     const auto session = self.lock();
     if (!session || session->state_ == SessionState::kClosed) return;
+    session->forget_previous();
     if (!swept) return session->start_next_worker();  // the capsule is gone; take another
     session->lease_.capsule->start_worker(session->pool_.next_worker_id(), [self](Result<std::shared_ptr<Worker>> started) {
       if (const auto still = self.lock()) still->worker_started(std::move(started));
@@ -144,6 +154,7 @@ void Session::worker_started(Result<std::shared_ptr<Worker>> started) {
 }
 
 void Session::worker_said(Message message) {
+  if (previous_) return;
   if (const auto* hello = std::get_if<Hello>(&message)) {
     if (!hello->failure.empty()) return fail({Errc::kUnavailable, hello->failure});
     lease_.worker->apply(WorkerEvent::kReady);
@@ -154,18 +165,32 @@ void Session::worker_said(Message message) {
     lease_.worker->send(Ack{display->id, {}});
     return;
   }
-  log_warning("session worker spoke out of turn", {{"session", id()}});
-  lose_worker(label::Recycle::kLost);
+  lose_between_runs(label::Recycle::kLost, "spoke out of turn");
 }
 
 void Session::worker_died(const Exited& report) {
-  log_info("session worker died between runs",
-           {{"session", id()}, {"how", WaitStatus(static_cast<int>(report.status)).describe()}});
-  lose_worker(label::Recycle::kCrashed);
+  const std::string how = "ended: " + WaitStatus(static_cast<int>(report.status)).describe();
+  if (!previous_) return lose_between_runs(label::Recycle::kCrashed, how);
+  if (!lost_before_.empty()) lost_before_ = describe_loss(how);
 }
 
-void Session::worker_link_closed() { lose_worker(label::Recycle::kLost); }
-void Session::worker_lost(LostWhy) { lose_worker(label::Recycle::kLost); }
+void Session::worker_link_closed() {
+  if (!previous_) lose_between_runs(label::Recycle::kLost, "closed its link");
+}
+
+void Session::worker_lost(LostWhy) {
+  if (!previous_) lose_between_runs(label::Recycle::kLost, "was lost");
+}
+
+void Session::forget_previous() {
+  if (previous_) std::exchange(previous_, nullptr)->set_holder(nullptr);
+}
+
+void Session::lose_between_runs(label::Recycle why, const std::string& how) {
+  lost_before_ = describe_loss(how);
+  log_warning("session lost its worker between runs", {{"session", id()}, {"how", how}});
+  lose_worker(why);
+}
 
 void Session::fail(const Error& why) {
   answer_resets(tl::unexpected<Error>(why));

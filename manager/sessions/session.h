@@ -54,8 +54,12 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   bool is_resetting() const { return !reset_answers_.empty(); }
 
   Lease begin_run();  // must be ready
-  // "kept" or "fresh": what became of the variables.
-  std::string end_run(RunDriver& driver, const Ending& ending);
+  // What became of the variables, for the verdict: "fresh" also when they were lost before this run began.
+  struct AfterRun {
+    std::string state;   // kept, fresh
+    std::string detail;  // how they were lost, when that was not this run's doing
+  };
+  AfterRun end_run(RunDriver& driver, const Ending& ending);
   void reset(Answer answer);
   void close();
 
@@ -68,7 +72,9 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   bool apply(SessionEvent event);
   void adopt(Lease lease);
   void lose_worker(label::Recycle why);
+  void lose_between_runs(label::Recycle why, const std::string& how);
   void start_next_worker();
+  void forget_previous();
   void acquire_capsule();
   void worker_started(Result<std::shared_ptr<Worker>> started);
   void ready();
@@ -83,12 +89,14 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   Events events_;
   SessionState state_ = SessionState::kStarting;
   Lease lease_;
+  std::shared_ptr<Worker> previous_;  // a lost worker, until its capsule is swept
   Pool::Ticket ticket_ = 0;
   label::Recycle lost_why_ = label::Recycle::kSession;
   std::vector<Answer> reset_answers_;
   std::deque<std::unique_ptr<PipeReader>> old_pipes_;
   TimePoint last_used_;
   uint64_t runs_ = 0;
+  std::string lost_before_;  // how the variables were lost since the last run; empty when they were not
   uint64_t late_bytes_ = 0;
   std::string late_tail_;
 };

@@ -134,6 +134,12 @@ class CancelTest(ManagerCase):
             self.assertIn(last_event(child)["verdict"], ("ok", "cancelled"))
             self.assert_next_run_works()
 
+    def test_catching_the_interrupt_does_not_undo_the_timeout(self):
+        code = "import time\ntry: time.sleep(10)\nexcept KeyboardInterrupt: print('caught')"
+        document = self.manager.run("-c", code, "--timeout", "0.3")
+        self.assert_verdict(document, "timeout", 124)
+        self.assertEqual((document["stdout"], document["evidence"]["rung"]), ("caught\n", "interrupt"))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -194,6 +194,13 @@ class EndTest(ManagerCase):
         self.assertIn(read_event(child, "started")["lease"], ("hit", "miss"))
         self.assertEqual(last_event(child)["verdict"], "ok")
 
+    def test_what_globals_hold_is_let_go_of_at_the_end_of_a_script(self):
+        code = ("class Last:\n    def __del__(self): print('deleted')\n"
+                "last = Last()\nf = open('/dev/stdout', 'w')\nf.write('flushed ')")
+        document = self.manager.run("-c", code)
+        self.assert_verdict(document, "ok", 0)
+        self.assertEqual(sorted(document["stdout"].split()), ["deleted", "flushed"])
+
 
 if __name__ == "__main__":
     unittest.main()

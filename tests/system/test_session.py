@@ -64,6 +64,24 @@ class SessionTest(ManagerCase):
                 self.assert_verdict(self.exec("lost"), "exception", 1)
                 self.assertEqual(self.text_of("1 + 1"), "2")
 
+    def test_a_worker_that_dies_between_runs_is_told_with_the_next_verdict(self):
+        self.exec("kept = 1\nimport os, threading, time\n"
+                  "threading.Thread(target=lambda: (time.sleep(0.2), os._exit(3))).start()")
+        pid = self.sessions()[self.session]["worker_pid"]
+        wait_for(lambda: self.sessions()[self.session]["worker_pid"] not in (0, pid), what="a new worker")
+        document = self.exec("'kept' in globals()")
+        self.assert_verdict(document, "ok", 0)
+        self.assertEqual(document["result"]["text/plain"], "False")
+        self.assertEqual(document["evidence"]["session_state"], "fresh")
+        self.assertIn("exit 3", document["evidence"]["detail"])
+        self.assertEqual(self.exec("1")["evidence"]["session_state"], "kept")
+
+    def test_a_program_that_ruins_builtins_or_modules_ruins_only_itself(self):
+        self.exec("import builtins, sys\nkept = 1\ndel builtins.len")
+        self.assertEqual(self.text_of("kept"), "1")
+        self.exec("sys.modules.clear()")
+        self.assertEqual(self.text_of("kept"), "1")
+
     def test_reset_gives_a_fresh_namespace(self):
         self.exec("gone = 1")
         done = self.manager.capsule("session", "reset", self.session)

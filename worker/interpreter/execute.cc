@@ -94,11 +94,9 @@ Finished broken(const Execute& request, const std::string& why) {
 }  // namespace
 
 Finished execute(const Execute& request) {
-  const PyRef module(PyImport_ImportModule("_capsule_run"));
-  if (!module) return broken(request, take_exception());
   PyRef argument = request_object(request);
   if (!argument) return broken(request, take_exception());
-  const PyRef result(PyObject_CallMethod(module.get(), "execute", "(O)", argument.get()));
+  const PyRef result(PyObject_CallMethod(helpers().at("_capsule_run"), "execute", "(O)", argument.get()));
   if (!result) return broken(request, take_exception());
   if (!PyDict_Check(result.get())) return broken(request, "the runner returned no result");
   Finished finished = finished_from(result.get());

@@ -2,6 +2,8 @@
 
 #include <malloc.h>
 
+#include <map>
+
 #include "worker/embedded_python.h"
 #include "worker/interpreter/module.h"
 #include "worker/interpreter/py_ref.h"
@@ -17,21 +19,36 @@ Status run_statement(const char* code) {
   return failure(Errc::kSystem, std::string("python failed: ") + code);
 }
 
+// The helpers look builtins up in a copy of their own: a program that deletes or replaces `len` breaks itself, not them.
+Status give_own_builtins(const char* name) {
+  PyObject* module = PyImport_AddModule(name);  // borrowed
+  const PyRef builtins(PyDict_Copy(PyEval_GetBuiltins()));
+  if (module == nullptr || !builtins) return failure(Errc::kSystem, take_exception());
+  if (PyDict_SetItemString(PyModule_GetDict(module), "__builtins__", builtins.get()) != 0) {
+    return failure(Errc::kSystem, take_exception());
+  }
+  return {};
+}
+
 Status load_embedded() {
   for (const EmbeddedModule& module : kEmbeddedModules) {
     const std::string file = std::string("<") + module.name + ">";
+    if (auto given = give_own_builtins(module.name); !given) return given;
     const PyRef code(Py_CompileString(module.source, file.c_str(), Py_file_input));
     if (!code) return failure(Errc::kSystem, std::string(module.name) + ": " + take_exception());
-    const PyRef loaded(PyImport_ExecCodeModuleEx(module.name, code.get(), file.c_str()));
+    PyRef loaded(PyImport_ExecCodeModuleEx(module.name, code.get(), file.c_str()));
     if (!loaded) return failure(Errc::kSystem, std::string(module.name) + ": " + take_exception());
+    // Kept for good: a program may empty sys.modules.
+    helpers().emplace(module.name, loaded.get());
+    (void)loaded.release();
   }
   return {};
 }
 
 Result<PyRef> call(const char* module, const char* function) {
-  const PyRef imported(PyImport_ImportModule(module));
-  if (!imported) return failure(Errc::kSystem, take_exception());
-  PyRef result(PyObject_CallMethod(imported.get(), function, nullptr));
+  const auto found = helpers().find(module);
+  if (found == helpers().end()) return failure(Errc::kSystem, std::string("there is no helper ") + module);
+  PyRef result(PyObject_CallMethod(found->second, function, nullptr));
   if (!result) return failure(Errc::kSystem, std::string(module) + "." + function + ": " + take_exception());
   return result;
 }
@@ -43,6 +60,11 @@ Status call_for_effect(const char* module, const char* function) {
 }
 
 }  // namespace
+
+std::map<std::string, PyObject*>& helpers() {
+  static std::map<std::string, PyObject*> modules;
+  return modules;
+}
 
 std::string take_exception() {
   PyObject *type = nullptr, *value = nullptr, *trace = nullptr;

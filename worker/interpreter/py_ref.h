@@ -4,6 +4,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <map>
 #include <string>
 #include <utility>
 
@@ -30,11 +31,15 @@ class PyRef {
   ~PyRef() { Py_XDECREF(object_); }
 
   PyObject* get() const { return object_; }
+  [[nodiscard]] PyObject* release() { return std::exchange(object_, nullptr); }
   explicit operator bool() const { return object_ != nullptr; }
 
  private:
   PyObject* object_ = nullptr;
 };
+
+// The embedded modules by name, alive for the whole process.
+std::map<std::string, PyObject*>& helpers();
 
 // The pending Python exception as "Type: text", cleared. "no exception" when there is none.
 std::string take_exception();

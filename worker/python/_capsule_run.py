@@ -6,6 +6,7 @@ result, the result before the return.
 import _thread
 import atexit
 import builtins
+import gc
 import os
 import sys
 import threading
@@ -195,8 +196,19 @@ def _wait_for_exit(run):
     threading._shutdown()
     was_delivered = run.delivered
     atexit._run_exitfuncs()  # prints what its callbacks raise, an interrupt among it
+    _end_module(sys.modules.get("__main__"))
     if run.delivered and not was_delivered:
         raise KeyboardInterrupt
+
+
+def _end_module(module):
+    """Lets go of what the program's globals hold, as Python does at its end: files are flushed, __del__ runs."""
+    names = getattr(module, "__dict__", {})
+    for private in (True, False):  # those with an underscore first: CPython's order (Objects/moduleobject.c)
+        for name in list(names):
+            if name.startswith("_") is private and name != "__builtins__":
+                names[name] = None
+    gc.collect()
 
 
 def _call_excepthook(error):

@@ -78,7 +78,8 @@ TEST_CASE("a claim of a cancel is not believed when the run was killed without a
   RunEnding run = standard_run();
   run.kill(R::kShutdown, at(0s));
   run.claimed(V::kCancelled, 0);
-  CHECK(run.ending()->verdict == V::kException);
+  CHECK(run.ending()->verdict == V::kAborted);
+  CHECK(run.ending()->rung == Rung::kKill);
   CHECK_FALSE(run.ending()->worker_survives);
 }
 
@@ -173,17 +174,17 @@ TEST_CASE("a timeout during a cancel neither changes the verdict nor the grace",
   CHECK(run.ending()->limit.empty());
 }
 
-TEST_CASE("a program that ends by itself while it is being stopped keeps its own end", "[ending]") {
+TEST_CASE("a program that ends by itself while it is being stopped has the verdict of the stop", "[ending]") {
   for (const V claim : {V::kOk, V::kException, V::kExit}) {
     for (const R reason : {R::kTimeout, R::kClientCancel, R::kClientGone, R::kShutdown}) {
       RunEnding run = standard_run();
       run.stop(reason, at(0s));
       run.claimed(claim, 7);
       INFO(to_string(claim) << " " << to_string(reason));
-      CHECK(run.ending()->verdict == claim);
-      CHECK(run.ending()->rung == Rung::kNone);
-      CHECK_FALSE(run.ending()->reason);
-      CHECK(run.ending()->limit.empty());
+      CHECK(run.ending()->verdict == verdict_for(reason));
+      CHECK(run.ending()->rung == Rung::kInterrupt);
+      CHECK(run.ending()->reason == reason);
+      CHECK(run.ending()->worker_survives);
       CHECK_THAT(run.ending()->detail, Catch::Contains(std::string(to_string(reason))));
     }
   }
@@ -221,7 +222,8 @@ TEST_CASE("a claim that was under way when the kill was sent still counts", "[en
     run.stop(R::kTimeout, at(0s));
     run.check(at(1s));
     run.claimed(V::kOk, 0);
-    CHECK(run.ending()->verdict == V::kOk);
+    CHECK(run.ending()->verdict == V::kTimeout);
+    CHECK(run.ending()->rung == Rung::kInterrupt);
   }
   SECTION("of the interrupt") {
     RunEnding run = standard_run();
@@ -271,15 +273,22 @@ TEST_CASE("deaths by nobody's hand are the program's own", "[ending]") {
   }
   SECTION("SIGKILL that we did not send") {
     RunEnding run = standard_run();
-    run.stop(R::kTimeout, at(0s));
     run.died(signalled(SIGKILL));
     CHECK(run.ending()->verdict == V::kCrashed);
   }
-  SECTION("just before our kill arrived") {
+  SECTION("SIGKILL that we did not send, while a timeout was under way") {
+    RunEnding run = standard_run();
+    run.stop(R::kTimeout, at(0s));
+    run.died(signalled(SIGKILL));
+    CHECK(run.ending()->verdict == V::kTimeout);
+    CHECK(run.ending()->signal == SIGKILL);
+  }
+  SECTION("after a stop was asked for: the stop's verdict, the death in the evidence") {
     RunEnding run = standard_run();
     run.kill(R::kShutdown, at(0s));
     run.died(signalled(SIGSEGV));
-    CHECK(run.ending()->verdict == V::kCrashed);
+    CHECK(run.ending()->verdict == V::kAborted);
+    CHECK(run.ending()->signal == SIGSEGV);
   }
 }
 

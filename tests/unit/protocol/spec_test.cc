@@ -103,6 +103,7 @@ TEST_CASE("the limits in PROTOCOL.md are those of limits.h") {
                                                              {"kIdBytes", limits::kIdBytes},
                                                              {"kFilenameBytes", limits::kFilenameBytes},
                                                              {"kArguments", limits::kArguments},
+                                                             {"kDurationMs", limits::kDurationMs},
                                                              {"kOutputChunkBytes", limits::kOutputChunkBytes},
                                                              {"kInputChunkBytes", limits::kInputChunkBytes},
                                                              {"kInputWindowBytes", limits::kInputWindowBytes},
