@@ -10,15 +10,15 @@ namespace capsule {
 
 // Why something failed, coarse enough to decide on; the text says the rest and what to do about it.
 enum class Errc {
-  kInvalid,      // the input is wrong; sending it again cannot help
-  kTooLarge,     // a named limit was passed
+  kInvalid,   // the input is wrong; sending it again cannot help
+  kTooLarge,  // a named limit was passed
   kNotFound,
   kConflict,     // right input, wrong moment (busy, already there, closed)
   kRefused,      // not allowed for this peer
   kUnavailable,  // cannot be had now; trying later may help
   kTimedOut,
-  kClosed,       // the other end is gone
-  kSystem,       // the operating system said no
+  kClosed,  // the other end is gone
+  kSystem,  // the operating system said no
 };
 
 std::string_view to_string(Errc code);

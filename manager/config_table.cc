@@ -127,7 +127,7 @@ constexpr Knob kTable[] = {
      "A connection that has not said hello after so long is closed."},
     {"client.partial_frame_timeout_s", "s", &one<&Config::client, &ClientConfig::partial_frame_timeout>, 30, 0.05, 3600,
      "A connection that takes longer than this to send one whole frame is closed."},
-    {"client.stalled_timeout_s", "s", &one<&Config::client, &ClientConfig::stalled_timeout>, 60, 0.05, kDay,
+    {"client.stalled_timeout_s", "s", &one<&Config::client, &ClientConfig::stalled_timeout>, 600, 0.05, kDay,
      "A client that takes nothing of its output for so long is closed."},
 
     {"server.socket", "", &one<&Config::server, &ServerConfig::socket>, "", 0, kSocketPathBytes,

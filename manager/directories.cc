@@ -38,7 +38,8 @@ std::string made(const std::vector<fs::path>& places) {
 
 std::string default_socket() {
   if (geteuid() == 0) return "/run/capsule/capsule.sock";
-  if (const std::string runtime = variable("XDG_RUNTIME_DIR"); !runtime.empty()) return runtime + "/capsule/capsule.sock";
+  if (const std::string runtime = variable("XDG_RUNTIME_DIR"); !runtime.empty())
+    return runtime + "/capsule/capsule.sock";
   return own_temporary() + "/capsule.sock";
 }
 

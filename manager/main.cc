@@ -89,9 +89,8 @@ int serve(const Arguments& arguments, ManagerOptions options, SystemdNotify noti
     close(fd);
   };
   Manager manager(loop, std::move(options), std::move(notify));
-  const SignalWatch signals(loop, {std::begin(kSignals), std::end(kSignals)}, [&manager](int number) {
-    number == SIGHUP ? manager.reload() : manager.shut_down();
-  });
+  const SignalWatch signals(loop, {std::begin(kSignals), std::end(kSignals)},
+                            [&manager](int number) { number == SIGHUP ? manager.reload() : manager.shut_down(); });
   hold_signals(SIG_UNBLOCK);
   if (const Status started = manager.start(); !started) return fail(kUnavailableStatus, started.error().message);
   loop.run();
@@ -123,7 +122,8 @@ int prepare(Arguments arguments) {
   if (!socket && socket.error().code == Errc::kConflict && arguments.ready_fd >= 0) {
     (void)write_all(arguments.ready_fd, "already\n");
   }
-  if (!socket) return fail(socket.error().code == Errc::kConflict ? kAlreadyStatus : kUnavailableStatus, socket.error().message);
+  if (!socket)
+    return fail(socket.error().code == Errc::kConflict ? kAlreadyStatus : kUnavailableStatus, socket.error().message);
   options.socket = std::move(*socket);
   options.http = !arguments.http.empty() ? arguments.http : config->server.http;
   options.scratch_dir = make_scratch_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
@@ -146,8 +146,9 @@ int main(int argc, char** argv) {
   app.add_option("--state-dir", arguments.state_dir, "directory for caches and run data");
   app.add_flag("--private", arguments.is_private, "end by itself when nobody uses it");
   app.add_option("--ready-fd", arguments.ready_fd, "write \"ready\" to this descriptor once clients are served");
-  app.footer("Exit status: 0 stopped, 1 stopped and programs were killed, 2 wrong command line, 69 cannot listen,\n"
-             "75 another manager listens there, 78 bad configuration.");
+  app.footer(
+      "Exit status: 0 stopped, 1 stopped and programs were killed, 2 wrong command line, 69 cannot listen,\n"
+      "75 another manager listens there, 78 bad configuration.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

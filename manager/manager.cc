@@ -93,8 +93,7 @@ void Manager::open_own_log() {
 
 Status Manager::start() {
   open_own_log();
-  const Others others =
-      options_.config.server.socket_group.empty() ? Others::kRefused : Others::kTakenByFileMode;
+  const Others others = options_.config.server.socket_group.empty() ? Others::kRefused : Others::kTakenByFileMode;
   listener_ = std::make_unique<Listener>(loop_, std::move(options_.socket), options_.config.client, others, *this,
                                          metrics_, [this](ClientKey client) {
                                            last_used_ = now();
@@ -172,7 +171,8 @@ void Manager::choose_default_profile() {
 void Manager::begin_serving() {
   if (std::exchange(serving_, true)) return;
   for (const Layer& layer : pools_.at(facts_.default_profile)->layers()) {
-    if (layer.state != "on") facts_.degraded.push_back("layer " + layer.name + " is " + layer.state + ": " + layer.detail);
+    if (layer.state != "on")
+      facts_.degraded.push_back("layer " + layer.name + " is " + layer.state + ": " + layer.detail);
   }
   for (const std::string& what : facts_.degraded) log_warning("degraded", {{"what", what}});
   listener_->start();
@@ -249,9 +249,7 @@ Result<std::string> Manager::info(const InfoRequest& request, uid_t uid) {
   return make_info(sources(), request.sections, uid);
 }
 
-InfoSources Manager::sources() const {
-  return {facts_, options_.config, pools_, sessions_, dispatcher_, metrics_};
-}
+InfoSources Manager::sources() const { return {facts_, options_.config, pools_, sessions_, dispatcher_, metrics_}; }
 
 std::string Manager::exposed_metrics() {
   refresh_gauges();

@@ -16,9 +16,9 @@ namespace {
 using fields::Need;
 
 template <class T>
-inline constexpr bool kIsNested = std::is_same_v<T, Layer> || std::is_same_v<T, RaisedError> ||
-                                  std::is_same_v<T, OutputCount> || std::is_same_v<T, Evidence> ||
-                                  std::is_same_v<T, Usage>;
+inline constexpr bool kIsNested =
+    std::is_same_v<T, Layer> || std::is_same_v<T, RaisedError> || std::is_same_v<T, OutputCount> ||
+    std::is_same_v<T, Evidence> || std::is_same_v<T, Usage>;
 
 // ---- writing -------------------------------------------------------------------------------------------------
 
@@ -96,10 +96,8 @@ class Writer {
   }
   void put(Verdict verdict) { put(to_string(verdict)); }
   template <class T>
-    requires std::is_arithmetic_v<T>
-  void put(T number) {
-    packer_.pack(number);
-  }
+  requires std::is_arithmetic_v<T>
+  void put(T number) { packer_.pack(number); }
   template <class T>
   void put(std::vector<T>& list) {
     packer_.pack_array(static_cast<uint32_t>(list.size()));
@@ -118,7 +116,7 @@ class Writer {
     put(*value);
   }
   template <class T>
-    requires kIsNested<T>
+  requires kIsNested<T>
   void put(T& nested) {
     packer_.pack_map(count(nested));
     write_fields(nested);
@@ -162,7 +160,7 @@ class Reader {
     return true;
   }
   template <class T>
-    requires std::is_integral_v<T>
+  requires std::is_integral_v<T>
   bool get(const msgpack::object& o, T& into) {
     if (o.type == msgpack::type::POSITIVE_INTEGER) {
       if (o.via.u64 > static_cast<uint64_t>(std::numeric_limits<T>::max())) return error_.set("is out of range");
@@ -238,10 +236,8 @@ class Reader {
     return get(o, into.emplace());
   }
   template <class T>
-    requires kIsNested<T>
-  bool get(const msgpack::object& o, T& nested) {
-    return fields_of(o, nested, 0);
-  }
+  requires kIsNested<T>
+  bool get(const msgpack::object& o, T& nested) { return fields_of(o, nested, 0); }
 
  private:
   template <class T>
@@ -301,8 +297,8 @@ std::string_view type_entry(const msgpack::object& map) {
 template <size_t I = 0>
 Result<Message> read_message(std::string_view type, const msgpack::object& map) {
   if constexpr (I == std::variant_size_v<Message>) {
-    return failure(Errc::kInvalid, "unknown message type '" +
-                                       replace_invalid_utf8(type.substr(0, limits::kIdBytes)) + "'");
+    return failure(Errc::kInvalid,
+                   "unknown message type '" + replace_invalid_utf8(type.substr(0, limits::kIdBytes)) + "'");
   } else {
     using T = std::variant_alternative_t<I, Message>;
     if (type != T::kType) return read_message<I + 1>(type, map);

@@ -36,12 +36,12 @@ void FrameDecoder::feed(std::string_view bytes) {
 Result<std::optional<std::string_view>> FrameDecoder::next() {
   const std::string_view rest = std::string_view(buffer_).substr(consumed_);
   if (rest.size() < limits::kFrameHeaderBytes) return std::nullopt;
-  const uint32_t length = read_frame_header(
-      std::span<const char, limits::kFrameHeaderBytes>(rest.data(), limits::kFrameHeaderBytes));
+  const uint32_t length =
+      read_frame_header(std::span<const char, limits::kFrameHeaderBytes>(rest.data(), limits::kFrameHeaderBytes));
   if (length == 0) return failure(Errc::kInvalid, "frame of length 0");
   if (length > max_) {
-    return failure(Errc::kTooLarge, "frame of " + std::to_string(length) + " bytes; at most " +
-                                        std::to_string(max_) + " are taken here");
+    return failure(Errc::kTooLarge, "frame of " + std::to_string(length) + " bytes; at most " + std::to_string(max_) +
+                                        " are taken here");
   }
   if (rest.size() < limits::kFrameHeaderBytes + length) return std::nullopt;
   consumed_ += limits::kFrameHeaderBytes + length;

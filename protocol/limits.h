@@ -7,23 +7,23 @@
 namespace capsule::limits {
 
 inline constexpr size_t kFrameHeaderBytes = 4;
-inline constexpr size_t kFrameBytes = 16u << 20;        // payload of one frame
-inline constexpr size_t kDepth = 8;                     // nesting of arrays and maps in a frame
-inline constexpr size_t kMapEntries = 256;              // entries of any map in a frame
-inline constexpr size_t kArrayEntries = 4096;           // entries of any array in a frame
-inline constexpr size_t kValues = 1u << 16;             // values of a frame, keys and nested ones counted
-inline constexpr size_t kStringBytes = 1u << 20;        // one str
-inline constexpr size_t kCodeBytes = 12u << 20;         // `code` of execute
-inline constexpr size_t kIdBytes = 64;                  // run, session and profile names: [a-z0-9-]{1,64}
+inline constexpr size_t kFrameBytes = 16u << 20;  // payload of one frame
+inline constexpr size_t kDepth = 8;               // nesting of arrays and maps in a frame
+inline constexpr size_t kMapEntries = 256;        // entries of any map in a frame
+inline constexpr size_t kArrayEntries = 4096;     // entries of any array in a frame
+inline constexpr size_t kValues = 1u << 16;       // values of a frame, keys and nested ones counted
+inline constexpr size_t kStringBytes = 1u << 20;  // one str
+inline constexpr size_t kCodeBytes = 12u << 20;   // `code` of execute
+inline constexpr size_t kIdBytes = 64;            // run, session and profile names: [a-z0-9-]{1,64}
 inline constexpr size_t kFilenameBytes = 4096;
 inline constexpr size_t kArguments = 1024;
 inline constexpr uint64_t kDurationMs = 1ull << 36;        // any timeout: two years
-inline constexpr size_t kOutputChunkBytes = 256u << 10; // `data` of output
-inline constexpr size_t kInputChunkBytes = 64u << 10;   // `data` of input
+inline constexpr size_t kOutputChunkBytes = 256u << 10;    // `data` of output
+inline constexpr size_t kInputChunkBytes = 64u << 10;      // `data` of input
 inline constexpr uint64_t kInputWindowBytes = 256u << 10;  // credit a client starts with
-inline constexpr size_t kBundleBytes = 12u << 20;       // all of one MIME bundle
+inline constexpr size_t kBundleBytes = 12u << 20;          // all of one MIME bundle
 inline constexpr size_t kTracebackBytes = 256u << 10;
-inline constexpr size_t kLastOutputBytes = 4096;        // `last_output` in evidence
-inline constexpr size_t kHelloBytes = 4096;             // a first frame larger than this is not a hello
+inline constexpr size_t kLastOutputBytes = 4096;  // `last_output` in evidence
+inline constexpr size_t kHelloBytes = 4096;       // a first frame larger than this is not a hello
 
 }  // namespace capsule::limits

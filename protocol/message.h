@@ -43,7 +43,7 @@ struct Hello {
   std::string profile;  // (parked and workers)
   std::vector<Layer> layers;
   std::map<std::string, uint64_t> timings_us;  // named steps of its own start
-  std::string failure;  // why it cannot serve; empty when it can
+  std::string failure;                         // why it cannot serve; empty when it can
   bool operator==(const Hello&) const = default;
 };
 
@@ -117,16 +117,16 @@ struct Execute {
   static constexpr std::string_view kType = "execute";
   uint64_t id = 0;
   std::string run_id;
-  std::string session;  // empty: one-shot
-  std::string profile;  // one-shot only; empty: the default one
+  std::string session;          // empty: one-shot
+  std::string profile;          // one-shot only; empty: the default one
   std::string mode = "script";  // script: __main__ of a program; cell: one more cell of a session
   Bytes code;
-  std::string filename;  // as tracebacks show it
+  std::string filename;                // as tracebacks show it
   std::vector<std::string> arguments;  // sys.argv[1:]
-  bool standard_input = false;  // the client will send `input`; else end-of-file at once
-  uint64_t timeout_ms = 0;   // 0: the profile's
-  uint64_t output_bytes = 0; // 0: the profile's
-  std::string output_policy; // block, truncate, stop; empty: the profile's
+  bool standard_input = false;         // the client will send `input`; else end-of-file at once
+  uint64_t timeout_ms = 0;             // 0: the profile's
+  uint64_t output_bytes = 0;           // 0: the profile's
+  std::string output_policy;           // block, truncate, stop; empty: the profile's
   bool operator==(const Execute&) const = default;
 };
 
@@ -214,11 +214,11 @@ struct OutputCount {
 struct Evidence {
   int32_t signal = 0;
   std::optional<int32_t> exit_code;  // of the process, when it ended
-  std::string limit;         // which one was hit: "wall_ms=2000"
-  std::string rung;          // what ended it: interrupt, kill
-  std::string detail;        // one sentence for people
-  Bytes last_output;         // for runs that did not end by themselves
-  std::string session_state; // kept, fresh, gone (sessions only)
+  std::string limit;                 // which one was hit: "wall_ms=2000"
+  std::string rung;                  // what ended it: interrupt, kill
+  std::string detail;                // one sentence for people
+  Bytes last_output;                 // for runs that did not end by themselves
+  std::string session_state;         // kept, fresh, gone (sessions only)
   std::vector<Layer> layers;
   OutputCount output;
   uint64_t namespace_names = 0;
@@ -260,9 +260,9 @@ struct Cancel {
 struct SessionRequest {
   static constexpr std::string_view kType = "session";
   uint64_t id = 0;
-  std::string operation;  // new, ls, rm, reset
-  std::string session;    // rm, reset; new: a name of the caller's choice, or empty
-  std::string profile;    // new
+  std::string operation;         // new, ls, rm, reset
+  std::string session;           // rm, reset; new: a name of the caller's choice, or empty
+  std::string profile;           // new
   uint64_t idle_timeout_ms = 0;  // new; 0: the configured one
   bool operator==(const SessionRequest&) const = default;
 };
@@ -314,8 +314,8 @@ struct ErrorReply {
 };
 
 using Message = std::variant<Hello, Prepare, Branch, Branched, Exited, Sweep, Heartbeat, Execute, Accepted, Started,
-                             Output, Input, Credit, Display, ResultValue, Finished, Cancel, SessionRequest,
-                             InfoRequest, Document, Ping, Ack, Shutdown, ErrorReply>;
+                             Output, Input, Credit, Display, ResultValue, Finished, Cancel, SessionRequest, InfoRequest,
+                             Document, Ping, Ack, Shutdown, ErrorReply>;
 
 std::string_view type_of(const Message& message);
 

@@ -79,14 +79,25 @@ class Cursor {
     if (head < 0xA0) return head & 0x0F;
     if (head < 0xC0) return take(head & 0x1F), 0;
     switch (head) {
-      case 0xC0: case 0xC2: case 0xC3: return 0;
-      case 0xC4: case 0xD9: return take(big_endian(1)), 0;
-      case 0xC5: case 0xDA: return take(big_endian(2)), 0;
-      case 0xC6: case 0xDB: return take(big_endian(4)), 0;
-      case 0xCA: case 0xCE: case 0xD2: return take(4), 0;
-      case 0xCB: case 0xCF: case 0xD3: return take(8), 0;
-      case 0xCC: case 0xD0: return take(1), 0;
-      case 0xCD: case 0xD1: return take(2), 0;
+      case 0xC0:
+      case 0xC2:
+      case 0xC3: return 0;
+      case 0xC4:
+      case 0xD9: return take(big_endian(1)), 0;
+      case 0xC5:
+      case 0xDA: return take(big_endian(2)), 0;
+      case 0xC6:
+      case 0xDB: return take(big_endian(4)), 0;
+      case 0xCA:
+      case 0xCE:
+      case 0xD2: return take(4), 0;
+      case 0xCB:
+      case 0xCF:
+      case 0xD3: return take(8), 0;
+      case 0xCC:
+      case 0xD0: return take(1), 0;
+      case 0xCD:
+      case 0xD1: return take(2), 0;
       case 0xDC: return big_endian(2);
       case 0xDD: return big_endian(4);
       case 0xDE: return 2 * big_endian(2);

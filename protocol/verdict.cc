@@ -30,9 +30,9 @@ std::optional<Verdict> verdict_from_string(std::string_view word) {
 }
 
 int exit_status_for(Verdict verdict, int program_status, int signal) {
-  constexpr int kTimeoutStatus = 124;   // as timeout(1)
-  constexpr int kCapsuleStatus = 125;   // as docker run: the tool itself could not
-  constexpr int kSignalBase = 128;      // as the shell
+  constexpr int kTimeoutStatus = 124;  // as timeout(1)
+  constexpr int kCapsuleStatus = 125;  // as docker run: the tool itself could not
+  constexpr int kSignalBase = 128;     // as the shell
   switch (verdict) {
     case Verdict::kOk: return 0;
     case Verdict::kException: return 1;

@@ -10,10 +10,10 @@ namespace capsule {
 
 enum class Verdict {
   kOk,
-  kException,      // the program raised; a result, not a failure of Capsule
-  kExit,           // SystemExit or os._exit
+  kException,  // the program raised; a result, not a failure of Capsule
+  kExit,       // SystemExit or os._exit
   kCancelled,
-  kTimeout,        // wall clock
+  kTimeout,  // wall clock
   kCpuLimit,
   kOutOfMemory,
   kOutputLimit,
@@ -26,9 +26,9 @@ enum class Verdict {
 };
 
 inline constexpr std::array kAllVerdicts{
-    Verdict::kOk,         Verdict::kException,  Verdict::kExit,      Verdict::kCancelled, Verdict::kTimeout,
-    Verdict::kCpuLimit,   Verdict::kOutOfMemory, Verdict::kOutputLimit, Verdict::kCrashed,   Verdict::kViolation,
-    Verdict::kWorkerLost, Verdict::kRejected,   Verdict::kAborted,   Verdict::kInternalError};
+    Verdict::kOk,         Verdict::kException,   Verdict::kExit,        Verdict::kCancelled,    Verdict::kTimeout,
+    Verdict::kCpuLimit,   Verdict::kOutOfMemory, Verdict::kOutputLimit, Verdict::kCrashed,      Verdict::kViolation,
+    Verdict::kWorkerLost, Verdict::kRejected,    Verdict::kAborted,     Verdict::kInternalError};
 
 std::string_view to_string(Verdict verdict);
 std::optional<Verdict> verdict_from_string(std::string_view word);

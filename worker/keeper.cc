@@ -117,7 +117,8 @@ class Keeper {
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     prctl(PR_SET_NAME, branch.name.c_str());
-    serve_as_worker(std::move(link), WorkerOptions{options_.profile, options_.heartbeat_interval, options_.policy.workspace});
+    serve_as_worker(std::move(link),
+                    WorkerOptions{options_.profile, options_.heartbeat_interval, options_.policy.workspace});
   }
 
   [[noreturn]] void die() {

@@ -157,8 +157,8 @@ bool LinkThread::take_frames() {
     Buffer& buffer = buffers_[reading_];
     const std::string_view bytes(buffer.memory, buffer.filled);
     if (bytes.size() < limits::kFrameHeaderBytes) return true;
-    const size_t length = read_frame_header(
-        std::span<const char, limits::kFrameHeaderBytes>(bytes.data(), limits::kFrameHeaderBytes));
+    const size_t length =
+        read_frame_header(std::span<const char, limits::kFrameHeaderBytes>(bytes.data(), limits::kFrameHeaderBytes));
     if (length == 0 || length > limits::kFrameBytes) return false;
     const size_t whole = limits::kFrameHeaderBytes + length;
     if (bytes.size() < whole) return true;

@@ -54,7 +54,7 @@ int main(int argc, char** argv) {
     return kNoPermissionStatus;
   }
   reset_signals();
-  setsid();  // Ctrl-C at the manager's terminal is for the manager
+  setsid();                          // Ctrl-C at the manager's terminal is for the manager
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // after the change of user, which clears it
   return capsule::serve_as_zygote(capsule::UniqueFd(kLinkFd));
 }

@@ -1,7 +1,8 @@
 #include "worker/zygote.h"
 
-#include <cstdlib>
 #include <unistd.h>
+
+#include <cstdlib>
 
 #include "worker/interpreter/interpreter.h"
 #include "worker/keeper.h"

@@ -25,7 +25,7 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  void run();   // until stop()
+  void run();  // until stop()
   void stop();
   void post(std::function<void()> task);  // runs soon, after what is running now
   boost::asio::io_context& context();
@@ -49,7 +49,7 @@ class FdWatch {
   // Called once, when it can be written to.
   void when_writable(std::function<void()> callback);
 
-  int fd() const;  // -1 once closed
+  int fd() const;      // -1 once closed
   UniqueFd release();  // no longer watched; the caller owns it again
   void close();
   bool is_open() const { return fd() >= 0; }

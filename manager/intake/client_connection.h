@@ -2,8 +2,9 @@
 // runs. Owned by the Intake; lives on the loop's thread.
 //
 // Limits, each with its knob in [client]: a hello within hello_timeout_s; a frame that began arrives within
-// partial_frame_timeout_s; frames and bytes a second by token bucket (reading pauses, nothing is lost); unsent output of
-// send_buffer_bytes (its runs' pipes are not read meanwhile); a client that takes nothing for stalled_timeout_s is closed.
+// partial_frame_timeout_s; frames and bytes a second by token bucket (reading pauses, nothing is lost); unsent output
+// of send_buffer_bytes (its runs' pipes are not read meanwhile); a client that takes nothing for stalled_timeout_s is
+// closed.
 #pragma once
 
 #include <functional>

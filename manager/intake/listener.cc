@@ -19,8 +19,8 @@ namespace capsule {
 namespace {
 
 constexpr int kBacklog = 128;
-constexpr int kAcceptsAtOnce = 16;                // then others get their turn
-constexpr milliseconds kDescriptorRetry{100};     // after EMFILE
+constexpr int kAcceptsAtOnce = 16;             // then others get their turn
+constexpr milliseconds kDescriptorRetry{100};  // after EMFILE
 
 // Whoever can write to the directory could put a socket of his own in our place.
 Status make_directory(const std::filesystem::path& directory) {

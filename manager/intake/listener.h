@@ -28,7 +28,7 @@ class Listener {
   ~Listener();
 
   void start();
-  void stop();       // no new connections
+  void stop();  // no new connections
   void tell_all(const Message& message);
   void close_all();  // and none of the old ones
   void set_config(ClientConfig config) { config_ = config; }

@@ -127,8 +127,8 @@ bool FrameChannel::send_front(Outgoing& out) {
     if (!out.fds.empty()) {
       std::vector<int> raw;
       for (const UniqueFd& fd : out.fds) raw.push_back(fd.get());
-      const auto sent = send_with_fds(watch_.fd(), {static_cast<char*>(pieces[0].iov_base), pieces[0].iov_len}, raw,
-                                      MSG_DONTWAIT);
+      const auto sent =
+          send_with_fds(watch_.fd(), {static_cast<char*>(pieces[0].iov_base), pieces[0].iov_len}, raw, MSG_DONTWAIT);
       put = sent ? static_cast<ssize_t>(*sent) : -1;
     } else {
       put = sendmsg(watch_.fd(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);

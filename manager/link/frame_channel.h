@@ -2,7 +2,8 @@
 // blocks. Owned by whoever talks to that peer; lives on the loop's thread.
 //
 // The first end (closed by the peer, a bad frame, a socket error) is reported once, and nothing after it. The queue has
-// no limit of its own: whoever fills it watches queued_bytes() (clients: OutputBacklog; workers: one request at a time).
+// no limit of its own: whoever fills it watches queued_bytes() (clients: OutputBacklog; workers: one request at a
+// time).
 #pragma once
 
 #include <deque>
@@ -60,7 +61,7 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   void read_some();
   void take_frames();
   void flush();
-  void write_on();  // the socket can take more
+  void write_on();                 // the socket can take more
   bool send_front(Outgoing& out);  // false: wait or ended
   void end(Error error);
 

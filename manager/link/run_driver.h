@@ -1,5 +1,5 @@
-// Drives one run on one worker: sends it, pumps its pipes, climbs the ladder, and in the end says how it ended. It holds
-// the worker while the run lasts. Decisions are RunEnding's and OutputBudget's; this is the shell around them.
+// Drives one run on one worker: sends it, pumps its pipes, climbs the ladder, and in the end says how it ended. It
+// holds the worker while the run lasts. Decisions are RunEnding's and OutputBudget's; this is the shell around them.
 //
 // Order: `display`, `result` and `finished` are barriers. The worker flushes before it sends them; here both pipes are
 // read empty before they are passed on, so all output comes before them.

@@ -29,7 +29,8 @@ std::string_view word(Pool::State state) {
 
 Json layers_json(const std::vector<Layer>& layers) {
   Json list = Json::array();
-  for (const Layer& layer : layers) list.push_back({{"name", layer.name}, {"state", layer.state}, {"detail", layer.detail}});
+  for (const Layer& layer : layers)
+    list.push_back({{"name", layer.name}, {"state", layer.state}, {"detail", layer.detail}});
   return list;
 }
 
@@ -199,7 +200,8 @@ Json runs_json(const InfoSources& from, uid_t uid) {
 Json queue_json(const InfoSources& from) {
   const Scheduler& scheduler = from.dispatcher.scheduler();
   Json clients = Json::array();
-  for (const auto& [client, queued] : scheduler.by_client()) clients.push_back({{"client", client}, {"queued", queued}});
+  for (const auto& [client, queued] : scheduler.by_client())
+    clients.push_back({{"client", client}, {"queued", queued}});
   return {{"depth", scheduler.depth()},
           {"capacity", from.config.queue.capacity},
           {"running", scheduler.running()},

@@ -11,7 +11,7 @@
 namespace capsule {
 namespace {
 constexpr size_t kFullReadBytes = 64u << 10;  // a read this large means a fast writer: no reason to wait
-constexpr int kReadsAtOnce = 8;                // then others get their turn
+constexpr int kReadsAtOnce = 8;               // then others get their turn
 constexpr size_t kDefaultCapacityBytes = 64u << 10;
 }  // namespace
 

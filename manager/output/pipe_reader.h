@@ -1,6 +1,6 @@
-// The manager's end of one of a run's pipes, stdout or stderr. A run owns its pipes: they are made when it is leased and
-// closed when it is over, so what is in them is there even when the worker dies in the next microsecond, and no run can
-// write into another's.
+// The manager's end of one of a run's pipes, stdout or stderr. A run owns its pipes: they are made when it is leased
+// and closed when it is over, so what is in them is there even when the worker dies in the next microsecond, and no run
+// can write into another's.
 //
 // The first bytes after a silence are read at once. While more keep coming the pipe is taken out of epoll and read once
 // in kCoalesce by the timer: registered, it would wake this process at every single write, and the writing program pays
@@ -26,7 +26,7 @@ class PipeReader {
 
   void start();
   void set_sink(Sink sink) { sink_ = std::move(sink); }  // for what comes after the run
-  void pause();   // the reader downstream is slow: the program's write will block
+  void pause();  // the reader downstream is slow: the program's write will block
   void resume();
 
   // Reads what is in the pipe now, and no more than the pipe can hold, so that a writer that goes on cannot keep us.
@@ -43,7 +43,7 @@ class PipeReader {
   size_t read_once();  // 0: nothing there, or the end
 
   Loop& loop_;
-  UniqueFd fd_;                    // while nobody waits for it
+  UniqueFd fd_;                     // while nobody waits for it
   std::unique_ptr<FdWatch> watch_;  // while waiting for bytes
   Timer timer_;
   Stream stream_;

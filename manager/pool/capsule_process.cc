@@ -15,7 +15,7 @@ namespace capsule {
 namespace {
 constexpr seconds kSweepPatience{2};
 constexpr seconds kAnswerPatience{10};
-}
+}  // namespace
 
 CapsuleProcess::CapsuleProcess(Loop& loop, Start start, const WorkerConfig& config, Metrics& metrics)
     : loop_(loop),
@@ -44,7 +44,8 @@ void CapsuleProcess::begin(Events events) {
   handlers.on_end = [self = weak_from_this()](const Error& error) {
     const auto capsule = self.lock();
     if (!capsule) return;
-    if (!capsule->destroyed_) log_debug("keeper closed its link", {{"capsule", capsule->name_}, {"error", error.message}});
+    if (!capsule->destroyed_)
+      log_debug("keeper closed its link", {{"capsule", capsule->name_}, {"error", error.message}});
     capsule->destroyed_ = true;
     capsule->kill();
   };
@@ -89,9 +90,8 @@ void CapsuleProcess::sweep(std::function<void(Status)> done) {
 }
 
 bool CapsuleProcess::is_contained() const {
-  return std::any_of(hello_.layers.begin(), hello_.layers.end(), [](const Layer& layer) {
-    return layer.name == "namespaces" && layer.state == "on";
-  });
+  return std::any_of(hello_.layers.begin(), hello_.layers.end(),
+                     [](const Layer& layer) { return layer.name == "namespaces" && layer.state == "on"; });
 }
 
 void CapsuleProcess::destroy() {
@@ -136,11 +136,11 @@ void CapsuleProcess::branched(const Branched& reply) {
     return pending.started(failure(Errc::kUnavailable, "cannot fork a worker: " + reply.failure));
   }
   metrics_.spawn_step(label::SpawnStep::kBranchWorker, microseconds(reply.took_us));
-  auto worker = std::make_shared<Worker>(
-      loop_,
-      Worker::Start{pending.worker_id, "worker-" + std::to_string(pending.worker_id), profile_, std::move(pending.link),
-                    std::move(fds[0]), static_cast<pid_t>(reply.pid)},
-      config_, metrics_);
+  auto worker =
+      std::make_shared<Worker>(loop_,
+                               Worker::Start{pending.worker_id, "worker-" + std::to_string(pending.worker_id), profile_,
+                                             std::move(pending.link), std::move(fds[0]), static_cast<pid_t>(reply.pid)},
+                               config_, metrics_);
   workers_[static_cast<pid_t>(reply.pid)] = worker;
   worker->begin();
   pending.started(std::move(worker));

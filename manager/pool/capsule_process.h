@@ -42,8 +42,8 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   void start_worker(uint64_t id, WorkerStarted started);
   // Ends everything in it but the keeper.
   void sweep(std::function<void(Status)> done);
-  // With a pid namespace: kills the keeper, and the kernel everything in it. Without one the keeper is asked to end what
-  // it finds first, and killed when it does not.
+  // With a pid namespace: kills the keeper, and the kernel everything in it. Without one the keeper is asked to end
+  // what it finds first, and killed when it does not.
   void destroy();
 
  private:
@@ -73,9 +73,9 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   Timer patience_;  // runs while the keeper owes an answer
   Events events_;
   Hello hello_;
-  std::map<uint64_t, Pending> branching_;                       // by request id
-  std::map<uint64_t, std::function<void(Status)>> sweeping_;    // by request id
-  std::map<pid_t, std::shared_ptr<Worker>> workers_;            // by pid in the capsule
+  std::map<uint64_t, Pending> branching_;                     // by request id
+  std::map<uint64_t, std::function<void(Status)>> sweeping_;  // by request id
+  std::map<pid_t, std::shared_ptr<Worker>> workers_;          // by pid in the capsule
   uint64_t last_request_ = 0;
   bool gone_ = false;
   bool destroyed_ = false;

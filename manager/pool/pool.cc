@@ -259,7 +259,8 @@ void Pool::evaluate() {
   }
   for (size_t i = 0; i < decision.capsules_to_start; ++i) start_capsule();
   if (decision.check) check(*decision.check);
-  metrics_.set_breaker(handle_, breaker_.state(at) == Breaker::State::kClosed ? label::Breaker::kClosed : label::Breaker::kOpen);
+  metrics_.set_breaker(handle_,
+                       breaker_.state(at) == Breaker::State::kClosed ? label::Breaker::kClosed : label::Breaker::kOpen);
   TimePoint wake = std::min({decision.again_at, breaker_.retry_at(at), next_expiry, next_look});
   if (zygote_lifetime_ && zygote_) wake = std::min(wake, zygote_lifetime_->age_limit_at());
   timer_.at(std::max(wake, at + milliseconds(1)), [this] { evaluate(); });

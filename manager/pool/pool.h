@@ -53,7 +53,7 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
 
   void start();
-  void stop();  // ends everything; leases are the holders' to release
+  void stop();                        // ends everything; leases are the holders' to release
   void set_profile(Profile profile);  // limits at once, preload at the next zygote
 
   // The callback comes later, or at once from inside when one is ready. It is not called after cancel(). kTimedOut when

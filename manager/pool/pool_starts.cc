@@ -73,8 +73,8 @@ void Pool::replace_zygote_when_due() {
   const auto due = zygote_lifetime_->due(zygote_->forks(), now());
   if (!due) return;
   zygote_lifetime_.reset();  // asked once
-  metrics_.zygote_restarted(handle_, *due == ZygoteReplacement::kForks ? label::ZygoteRestart::kForks
-                                                                      : label::ZygoteRestart::kAge);
+  metrics_.zygote_restarted(
+      handle_, *due == ZygoteReplacement::kForks ? label::ZygoteRestart::kForks : label::ZygoteRestart::kAge);
   start_zygote();
 }
 
@@ -83,9 +83,11 @@ void Pool::start_capsule() {
   const uint64_t id = ++last_id_;
   std::string workspace;
   if (needs_workspace_ || profile_.settings.sandbox.namespaces == NamespaceMode::kOff) {
-    workspace = environment_.scratch_dir + "/capsule-" + std::to_string(getpid()) + "-" + profile_.name + "-" + std::to_string(id);
+    workspace = environment_.scratch_dir + "/capsule-" + std::to_string(getpid()) + "-" + profile_.name + "-" +
+                std::to_string(id);
     if (mkdir(workspace.c_str(), 0700) != 0) return count_death("cannot make " + workspace);
-    if (environment_.worker_user != 0 && chown(workspace.c_str(), environment_.worker_user, environment_.worker_user) != 0) {
+    if (environment_.worker_user != 0 &&
+        chown(workspace.c_str(), environment_.worker_user, environment_.worker_user) != 0) {
       log_warning("cannot give a workspace to the worker's user", {{"path", workspace}});
     }
   }
@@ -105,8 +107,12 @@ void Pool::capsule_branched(uint64_t id, std::string workspace, Result<BranchedC
   }
   metrics_.spawn_step(label::SpawnStep::kBranchCapsule, branched->took);
   spawn_timings_us_["branch_capsule"] = static_cast<uint64_t>(to_microseconds(branched->took));
-  CapsuleProcess::Start start{id, "capsule-" + std::to_string(id), profile_.name, std::move(branched->link),
-                              std::move(branched->pidfd), std::move(workspace)};
+  CapsuleProcess::Start start{id,
+                              "capsule-" + std::to_string(id),
+                              profile_.name,
+                              std::move(branched->link),
+                              std::move(branched->pidfd),
+                              std::move(workspace)};
   auto capsule = std::make_shared<CapsuleProcess>(loop_, std::move(start), profile_.settings.worker, metrics_);
   Slot& slot = slots_[id];
   slot.capsule = capsule;

@@ -1,5 +1,5 @@
-// What the kernel says of a process: CPU, memory and faults, from /proc. The truth that evidence and `info` are made of;
-// a worker's own heartbeat is only a sign of life.
+// What the kernel says of a process: CPU, memory and faults, from /proc. The truth that evidence and `info` are made
+// of; a worker's own heartbeat is only a sign of life.
 #pragma once
 
 #include <sys/types.h>

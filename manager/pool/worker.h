@@ -1,5 +1,5 @@
-// The manager's side of one worker: its link, its pidfd, its heartbeat, its state. Held by shared_ptr by its capsule and
-// by whoever uses it. Whatever it says is hostile input; how it died comes from its keeper's wait4.
+// The manager's side of one worker: its link, its pidfd, its heartbeat, its state. Held by shared_ptr by its capsule
+// and by whoever uses it. Whatever it says is hostile input; how it died comes from its keeper's wait4.
 //
 // At any time it has one holder (the pool, a run, a session) that is told what happens to it. Heartbeats and pongs are
 // handled here.

@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <boost/asio/io_context.hpp>
 #include <boost/process/v2/process.hpp>
 #include <boost/process/v2/stdio.hpp>
+#include <cerrno>
 
 #include "base/posix_io.h"
 #include "manager/observe/log.h"
@@ -15,7 +15,7 @@
 namespace capsule {
 namespace process = boost::process::v2;
 namespace {
-constexpr int kLinkFd = 3;             // where the worker program expects its link
+constexpr int kLinkFd = 3;  // where the worker program expects its link
 constexpr size_t kErrorTextBytes = 4096;
 constexpr seconds kPreloadPatience{120};  // cold disks and large libraries
 constexpr seconds kBranchPatience{10};    // a fork takes milliseconds
@@ -80,7 +80,8 @@ Result<std::shared_ptr<ZygoteProcess>> ZygoteProcess::launch(Loop& loop, ZygoteO
 }
 
 ZygoteProcess::ZygoteProcess(Loop& loop, UniqueFd link, UniqueFd errors, Metrics& metrics)
-    : channel_(std::make_shared<FrameChannel>(loop, std::move(link), PassedFds::kTaken, label::Socket::kWorker, metrics)),
+    : channel_(
+          std::make_shared<FrameChannel>(loop, std::move(link), PassedFds::kTaken, label::Socket::kWorker, metrics)),
       errors_(loop, std::move(errors)),
       patience_(loop),
       started_at_(now()) {}

@@ -62,7 +62,7 @@ class ZygoteProcess : public std::enable_shared_from_this<ZygoteProcess> {
   std::shared_ptr<FrameChannel> channel_;
   std::unique_ptr<Process> process_;
   FdWatch errors_;
-  Timer patience_;  // runs while an answer is due
+  Timer patience_;          // runs while an answer is due
   std::string error_text_;  // the last of what it printed
   Events events_;
   Hello hello_;

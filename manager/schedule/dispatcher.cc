@@ -45,7 +45,8 @@ Result<const Profile*> Dispatcher::profile_for(const Execute& request, uid_t uid
     const auto session = sessions_.find(request.session, uid);
     if (!session) return tl::unexpected<Error>(session.error());
     if (!request.profile.empty() && request.profile != (*session)->profile()) {
-      return failure(Errc::kInvalid, "session '" + request.session + "' has the profile '" + (*session)->profile() + "'");
+      return failure(Errc::kInvalid,
+                     "session '" + request.session + "' has the profile '" + (*session)->profile() + "'");
     }
     name = (*session)->profile();
   }
@@ -53,7 +54,8 @@ Result<const Profile*> Dispatcher::profile_for(const Execute& request, uid_t uid
   if (pool != pools_.end()) return &pool->second->profile();
   std::string known;
   for (const auto& [other, unused] : pools_) known += (known.empty() ? "" : ", ") + other;
-  return failure(Errc::kNotFound, "there is no profile '" + name.substr(0, limits::kIdBytes) + "'; there are: " + known);
+  return failure(Errc::kNotFound,
+                 "there is no profile '" + name.substr(0, limits::kIdBytes) + "'; there are: " + known);
 }
 
 Result<RunSettings> Dispatcher::settings_for(const Execute& request, const Profile& profile) const {
@@ -63,8 +65,9 @@ Result<RunSettings> Dispatcher::settings_for(const Execute& request, const Profi
   if (request.timeout_ms != 0) {
     const Duration wanted = milliseconds(request.timeout_ms);
     if (wanted > allowed.timeout_max) {
-      return failure(Errc::kRefused, "a timeout of " + std::to_string(request.timeout_ms) + " ms is above the profile's " +
-                                         std::to_string(to_milliseconds(allowed.timeout_max)) + " ms (run.max_timeout_s)");
+      return failure(Errc::kRefused,
+                     "a timeout of " + std::to_string(request.timeout_ms) + " ms is above the profile's " +
+                         std::to_string(to_milliseconds(allowed.timeout_max)) + " ms (run.max_timeout_s)");
     }
     settings.limits.timeout = wanted;
   }
@@ -208,9 +211,8 @@ void Dispatcher::begin(const QueuedRun& queued) {
     return drive(active, session->begin_run());
   }
   active.pool = pools_.at(queued.profile).get();
-  active.ticket = active.pool->acquire(Pool::Purpose::kRun, queued.deadline, [this, id = queued.id](Result<Lease> lease) {
-    leased(id, std::move(lease));
-  });
+  active.ticket = active.pool->acquire(Pool::Purpose::kRun, queued.deadline,
+                                       [this, id = queued.id](Result<Lease> lease) { leased(id, std::move(lease)); });
 }
 
 void Dispatcher::leased(const RunId& id, Result<Lease> lease) {
@@ -294,8 +296,8 @@ void Dispatcher::finish(const RunId& id) {
   if (const auto client = run.listener.lock()) client->send(run.outcome);
   log_debug("run finished", {{"run_id", id}, {"verdict", std::string(to_string(run.outcome.verdict))}});
   if (ran && run.request.session.empty()) {
-    pool.release(active.driver->lease(), run.outcome.evidence.rung == "kill" ? label::Recycle::kKilled
-                                         : run.outcome.verdict == Verdict::kCrashed ? label::Recycle::kCrashed
+    pool.release(active.driver->lease(), run.outcome.evidence.rung == "kill"           ? label::Recycle::kKilled
+                                         : run.outcome.verdict == Verdict::kCrashed    ? label::Recycle::kCrashed
                                          : run.outcome.verdict == Verdict::kWorkerLost ? label::Recycle::kLost
                                                                                        : label::Recycle::kUsed);
   }

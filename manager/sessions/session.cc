@@ -68,7 +68,7 @@ Session::AfterRun Session::end_run(RunDriver& driver, const Ending& ending) {
   keep_old_pipes(driver);
   if (!ending.worker_survives) {
     const bool killed = ending.rung == Rung::kKill;
-    lose_worker(killed                                     ? label::Recycle::kKilled
+    lose_worker(killed                                   ? label::Recycle::kKilled
                 : ending.verdict == Verdict::kWorkerLost ? label::Recycle::kLost
                                                          : label::Recycle::kCrashed);
     return {"fresh", lost_before};
@@ -134,9 +134,11 @@ void Session::start_next_worker() {
     if (!session || session->state_ == SessionState::kClosed) return;
     session->forget_previous();
     if (!swept) return session->start_next_worker();  // the capsule is gone; take another
-    session->lease_.capsule->start_worker(session->pool_.next_worker_id(), [self](Result<std::shared_ptr<Worker>> started) {
-      if (const auto still = self.lock()) still->worker_started(std::move(started));
-    });
+    session->lease_.capsule->start_worker(session->pool_.next_worker_id(),
+                                          [self](Result<std::shared_ptr<Worker>> started) {
+                                            if (const auto still = self.lock())
+                                              still->worker_started(std::move(started));
+                                          });
   });
 }
 

@@ -1,7 +1,7 @@
 // A named, stateful namespace that outlives runs: one capsule, one worker at a time. Owned by the SessionRegistry.
 //
-// When its worker is lost (crash, kill after an ignored interrupt, os._exit, lost link) the session goes on with a fresh
-// one in the same capsule: what the dead run started is swept, files stay, variables are gone.
+// When its worker is lost (crash, kill after an ignored interrupt, os._exit, lost link) the session goes on with a
+// fresh one in the same capsule: what the dead run started is swept, files stay, variables are gone.
 #pragma once
 
 #include <sys/types.h>
@@ -26,9 +26,9 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
     int64_t created_wall_ms;
   };
   struct Events {
-    std::function<void()> on_ready;                  // has a worker (again)
-    std::function<void()> on_broken;                 // has none for now
-    std::function<void(const Error& why)> on_failed; // cannot get one: the session is over
+    std::function<void()> on_ready;                   // has a worker (again)
+    std::function<void()> on_broken;                  // has none for now
+    std::function<void(const Error& why)> on_failed;  // cannot get one: the session is over
   };
   using Answer = std::function<void(Status)>;
 

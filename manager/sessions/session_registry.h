@@ -16,7 +16,7 @@ namespace capsule {
 class SessionRegistry {
  public:
   struct Events {
-    std::function<void(const std::string& id)> on_ready, on_broken;
+    std::function<void(const std::string&id)> on_ready, on_broken;
     std::function<void(const std::string& id, const Error& why)> on_closed;  // before it is gone
   };
   struct Request {

@@ -25,12 +25,12 @@ PyRef request_object(const Execute& request) {
   }
   PyRef dict(PyDict_New());
   const auto& code = request.code.value;
-  const bool good = dict && put(dict, "run_id", text_object(request.run_id)) &&
-                    put(dict, "mode", text_object(request.mode)) &&
-                    put(dict, "session", PyRef(PyBool_FromLong(!request.session.empty()))) &&
-                    put(dict, "code", PyRef(PyBytes_FromStringAndSize(code.data(), static_cast<Py_ssize_t>(code.size())))) &&
-                    put(dict, "filename", text_object(request.filename)) && put(dict, "arguments", std::move(arguments)) &&
-                    put(dict, "standard_input", PyRef(PyBool_FromLong(request.standard_input)));
+  const bool good =
+      dict && put(dict, "run_id", text_object(request.run_id)) && put(dict, "mode", text_object(request.mode)) &&
+      put(dict, "session", PyRef(PyBool_FromLong(!request.session.empty()))) &&
+      put(dict, "code", PyRef(PyBytes_FromStringAndSize(code.data(), static_cast<Py_ssize_t>(code.size())))) &&
+      put(dict, "filename", text_object(request.filename)) && put(dict, "arguments", std::move(arguments)) &&
+      put(dict, "standard_input", PyRef(PyBool_FromLong(request.standard_input)));
   return good ? std::move(dict) : PyRef();
 }
 
@@ -75,9 +75,12 @@ Finished finished_from(PyObject* result) {
   finished.exit_status = static_cast<int32_t>(number_of(item(result, "exit_status")) & 0xFF);
   PyObject* error = item(result, "error");
   if (error != nullptr && PyDict_Check(error)) finished.error = error_of(error);
-  finished.evidence.namespace_names = static_cast<uint64_t>(std::max<int64_t>(0, number_of(item(result, "namespace_names"))));
-  finished.evidence.late_interrupts = static_cast<uint64_t>(std::max<int64_t>(0, number_of(item(result, "late_interrupts"))));
-  finished.evidence.left_threads = static_cast<uint32_t>(std::clamp<int64_t>(number_of(item(result, "left_threads")), 0, 1 << 20));
+  finished.evidence.namespace_names =
+      static_cast<uint64_t>(std::max<int64_t>(0, number_of(item(result, "namespace_names"))));
+  finished.evidence.late_interrupts =
+      static_cast<uint64_t>(std::max<int64_t>(0, number_of(item(result, "late_interrupts"))));
+  finished.evidence.left_threads =
+      static_cast<uint32_t>(std::clamp<int64_t>(number_of(item(result, "left_threads")), 0, 1 << 20));
   PyObject* awaited = item(result, "awaited");
   finished.evidence.awaited = awaited == Py_True;
   return finished;

@@ -19,7 +19,8 @@ Status run_statement(const char* code) {
   return failure(Errc::kSystem, std::string("python failed: ") + code);
 }
 
-// The helpers look builtins up in a copy of their own: a program that deletes or replaces `len` breaks itself, not them.
+// The helpers look builtins up in a copy of their own: a program that deletes or replaces `len` breaks itself, not
+// them.
 Status give_own_builtins(const char* name) {
   PyObject* module = PyImport_AddModule(name);  // borrowed
   const PyRef builtins(PyDict_Copy(PyEval_GetBuiltins()));

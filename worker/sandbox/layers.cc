@@ -35,13 +35,13 @@ std::vector<Layer> enter_capsule(parked::Containment containment, Policy policy)
     const Status maps = write_id_maps(policy.user, policy.group);
     layers.push_back(from("id_maps", maps));
     layers.push_back(from("private_proc", maps.and_then(mount_proc)));
-    layers.push_back(from("private_tmp", maps.and_then([&] {
-      return mount_workspace(policy.workspace_bytes, policy.workspace_files);
-    })));
+    layers.push_back(from(
+        "private_tmp", maps.and_then([&] { return mount_workspace(policy.workspace_bytes, policy.workspace_files); })));
   } else {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     const char* why = "the kernel refused new namespaces, or the profile turned them off";
-    for (const char* name : {"namespaces", "id_maps", "private_proc", "private_tmp"}) layers.push_back({name, "off", why});
+    for (const char* name : {"namespaces", "id_maps", "private_proc", "private_tmp"})
+      layers.push_back({name, "off", why});
   }
   layers.push_back(from("capabilities", drop_capabilities()));
   layers.push_back(from("no_new_privs", no_new_privileges()));

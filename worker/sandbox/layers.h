@@ -14,7 +14,7 @@
 namespace capsule::sandbox {
 
 struct Policy {
-  uid_t user = 0;   // outer ids of the zygote, for the id maps
+  uid_t user = 0;  // outer ids of the zygote, for the id maps
   gid_t group = 0;
   std::string workspace;  // given by the manager for when no private one can be mounted
   uint64_t workspace_bytes = 0;

@@ -17,9 +17,9 @@ Status mount_proc() {
 }
 
 Status mount_workspace(uint64_t bytes_max, uint64_t files_max) {
-  const std::string options =
-      "mode=1777,size=" + std::to_string(bytes_max) + ",nr_inodes=" + std::to_string(files_max);
-  if (mount("capsule", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) != 0) return system_failure("mount /tmp");
+  const std::string options = "mode=1777,size=" + std::to_string(bytes_max) + ",nr_inodes=" + std::to_string(files_max);
+  if (mount("capsule", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) != 0)
+    return system_failure("mount /tmp");
   if (mkdir(kWorkspace, 0700) != 0) return system_failure("mkdir workspace");
   return {};
 }
