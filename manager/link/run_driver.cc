@@ -227,7 +227,7 @@ void RunDriver::settle() {
 void RunDriver::finish() {
   finished_ = true;
   timer_.cancel();
-  drain();
+  if (!ending_.ending()->worker_survives) drain();  // else its claim was a barrier and has emptied them
   if (stdin_) stdin_->close();
   const Ending& ending = *ending_.ending();
   run_->apply(RunEvent::kEnded);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -10,7 +11,8 @@
 
 namespace capsule {
 namespace {
-constexpr size_t kFullReadBytes = 64u << 10;  // a read this large means a fast writer: no reason to wait
+constexpr size_t kFullReadBytes = 64u << 10;  // after a read this large there is probably more
+constexpr size_t kSlowBytes = 16u << 10;      // so little after a pause: the next one may be longer
 constexpr int kReadsAtOnce = 8;               // then others get their turn
 constexpr size_t kDefaultCapacityBytes = 64u << 10;
 }  // namespace
@@ -22,7 +24,9 @@ PipeReader::PipeReader(Loop& loop, UniqueFd read_end, Stream stream, Sink sink)
   capacity_bytes_ = capacity > 0 ? static_cast<size_t>(capacity) : kDefaultCapacityBytes;
 }
 
-void PipeReader::start() { watch(); }
+void PipeReader::start() {
+  timer_.after(kFirstLook, [this] { poll(); });
+}
 
 void PipeReader::pause() {
   paused_ = true;
@@ -50,22 +54,24 @@ void PipeReader::watch() {
 }
 
 void PipeReader::poll_soon() {
-  timer_.after(kCoalesce, [this] { poll(); });
+  timer_.after(pause_, [this] { poll(); });
 }
 
 void PipeReader::poll() {
-  size_t got = 0;
-  int reads = 0;
-  do {
-    got = read_once();
-  } while (got >= kFullReadBytes && !paused_ && ++reads < kReadsAtOnce);
-  if (paused_ || at_end_ || fd() < 0) return;
-  if (got == 0) return watch();
-  if (reads == kReadsAtOnce) {
-    timer_.at(now(), [this] { poll(); });  // others first
-  } else {
-    poll_soon();
+  size_t total = 0;
+  for (int reads = 0; reads < kReadsAtOnce && !paused_; ++reads) {
+    const size_t got = read_once();
+    total += got;
+    if (got < kFullReadBytes) break;
   }
+  if (paused_ || at_end_ || fd() < 0) return;
+  if (total == 0) return watch();
+  if (total >= capacity_bytes_ / 4) {
+    pause_ = std::max<Duration>(pause_ / 2, kPauseMin);
+  } else if (total < kSlowBytes) {
+    pause_ = std::min<Duration>(pause_ * 2, kPauseMax);
+  }
+  poll_soon();
 }
 
 size_t PipeReader::drain() {

@@ -2,9 +2,10 @@
 // and closed when it is over, so what is in them is there even when the worker dies in the next microsecond, and no run
 // can write into another's.
 //
-// The first bytes after a silence are read at once. While more keep coming the pipe is taken out of epoll and read once
-// in kCoalesce by the timer: registered, it would wake this process at every single write, and the writing program pays
-// for each of these wake-ups (a print flood went at half the speed).
+// A pipe that keeps delivering is taken out of epoll and read by timer: registered, it would wake this process at every
+// single write, and the writing program pays for each of these wake-ups (a print flood went at half the speed). The
+// pause between two reads adapts to the writer, from kPauseMin to kPauseMax. A silent pipe is waited for in epoll, but
+// not in the first kFirstLook: most runs are over by then, and their end empties the pipe anyway.
 #pragma once
 
 #include <functional>
@@ -20,7 +21,9 @@ class PipeReader {
  public:
   using Sink = std::function<void(Stream, std::string_view chunk)>;  // chunk: 1..limits::kOutputChunkBytes
 
-  static constexpr milliseconds kCoalesce{1};
+  static constexpr microseconds kPauseMin{60};
+  static constexpr microseconds kPauseMax{1000};
+  static constexpr microseconds kFirstLook{1000};
 
   PipeReader(Loop& loop, UniqueFd read_end, Stream stream, Sink sink);
 
@@ -37,7 +40,7 @@ class PipeReader {
 
  private:
   void watch();      // wait for bytes
-  void poll_soon();  // look again after kCoalesce
+  void poll_soon();  // look again after pause_
   void poll();
   int fd() const { return watch_ ? watch_->fd() : fd_.get(); }
   size_t read_once();  // 0: nothing there, or the end
@@ -49,6 +52,7 @@ class PipeReader {
   Stream stream_;
   Sink sink_;
   size_t capacity_bytes_;
+  Duration pause_ = kPauseMax;
   bool paused_ = false;
   bool at_end_ = false;
 };
