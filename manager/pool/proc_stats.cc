@@ -1,7 +1,9 @@
 #include "manager/pool/proc_stats.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <charconv>
 #include <string>
 #include <string_view>
@@ -47,24 +49,31 @@ class StatFields {
 
 }  // namespace
 
-std::optional<ProcStats> read_proc_stats(pid_t pid) {
-  const std::string base = "/proc/" + std::to_string(pid);
-  const auto stat = read_file(base + "/stat", kProcFileBytes);
-  const auto status = read_file(base + "/status", kProcFileBytes);
-  if (!stat || !status) return std::nullopt;
+ProcReader::ProcReader(pid_t pid)
+    : stat_(open(("/proc/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC)),
+      status_(open(("/proc/" + std::to_string(pid) + "/status").c_str(), O_RDONLY | O_CLOEXEC)) {}
+
+std::optional<ProcStats> ProcReader::read() const {
+  static std::array<char, kProcFileBytes> stat_block, status_block;  // one loop, one thread
+  const ssize_t stat_bytes = pread(stat_.get(), stat_block.data(), stat_block.size(), 0);
+  const ssize_t status_bytes = pread(status_.get(), status_block.data(), status_block.size(), 0);
+  if (stat_bytes <= 0 || status_bytes <= 0) return std::nullopt;
+  const std::string_view status(status_block.data(), static_cast<size_t>(status_bytes));
   static const uint64_t tick_us = 1'000'000 / static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
   ProcStats stats;
-  StatFields fields(*stat);
+  StatFields fields(std::string_view(stat_block.data(), static_cast<size_t>(stat_bytes)));
   stats.minor_faults = fields.at(10);
   stats.major_faults = fields.at(12);
   const uint64_t user = fields.at(14), system = fields.at(15), child_user = fields.at(16), child_system = fields.at(17);
   stats.cpu_user_us = (user + child_user) * tick_us;
   stats.cpu_system_us = (system + child_system) * tick_us;
   stats.threads = static_cast<uint32_t>(fields.at(20));
-  stats.peak_rss_bytes = value_of(*status, "VmHWM") * 1024;
-  stats.rss_bytes = value_of(*status, "VmRSS") * 1024;
+  stats.peak_rss_bytes = value_of(status, "VmHWM") * 1024;
+  stats.rss_bytes = value_of(status, "VmRSS") * 1024;
   return stats;
 }
+
+std::optional<ProcStats> read_proc_stats(pid_t pid) { return ProcReader(pid).read(); }
 
 pid_t pid_of(int pidfd) {
   const auto info = read_file("/proc/self/fdinfo/" + std::to_string(pidfd), kProcFileBytes);

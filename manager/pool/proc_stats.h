@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/unique_fd.h"
+
 namespace capsule {
 
 struct ProcStats {
@@ -18,6 +20,17 @@ struct ProcStats {
 };
 
 std::optional<ProcStats> read_proc_stats(pid_t pid);
+
+// For one that is asked again and again (after each run): the files stay open, which halves the cost. They go on to
+// mean that process, also when its pid is given to another.
+class ProcReader {
+ public:
+  explicit ProcReader(pid_t pid);
+  std::optional<ProcStats> read() const;  // nullopt once it is gone
+
+ private:
+  UniqueFd stat_, status_;
+};
 
 // The process a pidfd stands for, in our pid namespace; 0 when it is gone.
 pid_t pid_of(int pidfd);

@@ -22,6 +22,7 @@ Worker::Worker(Loop& loop, Start start, const WorkerConfig& config, Metrics& met
       pidfd_(std::move(start.pidfd)),
       pid_(pid_of(pidfd_.get())),
       pid_in_capsule_(start.pid_in_capsule),
+      proc_(pid_),
       started_at_(now()),
       watch_(config, started_at_),
       watch_timer_(loop),

@@ -60,7 +60,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   void check_health(std::function<void(bool healthy)> done);
 
   // Kernel figures since the last mark(); peaks are of the whole life.
-  std::optional<ProcStats> stats() const { return read_proc_stats(pid_); }
+  std::optional<ProcStats> stats() const { return proc_.read(); }
   void mark();
   void mark(const ProcStats& current) { marked_ = current; }
   const ProcStats& marked() const { return marked_; }
@@ -85,6 +85,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   std::shared_ptr<FrameChannel> channel_;
   UniqueFd pidfd_;
   pid_t pid_, pid_in_capsule_;
+  ProcReader proc_;
   TimePoint started_at_;
   WorkerState state_ = WorkerState::kStarting;
   Holder* holder_ = nullptr;
