@@ -84,7 +84,9 @@ class Worker {
     const Execute* request = message ? std::get_if<Execute>(&*message) : nullptr;
     if (request == nullptr) return;  // the manager's codec made it; it watches the run's deadline
     Finished finished;
-    if (adopt_streams(work.fds, *request)) {
+    const bool adopted = adopt_streams(work.fds, *request);
+    work.fds.clear();  // the program gets 0, 1 and 2, and no second copies
+    if (adopted) {
       finished = interpreter::execute(*request);
     } else {
       finished.run_id = request->run_id;

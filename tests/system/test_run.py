@@ -201,6 +201,27 @@ class EndTest(ManagerCase):
         self.assert_verdict(document, "ok", 0)
         self.assertEqual(sorted(document["stdout"].split()), ["deleted", "flushed"])
 
+    def test_a_fresh_worker_has_no_descriptor_or_variable_of_the_manager(self):
+        code = ("import os, json\n"
+                "links = {}\n"
+                "for fd in os.listdir('/proc/self/fd'):\n"
+                "    try: links[int(fd)] = os.readlink('/proc/self/fd/' + fd)\n"
+                "    except OSError: pass\n"
+                "first = open('/proc/self/environ', 'rb').read()\n"
+                "print(json.dumps([links, sorted(os.environ), first.decode()]))")
+        document = self.manager.run("-c", code, "--no-stdin")
+        self.assert_verdict(document, "ok", 0)
+        links, names, first = json.loads(document["stdout"])
+        kinds = sorted(link.split(":")[0] if ":" in link else link for link in links.values())
+        # stdin; stdout and stderr; the link; the two files the heartbeat reads. Nothing else.
+        expected = ["/dev/null", "pipe", "pipe", "socket"]
+        rest = [kind for kind in kinds if not (kind.startswith("/proc/") and kind.endswith(("/stat", "/statm")))]
+        self.assertEqual(rest, expected, links)
+        self.assertEqual(first.strip("\0"), "", "the environment it was started with stays readable in /proc")
+        allowed = {"HOME", "LANG", "MKL_NUM_THREADS", "MPLBACKEND", "MPLCONFIGDIR", "OMP_NUM_THREADS",
+                   "OPENBLAS_NUM_THREADS", "PATH", "PWD", "TZ"}
+        self.assertEqual(set(names) - allowed, set())
+
 
 if __name__ == "__main__":
     unittest.main()
