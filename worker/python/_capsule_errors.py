@@ -26,10 +26,12 @@ OWN_MODULES = frozenset((
 _PROGRAM = "<string>"  # what a program without a file is called
 
 _sources = {}  # file name -> (characters, linecache entry, code objects), oldest first
+_kept_chars = 0  # of all of them
 
 
 def keep_source(filename, lines):
     """Tracebacks and inspect.getsource find the program's text under `filename`."""
+    global _kept_chars
     lines = [line if len(line) <= _MAX_SOURCE_LINE_CHARS else line[:_MAX_SOURCE_LINE_CHARS] + "\n" for line in lines]
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
@@ -37,8 +39,9 @@ def keep_source(filename, lines):
     forget_source(filename)
     entry = (size, None, lines, filename)
     _sources[filename] = (size, entry, [])
+    _kept_chars += size
     linecache.cache[filename] = entry
-    while len(_sources) > 1 and (len(_sources) > _MAX_SOURCES or _kept_chars() > _MAX_SOURCE_CHARS):
+    while len(_sources) > 1 and (len(_sources) > _MAX_SOURCES or _kept_chars > _MAX_SOURCE_CHARS):
         forget_source(next(iter(_sources)))
 
 
@@ -47,13 +50,13 @@ def keep_code(filename, code):
     _sources[filename][2].append(code)
 
 
-def _kept_chars():
-    return sum(size for size, _, _ in _sources.values())
-
-
 def forget_source(filename):
+    global _kept_chars
     old = _sources.pop(filename, None)
-    if old is not None and linecache.cache.get(filename) is old[1]:
+    if old is None:
+        return
+    _kept_chars -= old[0]
+    if linecache.cache.get(filename) is old[1]:
         del linecache.cache[filename]
 
 
