@@ -17,8 +17,8 @@ using fields::Need;
 
 template <class T>
 inline constexpr bool kIsNested =
-    std::is_same_v<T, Layer> || std::is_same_v<T, RaisedError> || std::is_same_v<T, OutputCount> ||
-    std::is_same_v<T, Evidence> || std::is_same_v<T, Usage>;
+    std::is_same_v<T, Layer> || std::is_same_v<T, Mount> || std::is_same_v<T, RaisedError> ||
+    std::is_same_v<T, OutputCount> || std::is_same_v<T, Evidence> || std::is_same_v<T, Usage>;
 
 // ---- writing -------------------------------------------------------------------------------------------------
 

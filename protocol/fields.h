@@ -16,6 +16,11 @@ void visit(V& v, Layer& m) {
   v("detail", m.detail, kOptional);
 }
 template <class V>
+void visit(V& v, Mount& m) {
+  v("source", m.source, kRequired);
+  v("target", m.target, kRequired);
+}
+template <class V>
 void visit(V& v, Hello& m) {
   v("version", m.version, kRequired);
   v("role", m.role, kRequired);
@@ -37,12 +42,28 @@ void visit(V& v, Prepare& m) {
   v("heartbeat_ms", m.heartbeat_ms, kRequired);
   v("workspace_bytes", m.workspace_bytes, kRequired);
   v("workspace_files", m.workspace_files, kRequired);
+  v("network", m.network, kRequired);
+  v("subprocess", m.subprocess, kRequired);
+  v("mounts", m.mounts, kOptional);
+  v("packages", m.packages, kOptional);
+  v("tmp_bytes", m.tmp_bytes, kOptional);
+  v("shm_bytes", m.shm_bytes, kOptional);
+  v("memory_soft_bytes", m.memory_soft_bytes, kOptional);
+  v("processes", m.processes, kOptional);
+  v("open_files", m.open_files, kOptional);
+  v("own_users", m.own_users, kOptional);
 }
 template <class V>
 void visit(V& v, Branch& m) {
   v("id", m.id, kRequired);
   v("name", m.name, kOptional);
   v("workspace", m.workspace, kOptional);
+  v("uid", m.uid, kOptional);
+  v("cgroup", m.cgroup, kOptional);
+}
+template <class V>
+void visit(V& v, Mapped& m) {
+  v("failure", m.failure, kOptional);
 }
 template <class V>
 void visit(V& v, Branched& m) {
@@ -60,6 +81,7 @@ void visit(V& v, Exited& m) {
   v("max_rss_bytes", m.max_rss_bytes, kOptional);
   v("minor_faults", m.minor_faults, kOptional);
   v("major_faults", m.major_faults, kOptional);
+  v("self_sent_signal", m.self_sent_signal, kOptional);
 }
 template <class V>
 void visit(V& v, Sweep& m) {

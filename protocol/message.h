@@ -32,7 +32,14 @@ struct Layer {
   bool operator==(const Layer&) const = default;
 };
 
-// First frame of both ends on every connection.
+// A directory of the host that programs see read-only.
+struct Mount {
+  std::string source, target;  // both absolute; `target` as seen inside
+  bool operator==(const Mount&) const = default;
+};
+
+// First frame of both ends on every connection. With network "proxy" a keeper's comes with one descriptor: a TCP
+// socket that listens inside the capsule.
 struct Hello {
   static constexpr std::string_view kType = "hello";
   int version = 0;
@@ -58,17 +65,36 @@ struct Prepare {
   uint64_t heartbeat_ms = 0;
   uint64_t workspace_bytes = 0;
   uint64_t workspace_files = 0;
+  std::string network = "none";  // none, loopback, proxy
+  bool subprocess = true;        // programs may start processes
+  std::vector<Mount> mounts;
+  std::vector<std::string> packages;  // directories: read-only at the same path, and importable before the preload
+  uint64_t tmp_bytes = 0;             // 0: as workspace_bytes
+  uint64_t shm_bytes = 0;             // 0: as workspace_bytes
+  uint64_t memory_soft_bytes = 0;     // 0: no soft limit
+  uint64_t processes = 0;             // 0: none of its own
+  uint64_t open_files = 0;            // 0: as inherited
+  bool own_users = false;             // the manager writes the id maps: see `mapped`
   bool operator==(const Prepare&) const = default;
 };
 
 // manager -> parked: fork a child that gets the descriptor sent along as its link. A zygote's child is a keeper,
-// a keeper's child is a worker.
+// a keeper's child is a worker. With `cgroup` a second descriptor comes: the version 2 directory to be born into.
 struct Branch {
   static constexpr std::string_view kType = "branch";
   uint64_t id = 0;
   std::string name;       // for people: shows up in the process list
   std::string workspace;  // a directory to use when no private one can be mounted
+  uint32_t uid = 0;       // the capsule's own user and group (Prepare.own_users); 0: the zygote's
+  bool cgroup = false;
   bool operator==(const Branch&) const = default;
+};
+
+// manager -> keeper, once, when Prepare.own_users: the id maps are written (or cannot be), go on.
+struct Mapped {
+  static constexpr std::string_view kType = "mapped";
+  std::string failure;
+  bool operator==(const Mapped&) const = default;
 };
 
 // parked -> manager, the answer; a pidfd of the child comes along when there is no failure.
@@ -89,6 +115,7 @@ struct Exited {
   uint64_t user_us = 0, system_us = 0;
   uint64_t max_rss_bytes = 0;
   uint64_t minor_faults = 0, major_faults = 0;
+  int32_t self_sent_signal = 0;  // the last one it sent to itself; then a death of it is its own doing
   bool operator==(const Exited&) const = default;
 };
 
@@ -313,9 +340,9 @@ struct ErrorReply {
   bool operator==(const ErrorReply&) const = default;
 };
 
-using Message = std::variant<Hello, Prepare, Branch, Branched, Exited, Sweep, Heartbeat, Execute, Accepted, Started,
-                             Output, Input, Credit, Display, ResultValue, Finished, Cancel, SessionRequest, InfoRequest,
-                             Document, Ping, Ack, Shutdown, ErrorReply>;
+using Message = std::variant<Hello, Prepare, Branch, Branched, Mapped, Exited, Sweep, Heartbeat, Execute, Accepted,
+                             Started, Output, Input, Credit, Display, ResultValue, Finished, Cancel, SessionRequest,
+                             InfoRequest, Document, Ping, Ack, Shutdown, ErrorReply>;
 
 std::string_view type_of(const Message& message);
 

@@ -14,7 +14,7 @@ Hello full_hello() {
           .features = {"display", "interrupt"},
           .python = "3.11.2",
           .profile = "data",
-          .layers = {{.name = "namespaces", .state = "on", .detail = "user pid mount network ipc uts"}},
+          .layers = {{.name = "landlock", .state = "on", .detail = "ABI 7"}},
           .timings_us = {{"fork", 850}, {"preload", 412'000}},
           .failure = "no module named 'numpy'"};
 }
@@ -27,7 +27,17 @@ Prepare full_prepare() {
           .namespaces = "auto",
           .heartbeat_ms = 5000,
           .workspace_bytes = 268'435'456,
-          .workspace_files = 10'000};
+          .workspace_files = 10'000,
+          .network = "loopback",
+          .subprocess = true,
+          .mounts = {{.source = "/srv/data", .target = "/data"}},
+          .packages = {"/opt/venv/lib/python3.11/site-packages"},
+          .tmp_bytes = 67'108'864,
+          .shm_bytes = 33'554'432,
+          .memory_soft_bytes = 536'870'912,
+          .processes = 64,
+          .open_files = 256,
+          .own_users = true};
 }
 
 Exited full_exited() {
@@ -37,7 +47,8 @@ Exited full_exited() {
           .system_us = 700,
           .max_rss_bytes = 31'457'280,
           .minor_faults = 900,
-          .major_faults = 2};
+          .major_faults = 2,
+          .self_sent_signal = 11};
 }
 
 Heartbeat full_heartbeat() {
@@ -88,7 +99,7 @@ Evidence full_evidence() {
           .detail = "did not react to the interrupt within 1 s",
           .last_output = {"working...\n"},
           .session_state = "fresh",
-          .layers = {{.name = "namespaces", .state = "degraded", .detail = "no user namespaces"}},
+          .layers = {{.name = "root", .state = "degraded", .detail = "no user namespaces"}},
           .output = {.stdout_bytes = 1000,
                      .stderr_bytes = 20,
                      .enqueued_bytes = 900,
@@ -135,8 +146,9 @@ std::vector<Sample> make_samples() {
   std::vector<Sample> list;
   add(list, full_hello());
   add(list, full_prepare());
-  add(list, Branch{.id = 2, .name = "data-17", .workspace = "/var/lib/capsule/work/17"});
+  add(list, Branch{.id = 2, .name = "data-17", .workspace = "/var/lib/capsule/work/17", .uid = 61'003, .cgroup = true});
   add(list, Branched{.re = 2, .pid = 42, .failure = "clone3: EAGAIN", .took_us = 900});
+  add(list, Mapped{.failure = "write uid_map: Operation not permitted"});
   add(list, full_exited());
   add(list, Sweep{.id = 6});
   add(list, full_heartbeat());

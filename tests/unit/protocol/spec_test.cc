@@ -74,6 +74,7 @@ TEST_CASE("each message has a section in PROTOCOL.md with exactly its fields") {
 
 TEST_CASE("each nested map has a section in PROTOCOL.md with exactly its fields") {
   check_section<Layer>("layer");
+  check_section<Mount>("mount");
   check_section<RaisedError>("raised");
   check_section<OutputCount>("output count");
   check_section<Evidence>("evidence");
