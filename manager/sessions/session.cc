@@ -124,16 +124,13 @@ void Session::start_next_worker() {
     previous_ = std::exchange(lease_.worker, nullptr);
     previous_->set_holder(this);  // how it ended may still be on its way through the keeper
   }
-  if (!lease_.capsule || lease_.capsule->is_gone()) {
-    forget_previous();
-    if (lease_.capsule) pool_.release(std::exchange(lease_, {}), lost_why_);
-    return acquire_capsule();
-  }
+  if (!lease_.capsule || lease_.capsule->is_gone()) return take_another_capsule();
   lease_.capsule->sweep([self = weak_from_this()](Status swept) {
     const auto session = self.lock();
     if (!session || session->state_ == SessionState::kClosed) return;
+    // It cannot be asked, and need not be reaped yet: a keeper whose link has ended is no use, alive or not.
+    if (!swept) return session->take_another_capsule();
     session->forget_previous();
-    if (!swept) return session->start_next_worker();  // the capsule is gone; take another
     session->lease_.capsule->start_worker(session->pool_.next_worker_id(),
                                           [self](Result<std::shared_ptr<Worker>> started) {
                                             if (const auto still = self.lock())
@@ -142,13 +139,20 @@ void Session::start_next_worker() {
   });
 }
 
+void Session::take_another_capsule() {
+  forget_previous();
+  if (lease_.capsule) {
+    lease_.capsule->destroy();
+    pool_.release(std::exchange(lease_, {}), lost_why_);
+  }
+  acquire_capsule();
+}
+
 void Session::worker_started(Result<std::shared_ptr<Worker>> started) {
   if (state_ == SessionState::kClosed) return;
   if (!started) {
     log_warning("session cannot fork a worker in its capsule", {{"session", id()}, {"error", started.error().message}});
-    lease_.capsule->destroy();
-    pool_.release(std::exchange(lease_, {}), lost_why_);
-    return acquire_capsule();
+    return take_another_capsule();
   }
   lease_.worker = std::move(*started);
   lease_.worker->set_holder(this);

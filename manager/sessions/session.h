@@ -74,6 +74,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void lose_worker(label::Recycle why);
   void lose_between_runs(label::Recycle why, const std::string& how);
   void start_next_worker();
+  void take_another_capsule();
   void forget_previous();
   void acquire_capsule();
   void worker_started(Result<std::shared_ptr<Worker>> started);

@@ -1,4 +1,7 @@
 """Sessions: state that outlives runs, and what each way of ending a run does to it."""
+import os
+import pathlib
+import signal
 import unittest
 
 from processes import wait_for
@@ -162,6 +165,18 @@ class SessionTest(ManagerCase):
         done = self.manager.capsule("session", "new", "short", "--idle-timeout", "0.3")
         self.assertEqual(done.status, 0, done)
         wait_for(lambda: "short" not in self.sessions(), 10, "the session is closed")
+
+    def test_a_capsule_that_dies_whole_is_replaced(self):
+        self.exec("x = 1")
+        worker = self.sessions()[self.session]["worker_pid"]
+        keeper = int(pathlib.Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        # The manager learns of both deaths in one turn of its loop, the worker's first.
+        self.manager.signal(signal.SIGSTOP)
+        os.kill(worker, signal.SIGKILL)
+        os.kill(keeper, signal.SIGKILL)
+        self.manager.signal(signal.SIGCONT)
+        wait_for(lambda: self.sessions()[self.session]["worker_pid"] not in (worker, None, 0), what="a new worker")
+        self.assertEqual(self.text_of("'x' in globals()"), "False")
 
     def test_many_sessions_at_once_are_apart(self):
         names = [f"s{n}" for n in range(5)]
