@@ -1,0 +1,76 @@
+"""The attacking programs: one file each below programs/, with a header that says what is expected.
+
+The header is the file's doc string: `ID: what it tries`, then lines of `key: value`:
+  by         the layer that stops it, for people
+  verdict    words of protocol/verdict.h that are right, separated by spaces (default: ok)
+  stopped    errors that are right; every STOPPED line must show one of them, and there must be one
+  signal     the signal in the evidence
+  timeout_s  wall clock limit of the run (default 30)
+  size       two numbers for SIZE: in the short form, in the full form
+  only       full: left out of the short form
+  policy     output policy of the run
+  input      true: the client sends standard input
+"""
+import ast
+import dataclasses
+import json
+import pathlib
+import re
+
+HERE = pathlib.Path(__file__).resolve().parent
+PRELUDE = (HERE / "prelude.py").read_text()
+HEAD = re.compile(r"([A-Z]\d\d[a-z]?): (.+)")
+KEYS = {"by", "verdict", "stopped", "signal", "timeout_s", "size", "only", "policy", "input", "output_bytes", "profile"}
+
+
+@dataclasses.dataclass
+class Program:
+    id: str
+    name: str
+    title: str
+    source: str
+    keys: dict
+
+    @property
+    def verdicts(self):
+        return self.keys.get("verdict", "ok").split()
+
+    @property
+    def stopped(self):
+        return self.keys.get("stopped", "").split()
+
+    @property
+    def timeout_s(self):
+        return float(self.keys.get("timeout_s", 30))
+
+    @property
+    def is_full_only(self):
+        return self.keys.get("only") == "full"
+
+    def code(self, facts, short):
+        sizes = self.keys.get("size", "1 1").split()
+        values = {**facts, "short": short}
+        return (f"{PRELUDE}\nFACTS = json.loads({json.dumps(values)!r})\nSIZE = {int(sizes[0 if short else 1])}\n"
+                f"{self.source}")
+
+
+def read_program(path):
+    source = path.read_text()
+    header = (ast.get_docstring(ast.parse(source)) or "").splitlines()
+    head = HEAD.fullmatch(header[0]) if header else None
+    if not head:
+        raise ValueError(f"{path}: the first line of the doc string has to be `ID: what it tries`")
+    keys = {}
+    for line in filter(None, map(str.strip, header[1:])):
+        key, _, value = line.partition(": ")
+        if key not in KEYS:
+            raise ValueError(f"{path}: no such key: {key}")
+        keys[key] = value.strip()
+    return Program(head[1], path.stem, head[2], source, keys)
+
+
+def programs():
+    found = [read_program(path) for path in sorted((HERE / "programs").rglob("*.py"))]
+    names = [f"{each.id} {each.name}" for each in found]
+    assert len(set(names)) == len(names), "a case twice"
+    return found

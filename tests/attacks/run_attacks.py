@@ -1,0 +1,145 @@
+#!/usr/bin/python3
+"""Runs the attacks against a real manager with two neighbours under load: "N tried, 0 through".
+
+Each case is followed by all seven oracles (oracles.py). The exit status is 0 when nothing went through. CAPSULE_BUILD
+names the build directory. A case that fails can be repeated alone with --filter and the same --seed.
+"""
+import argparse
+import json
+import os
+import pathlib
+import platform
+import random
+import re
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "system")]
+
+import cases  # noqa: E402
+import scenarios  # noqa: E402
+from arena import Arena, commit  # noqa: E402
+from oracles import Oracles, judge  # noqa: E402
+
+BATCH = 60  # cases against one manager
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--filter", default="", metavar="RX", help="only cases whose `ID name` matches")
+    parser.add_argument("--short", action="store_true", help="small sizes, and without the cases that take long")
+    parser.add_argument("--seed", type=int, default=None, help="order of the cases; default: the time")
+    parser.add_argument("--json", action="store_true", help="one document instead of lines")
+    parser.add_argument("--list", action="store_true", help="the cases, without running them")
+    parser.add_argument("--verbose", action="store_true", help="a line for each case, and what came back of it")
+    return parser.parse_args()
+
+
+def chosen(arguments):
+    wanted = re.compile(arguments.filter)
+    found = [case for case in cases.programs() + scenarios.all_scenarios()
+             if wanted.search(f"{case.id} {case.name}") and not (arguments.short and case.is_full_only)]
+    random.Random(arguments.seed).shuffle(found)
+    return found
+
+
+def run_case(arena, oracles, case):
+    """(problems, seconds, outcome or None)"""
+    oracles.begin()
+    started = time.monotonic()
+    if isinstance(case, cases.Program):
+        outcome = arena.run_program(case)
+        outcomes, problems = [outcome], judge(case, outcome)
+    else:
+        outcomes, problems = case.run(arena)
+    problems += oracles.check(outcomes)
+    return problems, time.monotonic() - started, outcomes
+
+
+def run_batch(batch, arguments, report):
+    arena = Arena(arguments.short)
+    try:
+        oracles = Oracles(arena)
+        for case in batch:
+            try:
+                problems, seconds, outcomes = run_case(arena, oracles, case)
+            except (AssertionError, OSError, ValueError) as error:
+                problems, seconds, outcomes = [("C", f"{type(error).__name__}: {error}")], 0.0, []
+            report.add(case, problems, seconds, outcomes)
+            if arena.manager.process.poll() is not None:
+                raise AssertionError(f"the manager is gone:\n{arena.manager.log()}")
+        report.layers = arena.layers
+        report.slowest = max(report.slowest, oracles.slowest)
+    except BaseException:
+        arena.kill()
+        raise
+    arena.close()
+
+
+class Report:
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.results = []
+        self.layers = []
+        self.slowest = 0.0
+
+    def add(self, case, problems, seconds, outcomes):
+        self.results.append({"id": case.id, "name": case.name, "seconds": round(seconds, 2),
+                             "problems": [f"{letter}: {text}" for letter, text in problems]})
+        if self.arguments.json:
+            return
+        if self.arguments.verbose or problems:
+            word = "THROUGH" if problems else "ok"
+            print(f"{case.id:<5} {case.name:<36} {word:<8} [{seconds:.2f} s]", flush=True)
+        for letter, text in problems:
+            print(f"      {letter}: {text[:400]}")
+        if self.arguments.verbose or problems:
+            for outcome in outcomes[:3]:
+                print(f"      {outcome}")
+
+    @property
+    def through(self):
+        return sum(bool(result["problems"]) for result in self.results)
+
+    def tier(self):
+        return {layer["name"]: layer["state"] for layer in self.layers}
+
+    def summary(self):
+        return {"v": 1, "tried": len(self.results), "through": self.through, "kernel": platform.release(),
+                "uid": os.getuid(), "layers": self.tier(), "seed": self.arguments.seed, "commit": commit(),
+                "short": self.arguments.short, "neighbours_slowed_at_most": round(self.slowest, 2)}
+
+    def close(self):
+        summary = self.summary()
+        if self.arguments.json:
+            print(json.dumps({**summary, "cases": self.results}))
+            return
+        off = [f"{name} {state}" for name, state in summary["layers"].items() if state != "on"]
+        print(f"kernel {summary['kernel']}, uid {summary['uid']}, layers: "
+              f"{'all on' if not off else ', '.join(off)}, seed {summary['seed']}, commit {summary['commit']}; "
+              f"a neighbour's median cell took at most {summary['neighbours_slowed_at_most']} times its quiet time")
+        print(f"{summary['tried']} tried, {summary['through']} through")
+
+
+def main():
+    arguments = parse_arguments()
+    if arguments.seed is None:
+        arguments.seed = int(time.time())
+    found = chosen(arguments)
+    if arguments.list:
+        for case in sorted(found, key=lambda each: each.id):
+            print(f"{case.id:<5} {case.name:<36} {case.title}")
+        print(f"{len(found)} cases")
+        return 0
+    report = Report(arguments)
+    try:
+        for start in range(0, len(found), BATCH):
+            run_batch(found[start:start + BATCH], arguments, report)
+    finally:
+        report.close()
+    return 1 if report.through or not report.results else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
