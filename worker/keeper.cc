@@ -43,7 +43,7 @@ class Keeper {
   [[noreturn]] void serve() {
     for (;;) {
       if (!channel_.has_buffered()) wait();
-      reap();
+      reap(WNOHANG);
       if (readable_ || channel_.has_buffered()) take_request();
     }
   }
@@ -60,11 +60,11 @@ class Keeper {
   }
 
   // Workers are reported; anything else is an orphan that user code left to pid 1.
-  void reap() {
+  void reap(int flags) {
     for (;;) {
       int status = 0;
       rusage usage{};
-      const pid_t pid = wait4(-1, &status, WNOHANG | __WALL, &usage);
+      const pid_t pid = wait4(-1, &status, flags | __WALL, &usage);
       if (pid <= 0) return;
       if (workers_.erase(pid) == 0) continue;
       if (!channel_.send(make_report(pid, status, usage))) die();
@@ -79,7 +79,9 @@ class Keeper {
     if (const auto* branch = std::get_if<Branch>(&request.message)) return make_worker(*branch, request.fds);
     if (const auto* sweep = std::get_if<Sweep>(&request.message)) {
       sandbox::sweep(options_.containment);
-      reap();
+      // How a worker ended is told before the sweep is acknowledged. In a pid namespace everything is our child by now,
+      // or will be, and about to end; elsewhere only what has ended already is waited for.
+      reap(options_.containment == parked::Containment::kNamespaces ? 0 : WNOHANG);
       if (!channel_.send(Ack{sweep->id, {}})) die();
       return;
     }

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +22,7 @@ namespace {
 constexpr size_t kBufferBytes = limits::kFrameBytes + limits::kFrameHeaderBytes;
 constexpr size_t kKeepTouchedBytes = 256u << 10;  // more than this is given back to the kernel after a large frame
 constexpr milliseconds kBusyPollMax{1000};
+constexpr milliseconds kTakeOverWithoutAlarm{50};  // user code has closed the alarm
 constexpr milliseconds kSendBusyRetry{100};
 constexpr int kManagerGoneStatus = 70;  // EX_SOFTWARE; nobody is left to read it
 
@@ -48,6 +50,8 @@ Status LinkThread::start(UniqueFd link, Duration heartbeat_interval) {
   if (!sampler) return tl::unexpected<Error>(sampler.error());
   sampler_ = std::move(*sampler);
   link_ = std::move(link);
+  alarm_ = UniqueFd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!alarm_) return system_failure("timerfd_create");
   for (Buffer& buffer : buffers_) {
     buffer.memory = reserve(kBufferBytes);
     if (buffer.memory == nullptr) return system_failure("mmap of the link buffer");
@@ -71,8 +75,42 @@ LinkThread::Work LinkThread::wait_for_work() {
       return work;
     }
     if (const uint64_t ping = ping_id_.exchange(0); ping != 0) return Work{Work::Kind::kPing, {}, {}, ping};
-    signal_.wait(seen);
+    if (become_reader(Reader::kMain)) {
+      read_as_main();
+    } else {
+      signal_.wait(seen);
+    }
   }
+}
+
+// Until there is something to do. The call that reads waits by itself: no other system call stands in the way.
+void LinkThread::read_as_main() {
+  bool good = true;
+  while (good && !execute_ready_.load() && ping_id_.load() == 0) good = read_some(0) && take_frames();
+  if (!good) return lose_link();
+  give_up_reading();
+}
+
+bool LinkThread::become_reader(Reader who) {
+  Reader nobody = Reader::kNobody;
+  return reader_.compare_exchange_strong(nobody, who);
+}
+
+// For the time of a run. The native thread looks after the link when the run turns out to be a long one.
+void LinkThread::give_up_reading() {
+  reader_ = Reader::kNobody;
+  set_alarm(kTakeOver);
+}
+
+void LinkThread::set_alarm(Duration after) {
+  const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(after).count();
+  const itimerspec once{{0, 0}, {0, static_cast<long>(nanoseconds)}};
+  timerfd_settime(alarm_.get(), 0, &once, nullptr);
+}
+
+// Somebody waits for an answer, so there has to be a reader now.
+void LinkThread::call_thread() {
+  if (become_reader(Reader::kThread)) set_alarm(std::chrono::nanoseconds(1));
 }
 
 void LinkThread::release_payload() {
@@ -100,6 +138,7 @@ Status LinkThread::wait_for_ack(uint64_t id) {
     const uint32_t seen = signal_.load();
     if (acked_id_.load() >= id) return {};
     if (link_lost_.load()) return failure(Errc::kClosed, "the connection to Capsule is gone");
+    call_thread();
     signal_.wait(seen);
   }
 }
@@ -110,26 +149,39 @@ std::string LinkThread::cancelled_run() {
 }
 
 void LinkThread::run() {
-  while (wait_until_readable() && read_some() && take_frames()) {
-  }
-  lose_link();
-}
-
-// Beats while it waits. False when the descriptor is no longer ours.
-bool LinkThread::wait_until_readable() {
-  for (;;) {
+  while (!link_lost_.load()) {
     const TimePoint at = now();
     if (sampler_->is_due(at)) beat(at);
-    Duration patience = sampler_->is_due(at) ? Duration(kSendBusyRetry) : sampler_->until_due(at);
-    if (busy_.load()) patience = std::min<Duration>(patience, kBusyPollMax);
-    pollfd ready{link_.get(), POLLIN, 0};
-    const int count = poll(&ready, 1, static_cast<int>(to_milliseconds(patience)) + 1);
-    if (count < 0 && errno != EINTR) return false;
-    if (count > 0) return (ready.revents & (POLLNVAL | POLLERR)) == 0;
+    const bool reads = reader_.load() == Reader::kThread;
+    pollfd ready[2] = {{alarm_lost_ ? -1 : alarm_.get(), POLLIN, 0}, {reads ? link_.get() : -1, POLLIN, 0}};
+    const int count = poll(ready, 2, patience_ms(at));
+    if (count < 0 && errno != EINTR) break;
+    if ((ready[0].revents & POLLNVAL) != 0) alarm_lost_ = true;
+    if (ready[0].revents != 0 || alarm_lost_) take_over();
+    if (count <= 0) continue;
+    if (ready[1].revents == 0) continue;
+    if ((ready[1].revents & (POLLNVAL | POLLERR)) != 0 || !read_some(MSG_DONTWAIT) || !take_frames()) break;
+    if (!execute_ready_.load()) continue;
+    give_up_reading();
+    wake_main();
   }
+  if (!link_lost_.load()) lose_link();
 }
 
-bool LinkThread::read_some() {
+// Disarms first: an alarm set meanwhile belongs to a link that has no reader, and then the next line finds it so.
+void LinkThread::take_over() {
+  set_alarm(Duration::zero());
+  become_reader(Reader::kThread);
+}
+
+int LinkThread::patience_ms(TimePoint at) const {
+  Duration patience = sampler_->is_due(at) ? Duration(kSendBusyRetry) : sampler_->until_due(at);
+  if (alarm_lost_) patience = std::min<Duration>(patience, kTakeOverWithoutAlarm);
+  if (busy_.load()) patience = std::min<Duration>(patience, kBusyPollMax);
+  return static_cast<int>(to_milliseconds(patience)) + 1;
+}
+
+bool LinkThread::read_some(int flags) {
   Buffer& buffer = buffers_[reading_];
   iovec piece{buffer.memory + buffer.filled, kBufferBytes - buffer.filled};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(kFdsPerFrame * sizeof(int))> control{};
@@ -138,7 +190,7 @@ bool LinkThread::read_some() {
   message.msg_iovlen = 1;
   message.msg_control = control.data();
   message.msg_controllen = control.size();
-  const ssize_t got = recvmsg(link_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  const ssize_t got = recvmsg(link_.get(), &message, MSG_CMSG_CLOEXEC | flags);
   if (got < 0) return errno == EINTR || errno == EAGAIN;
   if (got == 0) _exit(kManagerGoneStatus);
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
@@ -203,7 +255,6 @@ void LinkThread::handle_execute(std::string_view payload) {
   execute_fd_count_ = std::exchange(fd_count_, 0);
   busy_ = true;
   execute_ready_ = true;
-  wake_main();
 }
 
 // Stores which run is meant before the signal goes out: the handler in Python asks for it.
@@ -229,6 +280,7 @@ void LinkThread::lose_link() {
   link_.reset();
   link_lost_ = true;
   wake_main();
+  set_alarm(std::chrono::nanoseconds(1));  // the other thread may be asleep
 }
 
 void LinkThread::wake_main() {

@@ -1,10 +1,13 @@
-// The native thread of a worker. It reads the link and sends the heartbeat, whatever Python does: it never takes the
-// GIL, and it allocates nothing after start() (memory is reserved up front), so that neither a stuck interpreter nor a
-// full heap silences it.
+// A worker's end of the link, and its native thread. The thread sends the heartbeat and hears a cancel whatever Python
+// does: it never takes the GIL, and it allocates nothing after start() (memory is reserved up front), so that neither a
+// stuck interpreter nor a full heap silences it.
 //
-// It hands work to the main thread through a mailbox: at most one `execute` frame at a time (the manager sends the next
-// only after `finished`), the latest `ping`, and the acknowledged display. Frames are sent by whichever thread has one,
-// under a mutex held for a single frame; a heartbeat that finds it held is skipped, for bytes are flowing.
+// One thread at a time reads the link. While the worker is idle that is the main thread itself, so that a short run
+// costs no switch between threads. An `execute` leaves the link without a reader and arms a timer: a run that lasts
+// longer than kTakeOver finds the native thread reading. What comes in goes into a mailbox: at most one `execute` frame
+// (the manager sends the next only after `finished`), the latest `ping`, and the acknowledged display. Frames are sent
+// by whichever thread has one, under a mutex held for a single frame; a heartbeat that finds it held is skipped, for
+// bytes are flowing.
 //
 // When the link is gone because the manager is, the process ends. When user code closed the descriptor, this thread
 // ends and the manager sees the end of the link.
@@ -30,6 +33,7 @@ namespace capsule {
 class LinkThread {
  public:
   static constexpr size_t kFdsPerFrame = 4;
+  static constexpr milliseconds kTakeOver{2};
 
   // One piece of work for the main thread. Exactly one of the members is meaningful.
   struct Work {
@@ -59,7 +63,10 @@ class LinkThread {
   std::string cancelled_run();
   void set_namespace_names(uint64_t names) { namespace_names_ = names; }
   // Only in a forked child, where this thread does not exist: closes its copy of the descriptor.
-  void forget_in_child() { link_.reset(); }
+  void forget_in_child() {
+    link_.reset();
+    alarm_.reset();
+  }
 
   // The run is over. While one is on, a link that user code closed is noticed within a second instead of a heartbeat.
   void mark_idle() { busy_ = false; }
@@ -70,9 +77,17 @@ class LinkThread {
     size_t filled = 0;
   };
 
+  enum class Reader { kNobody, kMain, kThread };
+
   void run();
-  bool wait_until_readable();
-  bool read_some();
+  void take_over();
+  int patience_ms(TimePoint now) const;
+  void read_as_main();
+  bool become_reader(Reader who);
+  void give_up_reading();
+  void set_alarm(Duration after);
+  void call_thread();
+  bool read_some(int flags);
   bool take_frames();
   void handle(std::string_view payload);
   void handle_execute(std::string_view payload);
@@ -82,6 +97,9 @@ class LinkThread {
   void wake_main();
 
   UniqueFd link_;
+  UniqueFd alarm_;           // timerfd: when the native thread has to see whether somebody reads
+  bool alarm_lost_ = false;  // user code closed it; native thread only
+  std::atomic<Reader> reader_{Reader::kNobody};
   std::optional<HeartbeatSampler> sampler_;
   std::thread thread_;
   pthread_t main_thread_{};

@@ -1,10 +1,13 @@
 #include "worker/worker.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdio>
+#include <utility>
 
 #include "base/posix_io.h"
 #include "protocol/codec.h"
@@ -15,6 +18,7 @@
 namespace capsule {
 namespace {
 
+constexpr size_t kHeldResultBytes = 64u << 10;
 constexpr int kStartFailedStatus = 78;  // EX_CONFIG: the manager reads the reason from `hello`
 
 // The worker's side of the link for Python.
@@ -23,8 +27,13 @@ class LinkHost : public interpreter::Host {
   explicit LinkHost(LinkThread& link) : link_(link) {}
 
   Status send(const Message& message) override {
-    const std::string frame = encode_frame(message);
+    std::string frame = encode_frame(message);
     if (frame.size() > limits::kFrameBytes) return failure(Errc::kTooLarge, "the message is larger than a frame");
+    if (std::holds_alternative<ResultValue>(message) && frame.size() <= kHeldResultBytes) {
+      held_result_ = std::move(frame);  // `finished` is right behind it, and the manager wakes once for both
+      return {};
+    }
+    if (std::holds_alternative<Finished>(message)) frame.insert(0, std::exchange(held_result_, {}));
     return link_.send_frame(frame);
   }
   Status send_and_wait(Display display) override {
@@ -37,7 +46,13 @@ class LinkHost : public interpreter::Host {
 
  private:
   LinkThread& link_;
+  std::string held_result_;  // main thread only
 };
+
+bool is_null_device(int descriptor) {
+  struct stat status {};
+  return fstat(descriptor, &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3);
+}
 
 void point_at_null(int descriptor) {
   const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
@@ -53,7 +68,7 @@ bool adopt_streams(std::vector<UniqueFd>& fds, const Execute& request) {
   }
   if (dup2(fds[0].get(), STDOUT_FILENO) < 0 || dup2(fds[1].get(), STDERR_FILENO) < 0) return false;
   if (request.standard_input) return dup2(fds[2].get(), STDIN_FILENO) >= 0;
-  point_at_null(STDIN_FILENO);
+  if (!is_null_device(STDIN_FILENO)) point_at_null(STDIN_FILENO);
   return true;
 }
 

@@ -75,7 +75,7 @@ void ClientConnection::serve(Message message) {
     auto accepted = service_.submit(std::move(*execute), key_, peer_.uid, weak_from_this());
     if (!accepted) return refuse(id, accepted.error());
     accepted->re = id;
-    return send(*accepted);
+    return send_soon(*accepted);  // `started` mostly follows at once
   }
   if (const auto* input = std::get_if<Input>(&message)) {
     if (const Status taken = service_.input(*input, key_); !taken) fail(taken.error());
@@ -105,6 +105,10 @@ void ClientConnection::serve(Message message) {
 
 void ClientConnection::send(const Message& message) {
   if (!closing_) channel_->send(message);
+}
+
+void ClientConnection::send_soon(const Message& message) {
+  if (!closing_) channel_->send_soon(message);
 }
 
 void ClientConnection::send_output(const Output& meta, std::string_view data) {

@@ -44,6 +44,7 @@ class ClientConnection : public RunClient, public std::enable_shared_from_this<C
   void begin();
 
   void send(const Message& message) override;
+  void send_soon(const Message& message) override;
   void send_output(const Output& meta, std::string_view data) override;
   bool may_read_output() override;
   size_t queued_bytes() const override { return channel_->queued_bytes(); }

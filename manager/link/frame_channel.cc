@@ -13,11 +13,12 @@
 namespace capsule {
 namespace {
 constexpr size_t kReadBytes = 64u << 10;
+constexpr size_t kJoinedBytes = 16u << 10;
 constexpr size_t kPendingFdsMax = 16;  // a peer we trust sends at most one a frame
 }  // namespace
 
 FrameChannel::FrameChannel(Loop& loop, UniqueFd socket, PassedFds passed_fds, label::Socket kind, Metrics& metrics)
-    : metrics_(metrics), watch_(loop, std::move(socket)), passed_fds_(passed_fds), kind_(kind) {}
+    : loop_(loop), metrics_(metrics), watch_(loop, std::move(socket)), passed_fds_(passed_fds), kind_(kind) {}
 
 void FrameChannel::start(Handlers handlers) {
   handlers_ = std::move(handlers);
@@ -32,10 +33,31 @@ void FrameChannel::send(const Message& message, std::vector<UniqueFd> fds) {
 
 void FrameChannel::send_bytes(std::string frame, std::string body, std::vector<UniqueFd> fds) {
   if (!is_open()) return;
+  enqueue(std::move(frame), std::move(body), std::move(fds));
+  if (!waiting_to_write_) flush();
+}
+
+void FrameChannel::send_soon(const Message& message) {
+  if (!is_open()) return;
+  enqueue(encode_frame(message), {}, {});
+  loop_.post([self = weak_from_this()] {
+    const auto channel = self.lock();
+    if (channel && !channel->waiting_to_write_) channel->flush();
+  });
+}
+
+// A small frame joins the one that waits before it.
+void FrameChannel::enqueue(std::string frame, std::string body, std::vector<UniqueFd> fds) {
   metrics_.frame(label::Direction::kSent, kind_, frame.size() + body.size());
   queued_bytes_ += frame.size() + body.size();
-  queue_.push_back({std::move(frame), std::move(body), std::move(fds), 0});
-  if (!waiting_to_write_) flush();
+  const bool joins = !queue_.empty() && body.empty() && fds.empty() && queue_.back().sent == 0 &&
+                     queue_.back().body.empty() && queue_.back().fds.empty() &&
+                     queue_.back().head.size() + frame.size() <= kJoinedBytes;
+  if (joins) {
+    queue_.back().head += frame;
+  } else {
+    queue_.push_back({std::move(frame), std::move(body), std::move(fds), 0});
+  }
 }
 
 void FrameChannel::pause_reading() {

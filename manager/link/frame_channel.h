@@ -34,6 +34,8 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
 
   void start(Handlers handlers);
   void send(const Message& message, std::vector<UniqueFd> fds = {});
+  // In one write with what is sent next, or at the end of this turn of the loop: a peer that waits for both wakes once.
+  void send_soon(const Message& message);
   void send_bytes(std::string frame, std::string body = {}, std::vector<UniqueFd> fds = {});
 
   // Descriptors that came with frames so far, oldest first. Only with PassedFds::kTaken.
@@ -58,6 +60,7 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
     size_t size() const { return head.size() + body.size(); }
   };
 
+  void enqueue(std::string frame, std::string body, std::vector<UniqueFd> fds);
   void read_some();
   void take_frames();
   void flush();
@@ -65,6 +68,7 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   bool send_front(Outgoing& out);  // false: wait or ended
   void end(Error error);
 
+  Loop& loop_;
   Metrics& metrics_;
   FdWatch watch_;
   PassedFds passed_fds_;

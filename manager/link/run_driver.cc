@@ -1,6 +1,5 @@
 #include "manager/link/run_driver.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/posix_io.h"
@@ -8,8 +7,6 @@
 
 namespace capsule {
 namespace {
-
-constexpr int kPipeBytes = 1 << 20;  // at lease; an unprivileged user's budget is 64 of them, then pipes stay small
 
 Result<FdPair> make_run_pipe(unsigned owner) {
   auto pipe = make_pipe();
@@ -70,7 +67,6 @@ Status RunDriver::send_execute() {
   auto out = make_run_pipe(settings_.worker_user), error = make_run_pipe(settings_.worker_user);
   if (!out) return tl::unexpected<Error>(out.error());
   if (!error) return tl::unexpected<Error>(error.error());
-  for (const auto* pipe : {&*out, &*error}) (void)fcntl(pipe->first.get(), F_SETPIPE_SZ, kPipeBytes);
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(out->second));
   fds.push_back(std::move(error->second));
@@ -174,8 +170,8 @@ void RunDriver::worker_said(Message message) {
   }
   if (auto* result = std::get_if<ResultValue>(&message)) {
     if (result->run_id != run_->id) return broke_protocol("result for another run");
-    drain();
-    if (const auto client = listener()) client->send(std::move(message));
+    if (result_) return broke_protocol("a second result");
+    result_ = std::move(message);
     return;
   }
   if (auto* finished = std::get_if<Finished>(&message)) {
@@ -244,7 +240,11 @@ void RunDriver::finish() {
   }
   metrics_.interrupts_late(claim_.evidence.late_interrupts);
   lease_.worker->set_holder(nullptr);
-  loop_.post([done = std::move(done_), ending] { done(ending); });
+  loop_.post([done = std::move(done_), ending, result = std::move(result_), to = run_->listener] {
+    const auto client = to.lock();
+    if (client && result) client->send_soon(*result);
+    done(ending);
+  });
 }
 
 Evidence RunDriver::make_evidence(const Ending& ending) {

@@ -73,6 +73,7 @@ class RunDriver : public Worker::Holder {
   std::unique_ptr<InputWriter> stdin_;
   Finished claim_;
   std::optional<Exited> report_;
+  std::optional<Message> result_;  // goes out with the verdict, which is right behind it
   bool finished_ = false;
 };
 

@@ -7,21 +7,23 @@
 #include <array>
 #include <utility>
 
-#include "base/posix_io.h"
-
 namespace capsule {
 namespace {
-constexpr size_t kFullReadBytes = 64u << 10;  // after a read this large there is probably more
-constexpr size_t kSlowBytes = 16u << 10;      // so little after a pause: the next one may be longer
-constexpr int kReadsAtOnce = 8;               // then others get their turn
-constexpr size_t kDefaultCapacityBytes = 64u << 10;
+constexpr size_t kFullReadBytes = 64u << 10;         // after a read this large there is probably more
+constexpr size_t kSlowBytes = 16u << 10;             // so little after a pause: the next one may be longer
+constexpr int kReadsAtOnce = 8;                      // then others get their turn
+constexpr size_t kDefaultCapacityBytes = 64u << 10;  // pipe(7); the kernel gives less to a user over the budget
+constexpr int kLargeCapacityBytes = 1 << 20;
 }  // namespace
 
 PipeReader::PipeReader(Loop& loop, UniqueFd read_end, Stream stream, Sink sink)
-    : loop_(loop), fd_(std::move(read_end)), timer_(loop), stream_(stream), sink_(std::move(sink)) {
-  (void)set_nonblocking(fd_.get());
-  const int capacity = fcntl(fd_.get(), F_GETPIPE_SZ);
-  capacity_bytes_ = capacity > 0 ? static_cast<size_t>(capacity) : kDefaultCapacityBytes;
+    : loop_(loop),
+      fd_(std::move(read_end)),
+      timer_(loop),
+      stream_(stream),
+      sink_(std::move(sink)),
+      capacity_bytes_(kDefaultCapacityBytes) {
+  (void)fcntl(fd_.get(), F_SETFL, O_NONBLOCK);  // a new pipe has no other flags
 }
 
 void PipeReader::start() {
@@ -37,6 +39,13 @@ void PipeReader::pause() {
 void PipeReader::resume() {
   if (!std::exchange(paused_, false) || at_end_ || fd() < 0) return;
   poll_soon();
+}
+
+void PipeReader::linger() {
+  if (at_end_ || fd() < 0) return;
+  pause();
+  paused_ = false;
+  timer_.after(kLateLook, [this] { poll(); });
 }
 
 void PipeReader::close() {
@@ -66,12 +75,19 @@ void PipeReader::poll() {
   }
   if (paused_ || at_end_ || fd() < 0) return;
   if (total == 0) return watch();
+  if (total >= kSlowBytes && !enlarged_) enlarge();
   if (total >= capacity_bytes_ / 4) {
     pause_ = std::max<Duration>(pause_ / 2, kPauseMin);
   } else if (total < kSlowBytes) {
     pause_ = std::min<Duration>(pause_ * 2, kPauseMax);
   }
   poll_soon();
+}
+
+void PipeReader::enlarge() {
+  enlarged_ = true;
+  const int capacity = fcntl(fd(), F_SETPIPE_SZ, kLargeCapacityBytes);
+  if (capacity > 0) capacity_bytes_ = static_cast<size_t>(capacity);
 }
 
 size_t PipeReader::drain() {

@@ -224,7 +224,7 @@ void Session::keep_old_pipes(RunDriver& driver) {
       if (const auto client = listener.lock(); client && client->may_read_output()) client->send_output(meta, chunk);
       meta.offset += chunk.size();
     });
-    (*pipe)->resume();
+    (*pipe)->linger();
     old_pipes_.push_back(std::move(*pipe));
   }
   while (old_pipes_.size() > 2 * kOldPipes) old_pipes_.pop_front();

@@ -44,7 +44,7 @@ class IdlePoolTest(ManagerCase):
         wait_for(lambda: self.manager.pool()["workers"]["idle"] == 0, 15, "the stock is empty")
         self.assertGreater(self.manager.pool()["recycles"]["idle"], 0)
         self.assert_next_run_works()
-        self.assertGreater(self.manager.pool()["workers"]["idle"], 0)
+        wait_for(lambda: self.manager.pool()["workers"]["idle"] > 0, what="the stock is filled again")
 
 
 if __name__ == "__main__":
