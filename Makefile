@@ -1,5 +1,5 @@
 # The front door for daily work; meson and the scripts do everything.
-.PHONY: all run test quick bench asan tsan fuzz check fmt lint clean
+.PHONY: all run test quick bench attacks asan tsan fuzz check fmt lint clean
 
 SOURCES = $(shell find base protocol manager worker cli tests benchmarks -name '*.h' -o -name '*.cc' 2>/dev/null)
 
@@ -20,6 +20,9 @@ quick:
 
 bench: all
 	@build/benchmarks/capsule_bench
+
+attacks: all
+	@/usr/bin/python3 -B tests/attacks/run_attacks.py
 
 asan tsan:
 	@scripts/test --only $@ --whole

@@ -217,6 +217,10 @@ class Arena:
                 own.close()
         return Outcome(messages, time.monotonic() - started)
 
+    def missing_layers(self, case):
+        on = {layer["name"] for layer in self.layers if layer["state"] == "on"}
+        return set(case.keys.get("needs", "").split()) - on
+
     def run_program(self, case):
         fields = {key: case.keys[key] for key in ("profile",) if key in case.keys}
         fields["output_policy"] = case.keys.get("policy", "truncate")

@@ -10,6 +10,9 @@ The header is the file's doc string: `ID: what it tries`, then lines of `key: va
   only       full: left out of the short form
   policy     output policy of the run
   input      true: the client sends standard input
+  output_bytes  output limit of the run
+  profile    the profile it runs in (default: base); loopback has a network of its own, alone may not fork
+  needs      layers without which the act would leave this machine: without them it is not tried, and counts as through
 """
 import ast
 import dataclasses
@@ -19,8 +22,9 @@ import re
 
 HERE = pathlib.Path(__file__).resolve().parent
 PRELUDE = (HERE / "prelude.py").read_text()
+LINK_PRELUDE = (HERE / "link_prelude.py").read_text()
 HEAD = re.compile(r"([A-Z]\d\d[a-z]?): (.+)")
-KEYS = {"by", "verdict", "stopped", "signal", "timeout_s", "size", "only", "policy", "input", "output_bytes", "profile"}
+KEYS = {"by", "verdict", "stopped", "signal", "timeout_s", "size", "only", "policy", "input", "output_bytes", "profile", "needs"}
 
 
 @dataclasses.dataclass
@@ -30,6 +34,7 @@ class Program:
     title: str
     source: str
     keys: dict
+    prelude: str
 
     @property
     def verdicts(self):
@@ -50,7 +55,7 @@ class Program:
     def code(self, facts, short):
         sizes = self.keys.get("size", "1 1").split()
         values = {**facts, "short": short}
-        return (f"{PRELUDE}\nFACTS = json.loads({json.dumps(values)!r})\nSIZE = {int(sizes[0 if short else 1])}\n"
+        return (f"{self.prelude}\nFACTS = json.loads({json.dumps(values)!r})\nSIZE = {int(sizes[0 if short else 1])}\n"
                 f"{self.source}")
 
 
@@ -66,7 +71,8 @@ def read_program(path):
         if key not in KEYS:
             raise ValueError(f"{path}: no such key: {key}")
         keys[key] = value.strip()
-    return Program(head[1], path.stem, head[2], source, keys)
+    prelude = PRELUDE + (LINK_PRELUDE if path.parent.name == "link" else "")
+    return Program(head[1], path.stem, head[2], source, keys, prelude)
 
 
 def programs():

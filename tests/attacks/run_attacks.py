@@ -49,6 +49,8 @@ def run_case(arena, oracles, case):
     oracles.begin()
     started = time.monotonic()
     if isinstance(case, cases.Program):
+        if missing := arena.missing_layers(case):
+            return [("X", f"not tried: {', '.join(sorted(missing))} would have to keep it on this machine")], 0.0, []
         outcome = arena.run_program(case)
         outcomes, problems = [outcome], judge(case, outcome)
     else:

@@ -1,0 +1,12 @@
+"""G02: `finished` for runs that are not its own.
+
+by: the run is known by the link
+verdict: worker_lost
+"""
+import time
+
+tried("another run's end")
+mine = run_id()
+for other in (mine[:-1] + ("0" if mine[-1] != "0" else "1"), "", "0" * 36, "../../x", mine + "x"):
+    send(finished("ok", other))
+time.sleep(5)
