@@ -75,7 +75,7 @@ void ClientConnection::serve(Message message) {
     auto accepted = service_.submit(std::move(*execute), key_, peer_.uid, weak_from_this());
     if (!accepted) return refuse(id, accepted.error());
     accepted->re = id;
-    return send_soon(*accepted);  // `started` mostly follows at once
+    return send_soon(*accepted);  // `started` mostly follows at once, and a short run is over by then
   }
   if (const auto* input = std::get_if<Input>(&message)) {
     if (const Status taken = service_.input(*input, key_); !taken) fail(taken.error());

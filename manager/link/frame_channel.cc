@@ -18,7 +18,7 @@ constexpr size_t kPendingFdsMax = 16;  // a peer we trust sends at most one a fr
 }  // namespace
 
 FrameChannel::FrameChannel(Loop& loop, UniqueFd socket, PassedFds passed_fds, label::Socket kind, Metrics& metrics)
-    : loop_(loop), metrics_(metrics), watch_(loop, std::move(socket)), passed_fds_(passed_fds), kind_(kind) {}
+    : metrics_(metrics), watch_(loop, std::move(socket)), soon_(loop), passed_fds_(passed_fds), kind_(kind) {}
 
 void FrameChannel::start(Handlers handlers) {
   handlers_ = std::move(handlers);
@@ -40,9 +40,12 @@ void FrameChannel::send_bytes(std::string frame, std::string body, std::vector<U
 void FrameChannel::send_soon(const Message& message) {
   if (!is_open()) return;
   enqueue(encode_frame(message), {}, {});
-  loop_.post([self = weak_from_this()] {
+  if (std::exchange(soon_is_set_, true)) return;
+  soon_.after(kSoon, [self = weak_from_this()] {
     const auto channel = self.lock();
-    if (channel && !channel->waiting_to_write_) channel->flush();
+    if (!channel) return;
+    channel->soon_is_set_ = false;
+    if (!channel->waiting_to_write_) channel->flush();
   });
 }
 

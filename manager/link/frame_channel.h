@@ -34,7 +34,8 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
 
   void start(Handlers handlers);
   void send(const Message& message, std::vector<UniqueFd> fds = {});
-  // In one write with what is sent next, or at the end of this turn of the loop: a peer that waits for both wakes once.
+  // In one write with what is sent next, or after kSoon: who waits for the last of several frames wakes once.
+  static constexpr microseconds kSoon{500};
   void send_soon(const Message& message);
   void send_bytes(std::string frame, std::string body = {}, std::vector<UniqueFd> fds = {});
 
@@ -68,9 +69,9 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   bool send_front(Outgoing& out);  // false: wait or ended
   void end(Error error);
 
-  Loop& loop_;
   Metrics& metrics_;
   FdWatch watch_;
+  Timer soon_;
   PassedFds passed_fds_;
   label::Socket kind_;
   FrameDecoder decoder_;
@@ -81,6 +82,7 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   uint64_t sent_bytes_ = 0;
   bool paused_ = false;
   bool waiting_to_write_ = false;
+  bool soon_is_set_ = false;
   bool handling_ = false;
 };
 

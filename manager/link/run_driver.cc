@@ -58,7 +58,7 @@ void RunDriver::start() {
   ending_.started(at);
   metrics_.run_started(at - run_->queued_at);
   if (const auto client = listener()) {
-    client->send(Started{run_->id, static_cast<uint64_t>(to_microseconds(at - run_->queued_at)), run_->lease});
+    client->send_soon(Started{run_->id, static_cast<uint64_t>(to_microseconds(at - run_->queued_at)), run_->lease});
   }
   settle();
 }

@@ -18,7 +18,7 @@ class RunClient {
  public:
   virtual ~RunClient() = default;
   virtual void send(const Message& message) = 0;
-  virtual void send_soon(const Message& message) = 0;  // together with the next one, which follows in this turn
+  virtual void send_soon(const Message& message) = 0;  // together with the next ones, or a little later
   virtual void send_output(const Output& meta, std::string_view data) = 0;
   virtual bool may_read_output() = 0;  // false: its unsent frames have reached the limit
   virtual size_t queued_bytes() const = 0;

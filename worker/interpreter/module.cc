@@ -1,6 +1,8 @@
 #include "worker/interpreter/module.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <cstdio>
 
@@ -93,11 +95,20 @@ PyObject* flush_c(PyObject*, PyObject*) {
   Py_RETURN_NONE;
 }
 
+// Whether 0, 1 and 2 are open. After every run, hence in C.
+PyObject* has_standard_descriptors(PyObject*, PyObject*) {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(descriptor, F_GETFD) < 0) Py_RETURN_FALSE;
+  }
+  Py_RETURN_TRUE;
+}
+
 PyMethodDef g_methods[] = {
     {"send_display", send_display, METH_VARARGS, nullptr},
     {"send_result", send_result, METH_VARARGS, nullptr},
     {"cancelled_run", cancelled_run, METH_NOARGS, nullptr},
     {"flush_c", flush_c, METH_NOARGS, nullptr},
+    {"has_standard_descriptors", has_standard_descriptors, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -15,6 +15,9 @@ for _name in __future__.all_feature_names:
 
 _LARGE_CODE_BYTES = 1 << 20  # above: no syntax tree in Python objects, which cost 500 bytes a token
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+# One line that is an expression as a whole, most probably: most cells of a calculator are.
+_LIKE_EXPRESSION = re.compile(rb"(?!(?:assert|async|class|def|del|for|from|global|if|import|nonlocal|raise|return|try|while|"
+                              rb"with)\b)[^=;#\\\0\r\n:@]{1,200}\n?\Z")
 _LINE_START = re.compile(rb"\n(?=[^\s#)\]}])")  # where a statement may begin
 _NEWLINE = re.compile("\r\n|\r|\n")
 
@@ -80,6 +83,11 @@ def _compile_body(source, filename):
 
 
 def _compile_small(code, text, filename):
+    if _LIKE_EXPRESSION.match(code):
+        try:
+            return Program(None, _compile(code, filename, "eval"))
+        except SyntaxError:
+            pass  # the longer way knows what is wrong with it, and where
     tree = _compile(code, filename, "exec", _ONLY_AST)
     expression = None
     if tree.body and type(tree.body[-1]) is _ast.Expr and not _is_silenced(code, text, tree.body[-1]):

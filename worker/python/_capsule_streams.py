@@ -8,6 +8,7 @@ import io
 import os
 import sys
 
+import _capsule
 import _capsule_routes
 from _capsule_routes import run_of_thread  # for whoever sends on behalf of a thread
 
@@ -64,8 +65,9 @@ def part_with_threads(run_id):
 
 def end_run():
     """Undoes what would make the next run mute: descriptors and streams that are closed, streams that are None."""
-    for fd in (0, 1, 2):
-        _on_descriptor(fd, lambda: os.fstat(fd))  # else the next file opened would get the number
+    if not _capsule.has_standard_descriptors():
+        for fd in (0, 1, 2):
+            _on_descriptor(fd, lambda: os.fstat(fd))  # else the next file opened would get the number
     for index, name in enumerate(("stdout", "stderr")):
         own = (_out, _err)[index]
         if own is not None and own.closed:

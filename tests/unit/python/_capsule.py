@@ -29,6 +29,13 @@ def flush_c():
     pass
 
 
+def has_standard_descriptors():
+    try:
+        return all(os.fstat(fd) for fd in (0, 1, 2))
+    except OSError:
+        return False
+
+
 def _check_bundle(data):
     for mime, item in data.items():
         if not isinstance(mime, str) or not isinstance(item, bytes):
