@@ -4,13 +4,20 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <map>
 #include <set>
+#include <vector>
 
+#include "base/posix_io.h"
+#include "worker/sandbox/descriptors.h"
+#include "worker/sandbox/kill_guard.h"
 #include "worker/sandbox/sweep.h"
 #include "worker/worker.h"
 
@@ -37,8 +44,12 @@ Exited make_report(pid_t pid, int status, const rusage& usage) {
 
 class Keeper {
  public:
-  Keeper(RawChannel channel, UniqueFd child_events, const KeeperOptions& options)
-      : channel_(std::move(channel)), child_events_(std::move(child_events)), options_(options) {}
+  Keeper(RawChannel channel, UniqueFd child_events, sandbox::CapsuleLayers capsule, const KeeperOptions& options)
+      : channel_(std::move(channel)),
+        child_events_(std::move(child_events)),
+        capsule_(std::move(capsule)),
+        options_(options),
+        guard_(options.capsule.namespaces) {}
 
   [[noreturn]] void serve() {
     for (;;) {
@@ -50,13 +61,29 @@ class Keeper {
 
  private:
   void wait() {
-    pollfd ready[2] = {{channel_.fd(), POLLIN, 0}, {child_events_.get(), POLLIN, 0}};
-    if (poll(ready, 2, -1) < 0) return;
-    readable_ = ready[0].revents != 0;
-    if (ready[1].revents != 0) {
+    polled_.clear();
+    polled_.push_back({channel_.fd(), POLLIN, 0});
+    polled_.push_back({child_events_.get(), POLLIN, 0});
+    for (const auto& [pid, handover] : arriving_) polled_.push_back({handover.get(), POLLIN, 0});
+    guard_.add_to(polled_);
+    if (poll(polled_.data(), polled_.size(), -1) < 0) return;
+    readable_ = polled_[0].revents != 0;
+    if (polled_[1].revents != 0) {
       signalfd_siginfo ignored;
       if (read(child_events_.get(), &ignored, sizeof ignored) < 0) return;  // waitpid tells the rest
     }
+    guard_.answer(polled_);
+    std::erase_if(arriving_, [this](auto& arriving) { return take_listener(arriving.second); });
+  }
+
+  // True when there is nothing more to wait for: it came, or the worker ended without one.
+  bool take_listener(const UniqueFd& handover) {
+    char byte = 0;
+    std::vector<UniqueFd> fds;
+    const auto got = receive_with_fds(handover.get(), std::span<char>(&byte, 1), fds, MSG_DONTWAIT);
+    if (!got) return errno != EAGAIN && errno != EINTR;
+    for (UniqueFd& listener : fds) guard_.watch(std::move(listener));
+    return true;
   }
 
   // Workers are reported; anything else is an orphan that user code left to pid 1.
@@ -67,7 +94,9 @@ class Keeper {
       const pid_t pid = wait4(-1, &status, flags | __WALL, &usage);
       if (pid <= 0) return;
       if (workers_.erase(pid) == 0) continue;
-      if (!channel_.send(make_report(pid, status, usage))) die();
+      Exited report = make_report(pid, status, usage);
+      report.self_sent_signal = guard_.forget(pid);
+      if (!channel_.send(report)) die();
     }
   }
 
@@ -78,10 +107,10 @@ class Keeper {
     RawChannel::Received& request = **received;
     if (const auto* branch = std::get_if<Branch>(&request.message)) return make_worker(*branch, request.fds);
     if (const auto* sweep = std::get_if<Sweep>(&request.message)) {
-      sandbox::sweep(options_.containment);
+      sandbox::sweep(options_.capsule.namespaces);
       // How a worker ended is told before the sweep is acknowledged. In a pid namespace everything is our child by now,
       // or will be, and about to end; elsewhere only what has ended already is waited for.
-      reap(options_.containment == parked::Containment::kNamespaces ? 0 : WNOHANG);
+      reap(parked::has(options_.capsule.namespaces, CLONE_NEWPID) ? 0 : WNOHANG);
       if (!channel_.send(Ack{sweep->id, {}})) die();
       return;
     }
@@ -93,15 +122,18 @@ class Keeper {
     const TimePoint started = now();
     Branched reply;
     reply.re = branch.id;
-    if (fds.size() != 1) {
-      reply.failure = "branch needs exactly one descriptor, the link";
+    auto handover = make_stream_socketpair();
+    if (fds.size() != 1 || !handover) {
+      reply.failure = handover ? "branch needs exactly one descriptor, the link" : handover.error().message;
       if (!channel_.send(reply)) die();
       return;
     }
     auto child = parked::branch_worker();
-    if (child && child->pid == 0) become_worker(branch, std::move(fds[0]));
+    if (child && child->pid == 0) become_worker(branch, std::move(fds[0]), std::move(handover->second));
     if (child) {
       workers_.insert(child->pid);
+      guard_.remember(child->pid);
+      arriving_[child->pid] = std::move(handover->first);
       reply.pid = child->pid;
     } else {
       reply.failure = child.error().message;
@@ -112,27 +144,36 @@ class Keeper {
     if (!channel_.send(reply, fds_to_send)) die();
   }
 
-  [[noreturn]] void become_worker(const Branch& branch, UniqueFd link) {
-    channel_.close();
-    child_events_.reset();
+  // All that this process holds is closed, whatever owned it: the objects are never destroyed in the child.
+  [[noreturn]] void become_worker(const Branch& branch, UniqueFd link, UniqueFd handover) {
+    sandbox::close_all_but({link.get(), handover.get(), capsule_.ruleset.get()});
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     prctl(PR_SET_NAME, branch.name.c_str());
-    serve_as_worker(std::move(link),
-                    WorkerOptions{options_.profile, options_.heartbeat_interval, options_.policy.workspace});
+    WorkerOptions worker;
+    worker.recipe = options_.recipe;
+    worker.sandbox = {options_.capsule.namespaces, capsule_.has_root, capsule_.ruleset.get(), options_.workspace};
+    worker.handover = std::move(handover);
+    worker.profile = options_.profile;
+    worker.heartbeat_interval = options_.heartbeat_interval;
+    serve_as_worker(std::move(link), std::move(worker));
   }
 
   [[noreturn]] void die() {
-    sandbox::sweep(options_.containment);
+    sandbox::sweep(options_.capsule.namespaces);
     _exit(0);
   }
 
   RawChannel channel_;
   UniqueFd child_events_;
+  sandbox::CapsuleLayers capsule_;
   KeeperOptions options_;
+  sandbox::KillGuard guard_;
   std::set<pid_t> workers_;
-  int readable_ = 0;
+  std::map<pid_t, UniqueFd> arriving_;  // by worker: the socket its filter's listener will come through
+  std::vector<pollfd> polled_;
+  bool readable_ = false;
 };
 
 UniqueFd watch_children() {
@@ -144,25 +185,53 @@ UniqueFd watch_children() {
   return UniqueFd(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-}  // namespace
+// The manager, which is root, writes the id maps; until then this process is nobody in its own namespace.
+Status wait_until_mapped(RawChannel& channel) {
+  auto received = channel.receive();
+  if (!received) return tl::unexpected<Error>(received.error());
+  if (!*received) return failure(Errc::kClosed, "the manager closed the link");
+  const auto* mapped = std::get_if<Mapped>(&(*received)->message);
+  if (mapped == nullptr) return failure(Errc::kInvalid, "a keeper waits for `mapped` first");
+  if (!mapped->failure.empty()) return failure(Errc::kUnavailable, mapped->failure);
+  return {};
+}
 
-void serve_as_keeper(UniqueFd link, const KeeperOptions& options) {
-  const TimePoint started = now();
-  prctl(PR_SET_NAME, options.name.c_str());
-  // Without a pid namespace a killed keeper would leave its processes behind: there the end of the link has to do.
-  if (options.containment == parked::Containment::kNamespaces) prctl(PR_SET_PDEATHSIG, SIGKILL);
-  UniqueFd child_events = watch_children();
-  RawChannel channel(std::move(link));
+Hello make_hello(const KeeperOptions& options) {
   Hello hello;
   hello.version = kProtocolVersion;
   hello.role = "keeper";
   hello.features = own_features();
   hello.profile = options.profile;
-  hello.layers = sandbox::enter_capsule(options.containment, options.policy);
-  hello.timings_us["capsule_setup"] = static_cast<uint64_t>(to_microseconds(now() - started));
+  return hello;
+}
+
+}  // namespace
+
+void serve_as_keeper(UniqueFd link, const KeeperOptions& options) {
+  const TimePoint started = now();
+  prctl(PR_SET_NAME, options.name.c_str());
+  UniqueFd child_events = watch_children();
+  RawChannel channel(std::move(link));
+  Hello hello = make_hello(options);
   if (!child_events) hello.failure = "signalfd failed";
-  if (!channel.send(hello) || !child_events) _exit(kFailedStatus);
-  Keeper(std::move(channel), std::move(child_events), options).serve();
+  if (options.capsule.id_maps == sandbox::IdMaps::kByManager) {
+    if (const Status mapped = wait_until_mapped(channel); !mapped) hello.failure = mapped.error().message;
+  }
+  sandbox::CapsuleLayers capsule;
+  if (hello.failure.empty()) {
+    capsule = sandbox::enter_capsule(*options.recipe, options.capsule);
+    hello.layers = capsule.applied.layers;
+    hello.timings_us = capsule.applied.timings_us;
+  }
+  // After the last change of user, which clears it. Without a pid namespace a killed keeper would leave its processes
+  // behind: there the end of the link has to do.
+  if (parked::has(options.capsule.namespaces, CLONE_NEWPID)) prctl(PR_SET_PDEATHSIG, SIGKILL);
+  hello.timings_us["capsule_setup"] = static_cast<uint64_t>(to_microseconds(now() - started));
+  const int proxy = capsule.proxy.get();
+  const auto fds = capsule.proxy ? std::span<const int>(&proxy, 1) : std::span<const int>();
+  if (!channel.send(hello, fds) || !hello.failure.empty()) _exit(kFailedStatus);
+  capsule.proxy.reset();
+  Keeper(std::move(channel), std::move(child_events), std::move(capsule), options).serve();
 }
 
 }  // namespace capsule

@@ -13,8 +13,9 @@ namespace capsule {
 
 struct KeeperOptions {
   std::string name;
-  parked::Containment containment;
-  sandbox::Policy policy;
+  sandbox::CapsuleRequest capsule;
+  const sandbox::Recipe* recipe = nullptr;  // the zygote's, which this process has a copy of
+  std::string workspace;                    // for when no private one can be mounted
   std::string profile;
   Duration heartbeat_interval{};
 };

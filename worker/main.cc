@@ -42,7 +42,7 @@ void reset_signals() {
 
 int main(int argc, char** argv) {
   // First act: whatever the manager's launcher let through is closed.
-  capsule::sandbox::close_all_but(kLinkFd);
+  capsule::sandbox::close_all_but({kLinkFd});
   int type = 0;
   socklen_t size = sizeof type;
   if (getsockopt(kLinkFd, SOL_SOCKET, SO_TYPE, &type, &size) != 0) {

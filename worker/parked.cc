@@ -15,8 +15,6 @@
 namespace capsule::parked {
 namespace {
 
-constexpr uint64_t kNamespaceFlags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
-
 // libc caches the thread id where the kernel clears it at exit. A raw clone leaves the parent's id there; writing the
 // child's own keeps raise() and error-checking mutexes right.
 uint64_t libc_thread_id_address() {
@@ -27,11 +25,14 @@ uint64_t libc_thread_id_address() {
 
 }  // namespace
 
-Result<Child> branch_capsule(Containment containment) {
+Result<Child> branch_capsule(Namespaces namespaces, int cgroup) {
   int pidfd = -1;
   clone_args arguments{};
-  arguments.flags = CLONE_PARENT | CLONE_PIDFD;
-  if (containment == Containment::kNamespaces) arguments.flags |= kNamespaceFlags;
+  arguments.flags = CLONE_PARENT | CLONE_PIDFD | namespaces;
+  if (cgroup != kNoCgroup) {
+    arguments.flags |= CLONE_INTO_CGROUP;
+    arguments.cgroup = static_cast<uint64_t>(cgroup);
+  }
   arguments.pidfd = reinterpret_cast<uint64_t>(&pidfd);
   if (const uint64_t address = libc_thread_id_address(); address != 0) {
     arguments.flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
@@ -46,7 +47,7 @@ Result<Child> branch_capsule(Containment containment) {
   errno = saved;
   if (pid < 0) {
     auto error = system_failure("clone3");
-    if (containment == Containment::kNamespaces) error.value().code = Errc::kUnavailable;
+    if (namespaces != kNoNamespaces) error.value().code = Errc::kUnavailable;
     return error;
   }
   return Child{static_cast<pid_t>(pid), UniqueFd(pidfd)};

@@ -2,6 +2,7 @@
 // Everything here expects a process with exactly one thread, and the interpreter's fork hooks around it.
 #pragma once
 
+#include <sched.h>
 #include <sys/types.h>
 
 #include "base/result.h"
@@ -9,8 +10,14 @@
 
 namespace capsule::parked {
 
-// Namespaces a capsule is made with.
-enum class Containment { kNamespaces, kNone };
+// Namespaces a capsule is made with: CLONE_NEW… flags, or none at all.
+using Namespaces = uint64_t;
+inline constexpr Namespaces kNoNamespaces = 0;
+inline constexpr Namespaces kAllNamespaces =
+    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+constexpr bool has(Namespaces namespaces, uint64_t flag) { return (namespaces & flag) != 0; }
+
+inline constexpr int kNoCgroup = -1;
 
 struct Child {
   pid_t pid = 0;   // 0: this is the child
@@ -19,8 +26,9 @@ struct Child {
 
 // zygote -> keeper: clone3 with CLONE_PARENT, so the manager is its parent and reaps it, and the zygote may die
 // without it. The interpreter stays "in mid-fork" in the child: a keeper never runs Python, its children finish the
-// fork. Fails with kUnavailable when the kernel refuses the namespaces.
-Result<Child> branch_capsule(Containment containment);
+// fork. With a directory of a version 2 control group it is born there. Fails with kUnavailable when the kernel refuses
+// the namespaces.
+Result<Child> branch_capsule(Namespaces namespaces, int cgroup);
 
 // keeper -> worker: libc's fork(), whose idea of the thread id is right again; finishes the interpreter's fork.
 Result<Child> branch_worker();

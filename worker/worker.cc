@@ -1,6 +1,7 @@
 #include "worker/worker.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -13,7 +14,6 @@
 #include "protocol/codec.h"
 #include "worker/interpreter/interpreter.h"
 #include "worker/link_thread.h"
-#include "worker/sandbox/layers.h"
 
 namespace capsule {
 namespace {
@@ -144,18 +144,34 @@ Hello make_hello(const WorkerOptions& options) {
   return hello;
 }
 
+// The keeper gets the descriptor on which the filter's questions arrive before any user code runs, and this process
+// keeps no copy: it could answer them itself.
+void enter_sandbox(const WorkerOptions& options, Hello& hello) {
+  auto entered = sandbox::enter_worker(*options.recipe, options.sandbox);
+  hello.layers = std::move(entered.applied.layers);
+  hello.timings_us = std::move(entered.applied.timings_us);
+  if (entered.listener) {
+    const int listener = entered.listener.get();
+    const auto handed = send_with_fds(options.handover.get(), ".", std::span<const int>(&listener, 1), MSG_NOSIGNAL);
+    if (!handed) hello.failure = "the keeper did not take the filter's listener: " + handed.error().message;
+  }
+}
+
 }  // namespace
 
-void serve_as_worker(UniqueFd link, const WorkerOptions& options) {
+void serve_as_worker(UniqueFd link, WorkerOptions options) {
   const TimePoint started = now();
   Hello hello = make_hello(options);
-  sandbox::enter_worker(options.workspace);
+  enter_sandbox(options, hello);
+  options.handover.reset();
+  if (options.sandbox.ruleset >= 0) close(options.sandbox.ruleset);
   point_at_null(STDIN_FILENO);
   point_at_null(STDOUT_FILENO);
   // Both outlive every user thread and at-fork hook: the process ends by _exit or a signal, never by return.
   static LinkThread link_thread;
   static LinkHost host(link_thread);
-  Status ready = interpreter::become_worker(host);
+  Status ready = hello.failure.empty() ? Status() : Status(failure(Errc::kSystem, hello.failure));
+  if (ready) ready = interpreter::become_worker(host);
   const int link_fd = link.get();
   if (ready) ready = link_thread.start(std::move(link), options.heartbeat_interval);
   hello.timings_us["warm_up"] = static_cast<uint64_t>(to_microseconds(now() - started));

@@ -5,16 +5,19 @@
 
 #include "base/clock.h"
 #include "base/unique_fd.h"
+#include "worker/sandbox/layers.h"
 
 namespace capsule {
 
 struct WorkerOptions {
+  const sandbox::Recipe* recipe = nullptr;
+  sandbox::WorkerRequest sandbox;
+  UniqueFd handover;  // to the keeper: the listener of the worker's filter goes there
   std::string profile;
   Duration heartbeat_interval{};
-  std::string workspace;  // becomes the current directory
 };
 
 // Never returns. Tells the manager through `hello` whether it could start.
-[[noreturn]] void serve_as_worker(UniqueFd link, const WorkerOptions& options);
+[[noreturn]] void serve_as_worker(UniqueFd link, WorkerOptions options);
 
 }  // namespace capsule

@@ -1,14 +1,17 @@
 #include "worker/zygote.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <optional>
 
 #include "worker/interpreter/interpreter.h"
 #include "worker/keeper.h"
 #include "worker/parked.h"
 #include "worker/raw_channel.h"
 #include "worker/sandbox/descriptors.h"
+#include "worker/sandbox/layers.h"
 
 namespace capsule {
 namespace {
@@ -47,7 +50,8 @@ class Zygote {
     hello.role = "zygote";
     hello.features = own_features();
     hello.profile = prepare.profile;
-    const Status ready = interpreter::start()
+    const Status ready = check_places(prepare)
+                             .and_then([&] { return interpreter::start(prepare.packages); })
                              .and_then([&] { return interpreter::preload(prepare.preload); })
                              .and_then([&] { return interpreter::settle(); })
                              .and_then([&] { return check_threads(); });
@@ -57,7 +61,22 @@ class Zygote {
       hello.failure = ready.error().message;
     }
     hello.timings_us["preload"] = static_cast<uint64_t>(to_microseconds(now() - started));
+    const TimePoint loaded = now();
+    recipe_ = sandbox::make_recipe(prepare);
+    hello.timings_us["sandbox_recipe"] = static_cast<uint64_t>(to_microseconds(now() - loaded));
     return channel_.send(hello);
+  }
+
+  // A profile that names what is not there is refused as a whole: its capsules would be weaker or poorer than it says.
+  static Status check_places(const Prepare& prepare) {
+    std::vector<std::string> places = prepare.packages;
+    for (const Mount& mount : prepare.mounts) places.push_back(mount.source);
+    for (const std::string& place : places) {
+      struct stat info {};
+      if (stat(place.c_str(), &info) != 0) return system_failure("the profile's directory " + place);
+      if (!S_ISDIR(info.st_mode)) return failure(Errc::kInvalid, "the profile's " + place + " is not a directory");
+    }
+    return {};
   }
 
   static Status check_threads() {
@@ -71,17 +90,19 @@ class Zygote {
     const TimePoint started = now();
     Branched reply;
     reply.re = branch.id;
-    if (fds.size() != 1) {
-      reply.failure = "branch needs exactly one descriptor, the link";
+    if (!recipe_ || fds.size() != (branch.cgroup ? 2 : 1)) {
+      reply.failure = "branch comes after prepare, with the link, and the control group if there is one";
       return channel_.send(reply);
     }
-    auto containment = wants_namespaces() ? parked::Containment::kNamespaces : parked::Containment::kNone;
-    auto child = parked::branch_capsule(containment);
-    if (!child && containment == parked::Containment::kNamespaces) {
-      containment = parked::Containment::kNone;
-      child = parked::branch_capsule(containment);
+    const int cgroup = branch.cgroup ? fds[1].get() : parked::kNoCgroup;
+    parked::Namespaces made = parked::kNoNamespaces;
+    Result<parked::Child> child = failure(Errc::kUnavailable, "no namespaces were tried");
+    for (const parked::Namespaces wanted : choices()) {
+      made = wanted;
+      child = parked::branch_capsule(wanted, cgroup);
+      if (child || child.error().code != Errc::kUnavailable) break;
     }
-    if (child && child->pid == 0) become_keeper(branch, containment, std::move(fds[0]));
+    if (child && child->pid == 0) become_keeper(branch, made, std::move(fds[0]));
     reply.took_us = static_cast<uint64_t>(to_microseconds(now() - started));
     if (!child) {
       reply.failure = child.error().message;
@@ -92,15 +113,24 @@ class Zygote {
     return channel_.send(reply, std::span<const int>(&pidfd, 1));
   }
 
-  bool wants_namespaces() const { return profile_.namespaces != "off"; }
+  // From what is wanted to what can be had; a kernel may refuse one kind alone (user.max_net_namespaces).
+  std::vector<parked::Namespaces> choices() const {
+    if (profile_.namespaces == "off") return {parked::kNoNamespaces};
+    return {parked::kAllNamespaces, parked::kAllNamespaces & ~parked::Namespaces{CLONE_NEWNET}, parked::kNoNamespaces};
+  }
 
-  [[noreturn]] void become_keeper(const Branch& branch, parked::Containment containment, UniqueFd link) {
+  [[noreturn]] void become_keeper(const Branch& branch, parked::Namespaces namespaces, UniqueFd link) {
     channel_.close();
-    sandbox::close_all_but(link.get());
+    sandbox::close_all_but({link.get()});
     KeeperOptions options;
     options.name = branch.name;
-    options.containment = containment;
-    options.policy = {user_, group_, branch.workspace, profile_.workspace_bytes, profile_.workspace_files};
+    options.capsule = {namespaces, {user_, group_}, sandbox::IdMaps::kOwn};
+    if (profile_.own_users && branch.uid != 0 && parked::has(namespaces, CLONE_NEWUSER)) {
+      options.capsule.identity = {branch.uid, branch.uid};
+      options.capsule.id_maps = sandbox::IdMaps::kByManager;
+    }
+    options.recipe = &*recipe_;
+    options.workspace = branch.workspace;
     options.profile = profile_.profile;
     options.heartbeat_interval = milliseconds(profile_.heartbeat_ms);
     serve_as_keeper(std::move(link), options);
@@ -108,6 +138,7 @@ class Zygote {
 
   RawChannel channel_;
   Prepare profile_;
+  std::optional<sandbox::Recipe> recipe_;
   uid_t user_ = geteuid();
   gid_t group_ = getegid();
 };

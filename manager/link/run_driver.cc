@@ -255,7 +255,7 @@ Evidence RunDriver::make_evidence(const Ending& ending) {
   evidence.rung = to_string(ending.rung);
   evidence.detail = ending.detail;
   if (evidence.detail.empty()) evidence.detail = claim_.evidence.detail;
-  evidence.layers = lease_.capsule->layers();
+  evidence.layers = lease_.capsule->layers_of(*lease_.worker);
   evidence.namespace_names = claim_.evidence.namespace_names;
   evidence.late_interrupts = claim_.evidence.late_interrupts;
   evidence.left_threads = claim_.evidence.left_threads;

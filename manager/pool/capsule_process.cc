@@ -91,7 +91,13 @@ void CapsuleProcess::sweep(std::function<void(Status)> done) {
 
 bool CapsuleProcess::is_contained() const {
   return std::any_of(hello_.layers.begin(), hello_.layers.end(),
-                     [](const Layer& layer) { return layer.name == "namespaces" && layer.state == "on"; });
+                     [](const Layer& layer) { return layer.name == "pidns" && layer.state == "on"; });
+}
+
+std::vector<Layer> CapsuleProcess::layers_of(const Worker& worker) const {
+  std::vector<Layer> all = hello_.layers;
+  all.insert(all.end(), worker.hello().layers.begin(), worker.hello().layers.end());
+  return all;
 }
 
 void CapsuleProcess::destroy() {

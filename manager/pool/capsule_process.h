@@ -33,7 +33,8 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
 
   uint64_t id() const { return id_; }
   const std::string& name() const { return name_; }
-  const std::vector<Layer>& layers() const { return hello_.layers; }
+  const std::vector<Layer>& layers() const { return hello_.layers; }  // the keeper's
+  std::vector<Layer> layers_of(const Worker& worker) const;           // and the worker's after them
   const Hello& hello() const { return hello_; }
   bool is_gone() const { return gone_; }
   bool has_workspace() const { return !workspace_.empty(); }

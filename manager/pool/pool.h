@@ -150,7 +150,8 @@ class Pool {
   std::map<uint64_t, Slot> slots_;
   std::map<uint64_t, std::unique_ptr<StockHolder>> holders_;
   std::deque<Waiter> waiting_;
-  std::vector<Layer> layers_;
+  std::vector<Layer> layers_;         // of the latest capsule, and of the latest worker after them
+  std::vector<Layer> worker_layers_;  // their second part
   std::map<std::string, uint64_t> spawn_timings_us_;
   std::string detail_;
   TimePoint last_acquire_;

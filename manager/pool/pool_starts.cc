@@ -126,6 +126,7 @@ void Pool::capsule_branched(uint64_t id, std::string workspace, Result<BranchedC
 
 void Pool::note_layers(const Hello& hello) {
   layers_ = hello.layers;
+  layers_.insert(layers_.end(), worker_layers_.begin(), worker_layers_.end());
   for (const auto& [step, us] : hello.timings_us) spawn_timings_us_[step] = us;
 }
 
@@ -137,12 +138,11 @@ void Pool::capsule_ready(uint64_t id, const Hello& hello) {
   for (const auto& [step, us] : hello.timings_us) {
     if (step == "capsule_setup") metrics_.spawn_step(label::SpawnStep::kCapsuleSetup, microseconds(us));
   }
-  const bool has_private_tmp = std::any_of(hello.layers.begin(), hello.layers.end(), [](const Layer& layer) {
-    return layer.name == "private_tmp" && layer.state == "on";
-  });
-  if (!has_private_tmp && !slot.capsule->has_workspace()) {
+  const bool has_root = std::any_of(hello.layers.begin(), hello.layers.end(),
+                                    [](const Layer& layer) { return layer.name == "root" && layer.state == "on"; });
+  if (!has_root && !slot.capsule->has_workspace()) {
     if (!std::exchange(needs_workspace_, true)) {
-      log_warning("capsules have no private /tmp here; they get a directory each", {{"profile", profile_.name}});
+      log_warning("capsules have no private root here; they get a directory each", {{"profile", profile_.name}});
     }
     retire(id, label::Recycle::kStartFailed);
     return evaluate_soon();
@@ -193,6 +193,8 @@ void Pool::worker_ready(uint64_t id, const Hello& hello) {
   slot.use = Slot::Use::kReadyWorker;
   slot.ready_at = slot.checked_at = now();
   slot.jitter = random();
+  worker_layers_ = hello.layers;
+  layers_ = slot.capsule->layers_of(*slot.worker);
   for (const auto& [step, us] : hello.timings_us) {
     spawn_timings_us_[step] = us;
     if (step == "warm_up") metrics_.spawn_step(label::SpawnStep::kWarmUp, microseconds(us));

@@ -65,7 +65,8 @@ void Worker::handle(Message message) {
     const auto done = std::exchange(health_done_, nullptr);
     return done(ack->detail == "healthy");
   }
-  if (auto* hello = std::get_if<Hello>(&message)) hello_ = *hello;
+  // Once, before any user code: what it says of its sandbox later may be a lie.
+  if (auto* hello = std::get_if<Hello>(&message); hello != nullptr && state_ == WorkerState::kStarting) hello_ = *hello;
   if (holder_ != nullptr) holder_->worker_said(std::move(message));
 }
 

@@ -96,7 +96,7 @@ class MisbehavingTest(ManagerCase):
 
     def test_a_program_sees_no_process_of_the_host(self):
         document = self.manager.run_code("import os\n[p for p in os.listdir('/proc') if p.isdigit()]")
-        self.assertIn(document["result"]["text/plain"], ("['1', '2']", "['2', '1']"), document)
+        self.assertEqual(document["result"]["text/plain"], "['2']", document)  # the keeper is hidden
 
     def test_the_traces_of_one_run_are_not_there_for_the_next(self):
         self.manager.run_code("import builtins, os, sys\nbuiltins.len = None\nos.environ['TRACE'] = '1'\n"

@@ -81,7 +81,27 @@ std::string take_exception() {
   return text;
 }
 
-Status start() {
+namespace {
+
+// Before the system's own packages and after the standard library, as a virtual environment has it.
+Status add_packages(const std::vector<std::string>& directories) {
+  PyObject* path = PySys_GetObject("path");  // borrowed
+  if (path == nullptr || !PyList_Check(path)) return failure(Errc::kSystem, "python has no sys.path");
+  Py_ssize_t at = 0;
+  for (; at < PyList_GET_SIZE(path); ++at) {
+    const char* entry = PyUnicode_AsUTF8(PyList_GET_ITEM(path, at));
+    if (entry != nullptr && std::string_view(entry).find("-packages") != std::string_view::npos) break;
+  }
+  for (const std::string& directory : directories) {
+    const PyRef text(PyUnicode_DecodeFSDefault(directory.c_str()));
+    if (!text || PyList_Insert(path, at++, text.get()) != 0) return failure(Errc::kSystem, take_exception());
+  }
+  return {};
+}
+
+}  // namespace
+
+Status start(const std::vector<std::string>& packages) {
   if (PyImport_AppendInittab("_capsule", &init_module) != 0) return failure(Errc::kSystem, "no memory for python");
   PyConfig config;
   PyConfig_InitIsolatedConfig(&config);
@@ -96,6 +116,7 @@ Status start() {
   }
   // A collection in the zygote would leave holes that children then fill, page by page.
   if (auto off = run_statement("import gc; gc.disable()"); !off) return off;
+  if (auto added = add_packages(packages); !added) return added;
   return load_embedded();
 }
 

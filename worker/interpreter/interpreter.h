@@ -22,7 +22,8 @@ class Host {
   virtual void forget_in_child() = 0;
 };
 
-Status start();  // initialises CPython with garbage collection off
+// Initialises CPython with garbage collection off. `packages` are directories to import from, before the system's own.
+Status start(const std::vector<std::string>& packages);
 Status preload(const std::vector<std::string>& modules);
 // Last step of a zygote: run a cell once, so that what it touches is warm; make the streams on descriptors 0-2; take
 // everything out of the collector.

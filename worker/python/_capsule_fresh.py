@@ -7,7 +7,7 @@ import os
 import sys
 
 _TWISTER_WORDS = 624
-_WORKSPACE = "/tmp/workspace"  # of nearly every capsule
+_WORKSPACE = "/workspace"  # of nearly every capsule
 
 
 def rehearse():

@@ -1,9 +1,11 @@
-// Descriptor hygiene: a process keeps the standard three and the one it was given.
+// Descriptor hygiene: a process keeps the standard three and those it was given.
 #pragma once
+
+#include <initializer_list>
 
 namespace capsule::sandbox {
 
-// Closes everything above stderr but `keep`. Async-signal-safe.
-void close_all_but(int keep);
+// Closes everything above stderr but `keep`; numbers below that are ignored.
+void close_all_but(std::initializer_list<int> keep);
 
 }  // namespace capsule::sandbox

@@ -28,6 +28,12 @@ Status write_id_maps(uid_t user, gid_t group) {
       .and_then([&] { return write_file("/proc/self/gid_map", identity(group)); });
 }
 
+Status become(uid_t user, gid_t group) {
+  if (setresgid(group, group, group) != 0) return system_failure("setresgid");
+  if (setresuid(user, user, user) != 0) return system_failure("setresuid");
+  return {};
+}
+
 void write_own_oom_score(const char* score) { (void)write_file("/proc/self/oom_score_adj", score); }
 
 }  // namespace capsule::sandbox

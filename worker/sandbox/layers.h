@@ -1,30 +1,74 @@
-// The layers of a capsule, applied from one ordered list; each says whether it holds. Nothing here is ever weakened
-// silently: what could not be had is in the list with its reason, and travels in `hello` to `info` and the verdicts.
+// The layers of a capsule, in the one order in which they can be applied; each says whether it holds. Nothing here is
+// ever weakened silently: what could not be had is in the list with its reason, and travels in `hello` to `info` and
+// the verdicts.
+//
+// The zygote prepares what all capsules of a profile share (Recipe), the keeper applies what holds for a capsule, each
+// worker what holds for user code.
 #pragma once
 
-#include <sys/types.h>
-
-#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "protocol/message.h"
 #include "worker/parked.h"
+#include "worker/sandbox/landlock.h"
+#include "worker/sandbox/policy.h"
+#include "worker/sandbox/root_plan.h"
+#include "worker/sandbox/seccomp.h"
 
 namespace capsule::sandbox {
 
-struct Policy {
-  uid_t user = 0;  // outer ids of the zygote, for the id maps
-  gid_t group = 0;
-  std::string workspace;  // given by the manager for when no private one can be mounted
-  uint64_t workspace_bytes = 0;
-  uint64_t workspace_files = 0;
+// Made once by the zygote, inherited by all its capsules.
+struct Recipe {
+  Policy policy;
+  RootPlan root;
+  int landlock_abi = 0;
+  // By whether local sockets stay inside the capsule (they do in a network namespace of its own).
+  Result<seccomp::Program> local_sockets, no_sockets;
+};
+Recipe make_recipe(const Prepare& prepare);
+
+enum class IdMaps {
+  kOwn,        // the keeper maps the id it has
+  kByManager,  // they are written already, for Identity
 };
 
-// The keeper's part, right after it was cloned. `policy.workspace` is the fallback directory.
-std::vector<Layer> enter_capsule(parked::Containment containment, Policy policy);
+struct CapsuleRequest {
+  parked::Namespaces namespaces;
+  Identity identity;
+  IdMaps id_maps;
+};
 
-// The worker's part, right after it was forked: user code will run here.
-void enter_worker(const std::string& fallback_workspace);
+struct Applied {
+  std::vector<Layer> layers;
+  std::map<std::string, uint64_t> timings_us;  // "layer_<name>"
+};
+
+struct CapsuleLayers {
+  Applied applied;
+  bool has_root = false;
+  UniqueFd ruleset;  // of Landlock, for the workers; none where the host's root is all there is
+  UniqueFd proxy;    // listens inside
+};
+
+// The keeper's part, right after it was cloned.
+CapsuleLayers enter_capsule(const Recipe& recipe, const CapsuleRequest& request);
+
+struct WorkerRequest {
+  parked::Namespaces namespaces;
+  bool has_root;
+  int ruleset;                     // or -1
+  std::string fallback_workspace;  // given by the manager for when there is no private root
+};
+
+struct WorkerLayers {
+  Applied applied;
+  UniqueFd listener;  // for the keeper: the calls it answers arrive there. None: there is no filter
+};
+
+// The worker's part, right after it was forked and before it has any other thread: user code will run here.
+WorkerLayers enter_worker(const Recipe& recipe, const WorkerRequest& request);
 
 }  // namespace capsule::sandbox

@@ -20,6 +20,11 @@ Status drop_capabilities() {
   return {};
 }
 
+Status set_dumpable(Dumpable dumpable) {
+  if (prctl(PR_SET_DUMPABLE, dumpable == Dumpable::kYes ? 1 : 0) != 0) return system_failure("PR_SET_DUMPABLE");
+  return {};
+}
+
 Status no_new_privileges() {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_failure("PR_SET_NO_NEW_PRIVS");
   return {};

@@ -8,4 +8,8 @@ namespace capsule::sandbox {
 Status drop_capabilities();
 Status no_new_privileges();
 
+// Whether processes of the same user may trace it and read its /proc.
+enum class Dumpable { kNo, kYes };
+Status set_dumpable(Dumpable dumpable);
+
 }  // namespace capsule::sandbox

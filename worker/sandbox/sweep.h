@@ -5,6 +5,6 @@
 
 namespace capsule::sandbox {
 
-void sweep(parked::Containment containment);
+void sweep(parked::Namespaces namespaces);
 
 }  // namespace capsule::sandbox

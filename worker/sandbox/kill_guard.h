@@ -1,0 +1,59 @@
+// Signals between the processes of a capsule. The kill family of workers arrives here by seccomp notification: the
+// keeper checks the target and sends the signal itself, or refuses. So no worker reaches its keeper or a parked
+// interpreter, though all of them have the same user (docs/decisions/0008-kill-guard.md). Lives in the keeper, on its
+// one thread; never blocks.
+//
+// Limits: kListenersMax workers alive at once; kCallsPerTurn calls of each are answered before the keeper looks at
+// its other descriptors.
+#pragma once
+
+#include <poll.h>
+#include <sys/types.h>
+
+#include <map>
+#include <set>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "worker/parked.h"
+
+struct seccomp_notif;
+
+namespace capsule::sandbox {
+
+class KillGuard {
+ public:
+  explicit KillGuard(parked::Namespaces namespaces) : namespaces_(namespaces) {}
+
+  static constexpr size_t kListenersMax = 64;
+  static constexpr int kCallsPerTurn = 16;
+
+  // The listener of a worker's filter; its children share it. False: there are too many, and those calls fail.
+  bool watch(UniqueFd listener);
+  // Not a target for anybody.
+  void protect(pid_t pid) { protected_.insert(pid); }
+  void unprotect(pid_t pid) { protected_.erase(pid); }
+
+  // What was last sent to this process from inside the capsule; 0: nothing. Kept for workers only.
+  void remember(pid_t worker) { last_signal_[worker] = 0; }
+  int forget(pid_t worker);
+
+  void add_to(std::vector<pollfd>& polled) const;
+  // With the descriptors add_to() gave, polled.
+  void answer(const std::vector<pollfd>& polled);
+
+ private:
+  bool answer_one(int listener);
+  int perform(const seccomp_notif& call, int listener);
+  int send_to_many(pid_t target, int signal, pid_t caller);
+  int queue(const seccomp_notif& call, int listener, pid_t process, pid_t thread, int signal, uint64_t address);
+  bool is_allowed(pid_t target) const;
+  int sent(pid_t target, int signal, long result);
+
+  parked::Namespaces namespaces_;
+  std::vector<UniqueFd> listeners_;
+  std::set<pid_t> protected_;
+  std::map<pid_t, int> last_signal_;
+};
+
+}  // namespace capsule::sandbox

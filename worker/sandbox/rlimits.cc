@@ -1,0 +1,77 @@
+#include "worker/sandbox/rlimits.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/posix_io.h"
+
+namespace capsule::sandbox {
+namespace {
+
+constexpr rlim_t kLockedBytes = 64 << 10;     // what a kernel before 5.16 gave everybody
+constexpr rlim_t kPendingSignals = 1024;      // bounds queued signals
+constexpr rlim_t kStackBytes = 8 << 20;       // also the default of each thread
+constexpr rlim_t kStackMaxBytes = 512 << 20;  // may be raised: deep recursions do, and the memory limit counts it
+constexpr uint64_t kOwnTasks = 3;             // keeper, worker, its link thread
+constexpr size_t kStatmBytes = 256;
+
+// Address sanitizer reserves terabytes and would not start.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kLimitsMemory = false;
+#else
+constexpr bool kLimitsMemory = true;
+#endif
+
+Status set(__rlimit_resource resource, const char* name, rlim_t soft, rlim_t hard) {
+  rlimit now{};
+  if (getrlimit(resource, &now) == 0) hard = std::min(hard, now.rlim_max);  // raising needs privilege
+  const rlimit wanted{std::min(soft, hard), hard};
+  if (setrlimit(resource, &wanted) != 0) return system_failure(std::string("limit ") + name);
+  return {};
+}
+Status set(__rlimit_resource resource, const char* name, rlim_t value) { return set(resource, name, value, value); }
+
+// proc(5), statm: the sixth number is data and stack, in pages. RLIMIT_DATA counts the data of it.
+Result<uint64_t> data_bytes() {
+  auto text = read_file("/proc/self/statm", kStatmBytes);
+  if (!text) return tl::unexpected<Error>(text.error());
+  const char* at = text->c_str();
+  uint64_t pages = 0;
+  for (int column = 0; column < 6; ++column) {
+    char* end = nullptr;
+    pages = std::strtoull(at, &end, 10);
+    at = end;
+  }
+  return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+Status limit_memory(uint64_t bytes) {
+  if (bytes == 0 || !kLimitsMemory) return {};
+  return data_bytes().and_then([&](uint64_t at_start) { return set(RLIMIT_DATA, "RLIMIT_DATA", at_start + bytes); });
+}
+
+Status limit_processes(uint64_t processes, parked::Namespaces namespaces) {
+  if (processes == 0 || !parked::has(namespaces, CLONE_NEWUSER)) return {};
+  return set(RLIMIT_NPROC, "RLIMIT_NPROC", processes + kOwnTasks);
+}
+
+}  // namespace
+
+Status limit_resources(const Policy& policy, parked::Namespaces namespaces) {
+  return set(RLIMIT_CORE, "RLIMIT_CORE", 0)
+      .and_then([] { return set(RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK", kLockedBytes); })
+      .and_then([] { return set(RLIMIT_SIGPENDING, "RLIMIT_SIGPENDING", kPendingSignals); })
+      .and_then([] { return set(RLIMIT_MSGQUEUE, "RLIMIT_MSGQUEUE", 0); })
+      .and_then([] { return set(RLIMIT_NICE, "RLIMIT_NICE", 0); })
+      .and_then([] { return set(RLIMIT_RTPRIO, "RLIMIT_RTPRIO", 0); })
+      .and_then([] { return set(RLIMIT_STACK, "RLIMIT_STACK", kStackBytes, kStackMaxBytes); })
+      .and_then(
+          [&] { return policy.open_files == 0 ? Status() : set(RLIMIT_NOFILE, "RLIMIT_NOFILE", policy.open_files); })
+      .and_then([&] { return limit_processes(policy.processes, namespaces); })
+      .and_then([&] { return limit_memory(policy.memory_soft_bytes); });
+}
+
+}  // namespace capsule::sandbox
