@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/utf8.h"
 
 namespace capsule::cli {
 namespace {
@@ -96,6 +97,7 @@ std::vector<std::string> ending_notes(const Finished& finished) {
     if (evidence.retry) text += " (trying again may help)";
     notes.push_back(std::move(text));
   }
+  if (!evidence.stack.value.empty()) notes.push_back("it was here:\n" + replace_invalid_utf8(evidence.stack.value));
   if (evidence.output.dropped_bytes > 0) {
     std::string text = std::to_string(evidence.output.dropped_bytes) + " bytes of output were dropped";
     if (finished.verdict == Verdict::kOk && !evidence.limit.empty()) text += " (limit " + evidence.limit + ")";

@@ -30,6 +30,15 @@ void add_limits(CLI::App& app, RunOptions& into) {
   app.add_option_function<std::string>("--timeout", checked(parse_seconds_as_ms, into.timeout_ms),
                                        "Wall-clock limit in seconds (default: the profile's)")
       ->option_text("SECONDS");
+  app.add_option_function<std::string>("--cpu", checked(parse_seconds_as_ms, into.cpu_ms),
+                                       "Processor time in seconds, of all it starts (default: the profile's)")
+      ->option_text("SECONDS");
+  app.add_option_function<std::string>("--memory", checked(parse_size_bytes, into.memory_bytes),
+                                       "Memory in bytes, of all it starts; 512M, 1G (default: the profile's)")
+      ->option_text("BYTES");
+  app.add_option("--require", into.require, "Sandbox layers that must be in force: seccomp,landlock,netns")
+      ->delimiter(',')
+      ->option_text("LAYERS");
   app.add_option_function<std::string>("--output-limit", checked(parse_size_bytes, into.output_bytes),
                                        "Output limit in bytes; 64KiB, 10M (default: the profile's)")
       ->option_text("BYTES");

@@ -91,6 +91,9 @@ Json evidence_json(const Evidence& evidence) {
   out["rung"] = evidence.rung;
   out["detail"] = evidence.detail;
   put_text(out, "last_output", evidence.last_output.value);
+  put_text(out, "stack", evidence.stack.value);
+  out["stack_missing"] = evidence.stack_missing;
+  out["oom_kills"] = evidence.oom_kills;
   out["session_state"] = evidence.session_state;
   out["layers"] = layers_json(evidence.layers);
   const OutputCount& output = evidence.output;

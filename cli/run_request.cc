@@ -91,6 +91,9 @@ Execute execute_from(const RunOptions& options) {
   request.timeout_ms = options.timeout_ms;
   request.output_bytes = options.output_bytes;
   request.output_policy = options.output_policy;
+  request.cpu_ms = options.cpu_ms;
+  request.memory_bytes = options.memory_bytes;
+  request.require = options.require;
   return request;
 }
 

@@ -30,6 +30,9 @@ struct RunOptions {
   uint64_t timeout_ms = 0;    // 0: the profile's
   uint64_t output_bytes = 0;  // 0: the profile's
   std::string output_policy;  // empty: the profile's
+  uint64_t cpu_ms = 0;        // 0: the session's or the profile's
+  uint64_t memory_bytes = 0;  // 0: the session's or the profile's
+  std::vector<std::string> require;
   StandardInput standard_input = StandardInput::kDefault;
   RunFormat format = RunFormat::kText;
   ShowResult show_result = ShowResult::kAuto;

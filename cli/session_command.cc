@@ -6,6 +6,7 @@
 #include "cli/document_request.h"
 #include "cli/exit_code.h"
 #include "cli/render_info.h"
+#include "cli/secret_arguments.h"
 #include "cli/size_text.h"
 
 namespace capsule::cli {
@@ -15,6 +16,7 @@ struct SessionOptions {
   CommonOptions common;
   SessionRequest request;
   std::vector<std::string> sessions;  // rm, reset
+  SecretSources secrets;              // new
 };
 
 int show(const Result<std::string>& rendered, Format format) {
@@ -22,7 +24,11 @@ int show(const Result<std::string>& rendered, Format format) {
 }
 
 int make_session(Client& client, const SessionOptions& options) {
-  const Result<std::string> document = request_document(client, options.request);
+  auto secrets = read_secrets(options.secrets);
+  if (!secrets) return report(secrets.error(), options.common.format);
+  SessionRequest request = options.request;
+  request.secrets = std::move(*secrets);
+  const Result<std::string> document = request_document(client, std::move(request));
   if (!document) return report(document.error(), options.common.format);
   if (options.common.format == Format::kJson) return print(*document);
   return show(session_id_text(*document), options.common.format);
@@ -53,11 +59,38 @@ int change_sessions(Client& client, const SessionOptions& options) {
   return exit_status;
 }
 
+template <class Parse>
+void add_amount(CLI::App& command, const char* flag, const char* unit, const char* what, Parse parse, uint64_t& into) {
+  const auto take = [parse, &into](const std::string& text) {
+    const Result<uint64_t> value = parse(text);
+    if (!value) throw CLI::ValidationError(value.error().message);
+    into = *value;
+  };
+  command.add_option_function<std::string>(flag, take, what)->option_text(unit);
+}
+
+void add_session_limits(CLI::App& command, SessionOptions& options) {
+  SessionLimits& limits = options.request.limits;
+  add_amount(command, "--timeout", "SECONDS", "Wall-clock limit of each run (default: the profile's)",
+             parse_seconds_as_ms, limits.timeout_ms);
+  add_amount(command, "--cpu", "SECONDS", "Processor time of each run (default: the profile's)", parse_seconds_as_ms,
+             limits.cpu_ms);
+  add_amount(command, "--memory", "BYTES", "Memory of its capsule; 512M, 1G (default: the profile's)", parse_size_bytes,
+             limits.memory_bytes);
+  add_amount(command, "--output-limit", "BYTES", "Output limit of each run (default: the profile's)", parse_size_bytes,
+             limits.output_bytes);
+  command.add_option("--secret-env", options.secrets.variables, "Give its programs this variable of yours, in secret")
+      ->option_text("NAME");
+  command.add_option("--secret-file", options.secrets.files, "Give its programs a variable with a file's content")
+      ->option_text("NAME=PATH");
+}
+
 void add_new(CLI::App& app, SessionOptions& options) {
   CLI::App* command = app.add_subcommand("new", "Make a session and print its id");
   command->add_option("NAME", options.request.session, "A name of your choice (default: one is made up)");
   command->add_option("--profile", options.request.profile, "The profile (default: the manager's)")
       ->option_text("NAME");
+  add_session_limits(*command, options);
   command
       ->add_option_function<std::string>(
           "--idle-timeout",
@@ -94,7 +127,7 @@ int session_command(const Invocation& invocation) {
       "  capsule session ls\n"
       "  capsule session rm $s\n\n"
       "When no manager listens, `new` starts a private one.");
-  SessionOptions options{.common = {.socket = invocation.socket}, .request = {}, .sessions = {}};
+  SessionOptions options{.common = {.socket = invocation.socket}, .request = {}, .sessions = {}, .secrets = {}};
   add_new(app, options);
   add_others(app, options);
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {

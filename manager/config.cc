@@ -84,6 +84,15 @@ KnobInfo describe(const Knob& knob, const Config& config, const std::string& pre
 
 std::string_view to_string(Exhaustion value) { return kExhaustionWords[static_cast<size_t>(value)]; }
 std::string_view to_string(OutputPolicy value) { return kOutputPolicyWords[static_cast<size_t>(value)]; }
+std::string_view to_string(CgroupMode value) { return kCgroupWords[static_cast<size_t>(value)]; }
+std::string_view to_string(NetworkMode value) {
+  switch (value) {
+    case NetworkMode::kNone: return "none";
+    case NetworkMode::kLoopback: return "loopback";
+    case NetworkMode::kProxy: return "proxy";
+  }
+  return "none";
+}
 std::string_view to_string(NamespaceMode value) { return kNamespaceWords[static_cast<size_t>(value)]; }
 
 std::optional<OutputPolicy> output_policy_from_string(std::string_view word) {
@@ -99,7 +108,7 @@ const Knob* find_knob(std::string_view name) {
 }
 
 bool is_profile_section(std::string_view section) {
-  constexpr std::array<std::string_view, 5> kSections{"pool", "breaker", "run", "worker", "sandbox"};
+  constexpr std::array<std::string_view, 6> kSections{"pool", "breaker", "run", "worker", "limits", "sandbox"};
   return std::find(kSections.begin(), kSections.end(), section) != kSections.end();
 }
 
@@ -144,7 +153,7 @@ Config default_config() {
       write_number(knob, config, knob.standard.number);
     }
   }
-  Profile base{"base", {kBaseModules.begin(), kBaseModules.end()}, config.defaults};
+  Profile base{"base", {kBaseModules.begin(), kBaseModules.end()}, {}, config.defaults};
   Profile data = base;
   data.name = "data";
   data.preload.insert(data.preload.end(), kDataModules.begin(), kDataModules.end());

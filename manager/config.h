@@ -25,6 +25,9 @@ inline constexpr size_t kProfiles = 32;           // built-in ones included
 inline constexpr size_t kPreloadModules = 256;    // of one profile
 inline constexpr size_t kModuleNameBytes = 128;
 inline constexpr size_t kKnobTextBytes = 4096;  // a text value: a path, an address
+inline constexpr size_t kMounts = 64;           // of one profile; the same for package directories
+inline constexpr size_t kAllowedHosts = 256;    // entries of one profile's network list
+inline constexpr size_t kVariables = 128;       // environment variables that one profile sets
 
 // What an acquirer gets when every worker a pool may have is in use.
 enum class Exhaustion { kWait, kFailFast };
@@ -41,6 +44,10 @@ std::optional<OutputPolicy> output_policy_from_string(std::string_view word);
 
 enum class NamespaceMode { kAuto, kOff };
 std::string_view to_string(NamespaceMode value);  // auto, off
+
+// Which cgroups bound capsules: auto takes version 2 where it is delegated, else version 1, else none.
+enum class CgroupMode { kAuto, kV2, kV1, kOff };
+std::string_view to_string(CgroupMode value);  // auto, v2, v1, off
 
 struct PoolConfig {
   uint64_t warm{}, capsules{}, min{}, max{};
@@ -75,8 +82,18 @@ struct WorkerConfig {
   bool operator==(const WorkerConfig&) const = default;
 };
 
+// What one capsule, and a run in it, may use. A run or a session may ask for less, never for more.
+struct LimitsConfig {
+  uint64_t memory_bytes{}, memory_soft_bytes{};  // soft 0: seven eighths of the other
+  Duration cpu{};                                // 0: none
+  uint64_t processes{}, open_files{}, tmp_bytes{}, shm_bytes{};
+  uint64_t soft_bytes() const { return memory_soft_bytes != 0 ? memory_soft_bytes : memory_bytes / 8 * 7; }
+  bool operator==(const LimitsConfig&) const = default;
+};
+
 struct SandboxConfig {
   NamespaceMode namespaces{};
+  CgroupMode cgroup{};
   uint64_t workspace_bytes{}, workspace_files{};
   bool operator==(const SandboxConfig&) const = default;
 };
@@ -115,13 +132,46 @@ struct ProfileSettings {
   BreakerConfig breaker;
   RunConfig run;
   WorkerConfig worker;
+  LimitsConfig limits;
   SandboxConfig sandbox;
   bool operator==(const ProfileSettings&) const = default;
+};
+
+enum class NetworkMode {
+  kNone,      // no socket but local ones
+  kLoopback,  // a loopback of the capsule's own
+  kProxy,     // as loopback, and the manager connects to what the list names
+};
+std::string_view to_string(NetworkMode value);  // none, loopback, proxy
+
+// "host:port" of a profile's list, host in lower case; an address is taken literally.
+struct AllowedHost {
+  std::string host;
+  uint16_t port = 0;
+  bool operator==(const AllowedHost&) const = default;
+};
+
+struct ReadOnlyMount {
+  std::string source, target;  // absolute, without "..": the host's, the capsule's
+  bool operator==(const ReadOnlyMount&) const = default;
+};
+
+// What a profile's programs find besides their interpreter.
+struct ProfileContent {
+  NetworkMode network = NetworkMode::kNone;
+  std::vector<AllowedHost> allowed_hosts;  // not empty exactly with kProxy
+  bool subprocess = true;
+  std::vector<ReadOnlyMount> mounts;
+  std::map<std::string, std::string> environment;
+  std::vector<std::string> environment_from_host;  // names, copied when the manager has them
+  std::vector<std::string> packages;               // directories, read-only and on sys.path
+  bool operator==(const ProfileContent&) const = default;
 };
 
 struct Profile {
   std::string name;                  // [a-z0-9-]{1,64}
   std::vector<std::string> preload;  // module names, imported by the zygote in this order
+  ProfileContent content;
   ProfileSettings settings;
   bool operator==(const Profile&) const = default;
 };
@@ -136,6 +186,9 @@ struct Config {
   std::string default_profile;  // empty: data when its modules can be had, else base
   bool operator==(const Config&) const = default;
 };
+
+// A letter or _, then letters, digits and _; at most 128.
+bool is_variable_name(std::string_view name);
 
 // Every knob at its default, and the built-in profiles.
 Config default_config();

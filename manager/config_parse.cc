@@ -1,11 +1,10 @@
-// TOML to Config. The only file that includes toml++; its exceptions end here.
-#include <toml++/toml.h>
-
+// TOML to Config; the exceptions of toml++ end here.
 #include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "base/utf8.h"
+#include "manager/config_content.h"
 #include "manager/config_table.h"
 #include "protocol/limits.h"
 
@@ -21,23 +20,6 @@ struct Problem {
 
 bool is_before(const toml::source_position& a, const toml::source_position& b) {
   return a.line != b.line ? a.line < b.line : a.column < b.column;
-}
-
-std::string quoted(std::string_view text) {
-  const std::string shown = replace_invalid_utf8(text.substr(0, kShownBytes));
-  return "\"" + escape_control(shown) + (text.size() > kShownBytes ? "…\"" : "\"");
-}
-
-std::string describe_found(const toml::node& node) {
-  if (const auto* text = node.as_string()) return quoted(text->get());
-  if (const auto* number = node.as_integer()) return std::to_string(number->get());
-  if (const auto* number = node.as_floating_point()) {
-    return std::isfinite(number->get()) ? format_number(number->get()) : "a number that is not finite";
-  }
-  if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
-  if (node.is_table()) return "a table";
-  if (node.is_array()) return "an array";
-  return "a date or time";
 }
 
 size_t edit_distance(std::string_view a, std::string_view b) {
@@ -76,19 +58,6 @@ bool is_profile_name(std::string_view name) {
   return !name.empty() && name.size() <= limits::kIdBytes && std::all_of(name.begin(), name.end(), allowed);
 }
 
-// Dotted ASCII identifiers: what `import` takes, and nothing that could be code.
-bool is_module_name(std::string_view name) {
-  if (name.empty() || name.size() > kModuleNameBytes) return false;
-  bool at_start = true;
-  for (const char c : name) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-    const bool digit = c >= '0' && c <= '9';
-    if (c == '.' ? at_start : !(letter || (digit && !at_start))) return false;
-    at_start = c == '.';
-  }
-  return !at_start;
-}
-
 bool is_printable(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; });
 }
@@ -99,6 +68,7 @@ struct Order {
   bool may_be_equal;
 };
 constexpr std::array kOrders{Order{"pool.min", "pool.max", true},
+                             Order{"limits.memory_soft_bytes", "limits.memory_bytes", true},
                              Order{"breaker.backoff_min_s", "breaker.backoff_max_s", true},
                              Order{"worker.suspect_after", "worker.lost_after", false}};
 
@@ -149,7 +119,11 @@ class Reader {
       known.push_back(knob.name);
       if (!knob.section().empty()) known.push_back(knob.section());
     }
-    known.push_back(prefix.empty() ? "profiles" : "preload");
+    if (prefix.empty()) {
+      known.emplace_back("profiles");
+    } else {
+      known.insert(known.end(), content_keys().begin(), content_keys().end());
+    }
     problem(key.source().begin, std::string(prefix) + escape_control(name.substr(0, kShownBytes)) +
                                     ": no such knob or table; the nearest is " + std::string(prefix) +
                                     std::string(nearest(name, known)));
@@ -225,38 +199,17 @@ class Reader {
 
   void read_profile(const std::string& name, const toml::table& table) {
     const std::string prefix = "profiles." + name + ".";
-    Profile& profile = config_.profiles.try_emplace(name, Profile{name, {}, config_.defaults}).first->second;
+    Profile& profile = config_.profiles.try_emplace(name, Profile{name, {}, {}, config_.defaults}).first->second;
     Config scratch;  // rows write to `defaults`
     scratch.defaults = profile.settings;
+    const auto& own = content_keys();
     for (const auto& [key, node] : table) {
-      if (key.str() == "preload") {
-        read_preload(key, node, prefix, profile);
-      } else {
-        read_section(key, node, prefix, scratch);
-      }
+      if (std::find(own.begin(), own.end(), key.str()) == own.end()) read_section(key, node, prefix, scratch);
     }
+    read_content(table, prefix, profile,
+                 [this](const toml::source_position& at, std::string text) { problem(at, std::move(text)); });
     check_orders(table, prefix, scratch);
     profile.settings = scratch.defaults;
-  }
-
-  void read_preload(const toml::key& key, const toml::node& node, const std::string& prefix, Profile& profile) {
-    const std::string name = prefix + "preload";
-    const toml::array* modules = node.as_array();
-    if (modules == nullptr) return wrong(key, name, node, "an array of module names");
-    if (modules->size() > kPreloadModules) {
-      return problem(key.source().begin, name + ": found " + std::to_string(modules->size()) +
-                                             " modules; allowed: at most " + std::to_string(kPreloadModules));
-    }
-    profile.preload.clear();
-    for (const toml::node& element : *modules) {
-      const auto* module = element.as_string();
-      if (module == nullptr || !is_module_name(module->get())) {
-        problem(element.source().begin,
-                name + ": found " + describe_found(element) + "; allowed: a module name such as \"os.path\"");
-      } else {
-        profile.preload.push_back(module->get());
-      }
-    }
   }
 
   // Reports at whichever of the two this table sets; a violation without either was reported further up.
@@ -303,6 +256,23 @@ Result<toml::table> parse_toml(std::string_view text, const std::string& file_na
 }
 
 }  // namespace
+
+std::string quoted(std::string_view text) {
+  const std::string shown = replace_invalid_utf8(text.substr(0, kShownBytes));
+  return "\"" + escape_control(shown) + (text.size() > kShownBytes ? "…\"" : "\"");
+}
+
+std::string describe_found(const toml::node& node) {
+  if (const auto* text = node.as_string()) return quoted(text->get());
+  if (const auto* number = node.as_integer()) return std::to_string(number->get());
+  if (const auto* number = node.as_floating_point()) {
+    return std::isfinite(number->get()) ? format_number(number->get()) : "a number that is not finite";
+  }
+  if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
+  if (node.is_table()) return "a table";
+  if (node.is_array()) return "an array";
+  return "a date or time";
+}
 
 Result<Config> parse_config(std::string_view toml_text, std::string file_name) {
   if (toml_text.size() > kConfigBytes) {

@@ -15,11 +15,12 @@ namespace capsule {
 inline constexpr std::array<std::string_view, 2> kExhaustionWords{"wait", "fail_fast"};
 inline constexpr std::array<std::string_view, 3> kOutputPolicyWords{"block", "truncate", "stop"};
 inline constexpr std::array<std::string_view, 2> kNamespaceWords{"auto", "off"};
+inline constexpr std::array<std::string_view, 4> kCgroupWords{"auto", "v2", "v1", "off"};
 
 template <class T>
 using Slot = T& (*)(Config&);
 using AnySlot = std::variant<Slot<uint64_t>, Slot<Duration>, Slot<double>, Slot<std::string>, Slot<Exhaustion>,
-                             Slot<OutputPolicy>, Slot<NamespaceMode>>;
+                             Slot<OutputPolicy>, Slot<NamespaceMode>, Slot<CgroupMode>>;
 
 // A number (durations in seconds) or a text, so that rows can simply be written down.
 struct Standard {

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/posix_io.h"
+#include "manager/cgroup/detect.h"
 #include "manager/directories.h"
 #include "manager/observe/log.h"
 
@@ -101,6 +102,7 @@ Status Manager::start() {
                                          });
   facts_.socket = listener_->path();
   if (const Status http = start_http(); !http) return http;
+  find_cgroups();
   make_pools();
   if (const auto interval = notify_.watchdog_interval()) ping_watchdog();
   if (options_.lifetime == Lifetime::kPrivate) watch_idleness();
@@ -136,11 +138,19 @@ std::map<std::string, std::string> Manager::zygote_environment() const {
 }
 
 std::unique_ptr<Pool> Manager::make_pool(const Profile& profile) {
-  PoolEnvironment environment{options_.worker_program, zygote_environment(), options_.scratch_dir, worker_user_};
+  PoolEnvironment environment{options_.worker_program, zygote_environment(), options_.scratch_dir, worker_user_,
+                              cgroups_.get()};
   Pool::Events events;
   events.on_settled = [this] { pool_settled(); };
   events.on_room = [this] { dispatcher_.room_in_pools(); };
   return std::make_unique<Pool>(loop_, profile, std::move(environment), metrics_, std::move(events));
+}
+
+// Every manager with this socket has the same name for its groups, and only one can have the socket.
+void Manager::find_cgroups() {
+  const std::string owner = std::to_string(std::hash<std::string>{}(facts_.socket) % 1'000'000'007);
+  cgroups_ = std::make_unique<CgroupKeeper>(loop_, detect_cgroups(options_.config.defaults.sandbox.cgroup, owner));
+  log_info("control groups", {{"state", cgroups_->layer().state}, {"detail", cgroups_->layer().detail}});
 }
 
 void Manager::make_pools() {
@@ -217,7 +227,8 @@ void Manager::session(const SessionRequest& request, uid_t uid, Answer answer) {
       return answer(failure(Errc::kTooLarge, "idle_timeout_ms is out of range"));
     }
     if (pool == pools_.end()) return answer(failure(Errc::kNotFound, "there is no profile '" + profile + "'"));
-    const SessionRegistry::Request wanted{request.session, uid, milliseconds(request.idle_timeout_ms)};
+    const SessionRegistry::Request wanted{request.session, uid, milliseconds(request.idle_timeout_ms), request.limits,
+                                          request.secrets};
     return sessions_.create(*pool->second, wanted, [answer, profile](Result<std::string> id) {
       if (!id) return answer(tl::unexpected<Error>(id.error()));
       answer(session_json(*id, profile, "ready"));

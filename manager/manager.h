@@ -48,6 +48,7 @@ class Manager : public ClientService {
 
  private:
   void open_own_log();
+  void find_cgroups();
   void make_pools();
   std::unique_ptr<Pool> make_pool(const Profile& profile);
   void pool_settled();
@@ -70,6 +71,7 @@ class Manager : public ClientService {
   ManagerFacts facts_;
   Metrics metrics_;
   unsigned worker_user_;
+  std::unique_ptr<CgroupKeeper> cgroups_;
   Pools pools_;
   SessionRegistry sessions_;
   Dispatcher dispatcher_;

@@ -18,7 +18,8 @@ using fields::Need;
 template <class T>
 inline constexpr bool kIsNested =
     std::is_same_v<T, Layer> || std::is_same_v<T, Mount> || std::is_same_v<T, RaisedError> ||
-    std::is_same_v<T, OutputCount> || std::is_same_v<T, Evidence> || std::is_same_v<T, Usage>;
+    std::is_same_v<T, OutputCount> || std::is_same_v<T, Evidence> || std::is_same_v<T, Usage> ||
+    std::is_same_v<T, SessionLimits>;
 
 // ---- writing -------------------------------------------------------------------------------------------------
 
@@ -324,9 +325,20 @@ Status check_size(std::string_view field, size_t size, size_t max) {
 Status check_limits(const Message& message) {
   if (const auto* m = std::get_if<Execute>(&message)) {
     if (m->arguments.size() > limits::kArguments) return failure(Errc::kTooLarge, "execute: too many arguments");
+    if (m->require.size() > limits::kRequired) return failure(Errc::kTooLarge, "execute: too many required layers");
+    if (m->environment.size() > limits::kSecrets) return failure(Errc::kTooLarge, "execute: too many variables");
     return check_size("execute: code", m->code.value.size(), limits::kCodeBytes).and_then([&] {
       return check_size("execute: filename", m->filename.size(), limits::kFilenameBytes);
     });
+  }
+  if (const auto* m = std::get_if<SessionRequest>(&message)) {
+    if (m->secrets.size() > limits::kSecrets) return failure(Errc::kTooLarge, "session: too many secrets");
+    for (const auto& [name, value] : m->secrets) {
+      if (value.size() > limits::kSecretBytes) return failure(Errc::kTooLarge, "session: a secret is too long");
+    }
+  }
+  if (const auto* m = std::get_if<Stack>(&message)) {
+    return check_size("stack: text", m->text.value.size(), limits::kStackBytes);
   }
   if (const auto* m = std::get_if<Input>(&message)) {
     return check_size("input: data", m->data.value.size(), limits::kInputChunkBytes);
@@ -410,6 +422,24 @@ size_t encode_fixed_frame(T& message, std::span<char> into) {
 
 size_t encode_heartbeat_frame(const Heartbeat& heartbeat, std::span<char> into) {
   return encode_fixed_frame(const_cast<Heartbeat&>(heartbeat), into);
+}
+
+size_t encode_stack_frame(std::string_view run_id, std::string_view text, std::span<char> into) {
+  SpanSink sink{into, limits::kFrameHeaderBytes};
+  Writer<SpanSink> writer(sink);
+  writer.map_header(text.empty() ? 2 : 3);
+  writer.put(std::string_view("type"));
+  writer.put(Stack::kType);
+  writer.put(std::string_view("run_id"));
+  writer.put(run_id);
+  if (!text.empty()) {
+    writer.put(std::string_view("text"));
+    writer.bin_header(static_cast<uint32_t>(text.size()));
+    sink.write(text.data(), text.size());
+  }
+  const auto header = frame_header(static_cast<uint32_t>(sink.used - limits::kFrameHeaderBytes));
+  std::copy(header.begin(), header.end(), into.begin());
+  return sink.used;
 }
 
 size_t encode_ack_frame(uint64_t re, std::span<char> into) {

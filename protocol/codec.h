@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "protocol/limits.h"
 #include "protocol/message.h"
 
 namespace capsule {
@@ -25,5 +26,8 @@ std::string encode_output_prefix(const Output& without_data, size_t data_bytes);
 inline constexpr size_t kHeartbeatFrameBytes = 256;
 size_t encode_heartbeat_frame(const Heartbeat& heartbeat, std::span<char> into);
 size_t encode_ack_frame(uint64_t re, std::span<char> into);
+// `into` must hold kStackFrameBytes; `text` has at most limits::kStackBytes.
+inline constexpr size_t kStackFrameBytes = limits::kStackBytes + 256;
+size_t encode_stack_frame(std::string_view run_id, std::string_view text, std::span<char> into);
 
 }  // namespace capsule

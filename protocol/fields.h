@@ -109,6 +109,10 @@ void visit(V& v, Execute& m) {
   v("timeout_ms", m.timeout_ms, kOptional);
   v("output_bytes", m.output_bytes, kOptional);
   v("output_policy", m.output_policy, kOptional);
+  v("cpu_ms", m.cpu_ms, kOptional);
+  v("memory_bytes", m.memory_bytes, kOptional);
+  v("require", m.require, kOptional);
+  v("environment", m.environment, kOptional);
   v("code", m.code, kRequired);
 }
 template <class V>
@@ -183,6 +187,9 @@ void visit(V& v, Evidence& m) {
   v("rung", m.rung, kOptional);
   v("detail", m.detail, kOptional);
   v("last_output", m.last_output, kOptional);
+  v("stack", m.stack, kOptional);
+  v("stack_missing", m.stack_missing, kOptional);
+  v("oom_kills", m.oom_kills, kOptional);
   v("session_state", m.session_state, kOptional);
   v("layers", m.layers, kOptional);
   v("output", m.output, kOptional);
@@ -217,12 +224,26 @@ void visit(V& v, Cancel& m) {
   v("run_id", m.run_id, kRequired);
 }
 template <class V>
+void visit(V& v, Stack& m) {
+  v("run_id", m.run_id, kRequired);
+  v("text", m.text, kOptional);
+}
+template <class V>
+void visit(V& v, SessionLimits& m) {
+  v("timeout_ms", m.timeout_ms, kOptional);
+  v("cpu_ms", m.cpu_ms, kOptional);
+  v("memory_bytes", m.memory_bytes, kOptional);
+  v("output_bytes", m.output_bytes, kOptional);
+}
+template <class V>
 void visit(V& v, SessionRequest& m) {
   v("id", m.id, kRequired);
   v("operation", m.operation, kRequired);
   v("session", m.session, kOptional);
   v("profile", m.profile, kOptional);
   v("idle_timeout_ms", m.idle_timeout_ms, kOptional);
+  v("limits", m.limits, kOptional);
+  v("secrets", m.secrets, kOptional);
 }
 template <class V>
 void visit(V& v, InfoRequest& m) {

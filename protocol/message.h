@@ -148,12 +148,16 @@ struct Execute {
   std::string profile;          // one-shot only; empty: the default one
   std::string mode = "script";  // script: __main__ of a program; cell: one more cell of a session
   Bytes code;
-  std::string filename;                // as tracebacks show it
-  std::vector<std::string> arguments;  // sys.argv[1:]
-  bool standard_input = false;         // the client will send `input`; else end-of-file at once
-  uint64_t timeout_ms = 0;             // 0: the profile's
-  uint64_t output_bytes = 0;           // 0: the profile's
-  std::string output_policy;           // block, truncate, stop; empty: the profile's
+  std::string filename;                            // as tracebacks show it
+  std::vector<std::string> arguments;              // sys.argv[1:]
+  bool standard_input = false;                     // the client will send `input`; else end-of-file at once
+  uint64_t timeout_ms = 0;                         // 0: the profile's
+  uint64_t output_bytes = 0;                       // 0: the profile's
+  std::string output_policy;                       // block, truncate, stop; empty: the profile's
+  uint64_t cpu_ms = 0;                             // 0: the session's or the profile's
+  uint64_t memory_bytes = 0;                       // 0: the session's or the profile's
+  std::vector<std::string> require;                // layers that must be on
+  std::map<std::string, std::string> environment;  // manager -> worker only: the session's secrets
   bool operator==(const Execute&) const = default;
 };
 
@@ -245,6 +249,9 @@ struct Evidence {
   std::string rung;                  // what ended it: interrupt, kill
   std::string detail;                // one sentence for people
   Bytes last_output;                 // for runs that did not end by themselves
+  Bytes stack;                       // Python's, of all threads, when it was stopped; the same runs
+  std::string stack_missing;         // why there is none although it was stopped
+  uint64_t oom_kills = 0;            // processes of the capsule that the kernel ended for memory during the run
   std::string session_state;         // kept, fresh, gone (sessions only)
   std::vector<Layer> layers;
   OutputCount output;
@@ -283,14 +290,31 @@ struct Cancel {
   bool operator==(const Cancel&) const = default;
 };
 
+// manager -> worker: tell Python's stacks. worker -> manager: here they are; sent by the link thread, so that a stuck
+// interpreter does not keep them back.
+struct Stack {
+  static constexpr std::string_view kType = "stack";
+  std::string run_id;
+  Bytes text;  // as faulthandler writes it; from the worker only
+  bool operator==(const Stack&) const = default;
+};
+
+// What holds for every run of a session, as `execute` spells it; 0: the profile's.
+struct SessionLimits {
+  uint64_t timeout_ms = 0, cpu_ms = 0, memory_bytes = 0, output_bytes = 0;
+  bool operator==(const SessionLimits&) const = default;
+};
+
 // client -> manager; answered by document or error.
 struct SessionRequest {
   static constexpr std::string_view kType = "session";
   uint64_t id = 0;
-  std::string operation;         // new, ls, rm, reset
-  std::string session;           // rm, reset; new: a name of the caller's choice, or empty
-  std::string profile;           // new
-  uint64_t idle_timeout_ms = 0;  // new; 0: the configured one
+  std::string operation;                       // new, ls, rm, reset
+  std::string session;                         // rm, reset; new: a name of the caller's choice, or empty
+  std::string profile;                         // new
+  uint64_t idle_timeout_ms = 0;                // new; 0: the configured one
+  SessionLimits limits;                        // new
+  std::map<std::string, std::string> secrets;  // new; variables of its programs, never shown again
   bool operator==(const SessionRequest&) const = default;
 };
 
@@ -341,8 +365,8 @@ struct ErrorReply {
 };
 
 using Message = std::variant<Hello, Prepare, Branch, Branched, Mapped, Exited, Sweep, Heartbeat, Execute, Accepted,
-                             Started, Output, Input, Credit, Display, ResultValue, Finished, Cancel, SessionRequest,
-                             InfoRequest, Document, Ping, Ack, Shutdown, ErrorReply>;
+                             Started, Output, Input, Credit, Display, ResultValue, Finished, Cancel, Stack,
+                             SessionRequest, InfoRequest, Document, Ping, Ack, Shutdown, ErrorReply>;
 
 std::string_view type_of(const Message& message);
 

@@ -56,6 +56,8 @@ Status LinkThread::start(UniqueFd link, Duration heartbeat_interval) {
     buffer.memory = reserve(kBufferBytes);
     if (buffer.memory == nullptr) return system_failure("mmap of the link buffer");
   }
+  stack_frame_.memory = reserve(kStackFrameBytes);
+  if (stack_frame_.memory == nullptr) return system_failure("mmap of the stack buffer");
   main_thread_ = pthread_self();
   sigset_t previous;
   block_all_signals(previous);
@@ -234,6 +236,7 @@ bool LinkThread::take_frames() {
 void LinkThread::handle(std::string_view payload) {
   const std::string_view type = peek::type(payload);
   if (type == Cancel::kType) return handle_cancel(payload);
+  if (type == Stack::kType) return handle_stack(payload);
   if (type == Ack::kType) {
     acked_id_ = peek::number(payload, "re").value_or(0);
     return wake_main();
@@ -266,6 +269,21 @@ void LinkThread::handle_cancel(std::string_view payload) {
     cancelled_run_[run.size()] = '\0';
   }
   pthread_kill(main_thread_, SIGINT);
+}
+
+// The manager is about to kill this process, and asks where it was. A memfd takes what faulthandler's code writes:
+// a pipe would have to be read at the same time.
+void LinkThread::handle_stack(std::string_view payload) {
+  static std::array<char, limits::kStackBytes> text;
+  const std::string_view run = peek::text(payload, "run_id").value_or(std::string_view{}).substr(0, limits::kIdBytes);
+  ssize_t size = 0;
+  const UniqueFd file(memfd_create("stacks", MFD_CLOEXEC));
+  if (file && dump_stacks_ != nullptr) {
+    dump_stacks_(file.get());
+    size = std::max<ssize_t>(0, pread(file.get(), text.data(), text.size(), 0));
+  }
+  const std::span<char> frame(stack_frame_.memory, kStackFrameBytes);
+  (void)send_frame({frame.data(), encode_stack_frame(run, {text.data(), static_cast<size_t>(size)}, frame)});
 }
 
 void LinkThread::beat(TimePoint at) {

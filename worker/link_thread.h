@@ -61,6 +61,8 @@ class LinkThread {
   uint64_t next_display_id() { return ++last_display_id_; }
 
   std::string cancelled_run();
+  // How to tell the stacks; set before start().
+  void set_stack_dump(void (*dump)(int fd)) { dump_stacks_ = dump; }
   void set_namespace_names(uint64_t names) { namespace_names_ = names; }
   // Only in a forked child, where this thread does not exist: closes its copy of the descriptor.
   void forget_in_child() {
@@ -92,6 +94,7 @@ class LinkThread {
   void handle(std::string_view payload);
   void handle_execute(std::string_view payload);
   void handle_cancel(std::string_view payload);
+  void handle_stack(std::string_view payload);
   void beat(TimePoint now);
   void lose_link();
   void wake_main();
@@ -123,6 +126,9 @@ class LinkThread {
   std::atomic<uint64_t> last_display_id_{0};
   std::atomic<uint64_t> namespace_names_{0};
   std::atomic<bool> busy_{false};
+
+  void (*dump_stacks_)(int fd) = nullptr;
+  Buffer stack_frame_;  // reserved for the answer to `stack`
 
   std::mutex cancel_mutex_;
   char cancelled_run_[limits::kIdBytes + 1] = {};

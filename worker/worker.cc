@@ -173,6 +173,7 @@ void serve_as_worker(UniqueFd link, WorkerOptions options) {
   Status ready = hello.failure.empty() ? Status() : Status(failure(Errc::kSystem, hello.failure));
   if (ready) ready = interpreter::become_worker(host);
   const int link_fd = link.get();
+  link_thread.set_stack_dump(interpreter::dump_stacks);
   if (ready) ready = link_thread.start(std::move(link), options.heartbeat_interval);
   hello.timings_us["warm_up"] = static_cast<uint64_t>(to_microseconds(now() - started));
   if (!ready) {

@@ -6,6 +6,8 @@ std::string_view to_string(StopReason reason) {
   switch (reason) {
     case StopReason::kClientCancel: return "cancel";
     case StopReason::kTimeout: return "timeout";
+    case StopReason::kCpuLimit: return "cpu_limit";
+    case StopReason::kMemoryLimit: return "memory_limit";
     case StopReason::kOutputLimit: return "output_limit";
     case StopReason::kClientGone: return "client_gone";
     case StopReason::kShutdown: return "shutdown";

@@ -9,8 +9,9 @@
 
 namespace capsule {
 
-enum class StopReason { kClientCancel, kTimeout, kOutputLimit, kClientGone, kShutdown };
-std::string_view to_string(StopReason reason);  // cancel, timeout, output_limit, client_gone, shutdown
+enum class StopReason { kClientCancel, kTimeout, kCpuLimit, kMemoryLimit, kOutputLimit, kClientGone, kShutdown };
+// cancel, timeout, cpu_limit, memory_limit, output_limit, client_gone, shutdown
+std::string_view to_string(StopReason reason);
 
 enum class Rung { kNone, kInterrupt, kKill };
 std::string_view to_string(Rung rung);  // "", interrupt, kill

@@ -8,6 +8,8 @@
 namespace capsule {
 namespace {
 
+constexpr milliseconds kStackPatience{100};  // for a worker to tell its stack before it is killed
+
 Result<FdPair> make_run_pipe(unsigned owner) {
   auto pipe = make_pipe();
   if (!pipe) return pipe;
@@ -19,14 +21,14 @@ label::CancelReason label_of(StopReason reason) {
   switch (reason) {
     case StopReason::kClientCancel: return label::CancelReason::kCancel;
     case StopReason::kTimeout: return label::CancelReason::kTimeout;
+    case StopReason::kCpuLimit: return label::CancelReason::kCpuLimit;
+    case StopReason::kMemoryLimit: return label::CancelReason::kMemoryLimit;
     case StopReason::kOutputLimit: return label::CancelReason::kOutputLimit;
     case StopReason::kClientGone: return label::CancelReason::kClientGone;
     case StopReason::kShutdown: return label::CancelReason::kShutdown;
   }
   return label::CancelReason::kCancel;
 }
-
-uint64_t since(uint64_t later, uint64_t earlier) { return later > earlier ? later - earlier : 0; }
 
 }  // namespace
 
@@ -35,12 +37,16 @@ RunDriver::RunDriver(Loop& loop, std::shared_ptr<Run> run, Lease lease, RunSetti
     : loop_(loop),
       run_(std::move(run)),
       lease_(std::move(lease)),
-      settings_(settings),
+      settings_(std::move(settings)),
       metrics_(metrics),
       done_(std::move(done)),
-      ending_(settings.limits),
-      budget_(settings.output_policy, settings.limits.output_bytes),
-      timer_(loop) {}
+      ending_(settings_.limits),
+      budget_(settings_.output_policy, settings_.limits.output_bytes),
+      timer_(loop),
+      stack_timer_(loop) {
+  guard_ = std::make_unique<LimitGuard>(loop_, lease_.capsule, settings_.limits,
+                                        [this](StopReason passed) { limit_passed(passed); });
+}
 
 RunDriver::~RunDriver() = default;
 
@@ -56,6 +62,7 @@ void RunDriver::start() {
   run_->started_at = at;
   run_->apply(RunEvent::kStarted);
   ending_.started(at);
+  guard_->start();
   metrics_.run_started(at - run_->queued_at);
   if (const auto client = listener()) {
     client->send_soon(Started{run_->id, static_cast<uint64_t>(to_microseconds(at - run_->queued_at)), run_->lease});
@@ -86,8 +93,10 @@ Status RunDriver::send_execute() {
   Execute execute = std::move(run_->request);
   execute.id = 0;
   execute.run_id = run_->id;
+  execute.environment = std::move(settings_.secrets);
   lease_.worker->send(execute, std::move(fds));
   execute.code = {};
+  execute.environment = {};
   run_->request = std::move(execute);
   return {};
 }
@@ -150,12 +159,31 @@ void RunDriver::kill(StopReason reason) {
   settle();
 }
 
+// Memory is short: the kill comes at once. Processor time has its grace like any other stop.
+void RunDriver::limit_passed(StopReason which) {
+  if (which != StopReason::kMemoryLimit) return stop(which);
+  if (ending_.ending()) return;
+  metrics_.cancel_requested(label_of(which));
+  stack_missing_ = "killed at once: memory ran out";
+  kill(which);
+}
+
 void RunDriver::act(StopAction action) {
   switch (action) {
     case StopAction::kNothing: return;
     case StopAction::kInterrupt: return lease_.worker->interrupt(run_->id);
-    case StopAction::kKill: return lease_.worker->kill();
+    case StopAction::kKill: return kill_worker();
   }
+}
+
+// Asks first where it is: its link thread answers, unless the process is stopped or its link is gone.
+void RunDriver::kill_worker() {
+  const auto reason = ending_.ladder().reason();
+  const bool is_wanted = reason == StopReason::kClientCancel || reason == StopReason::kTimeout ||
+                         reason == StopReason::kCpuLimit || reason == StopReason::kOutputLimit;
+  if (!is_wanted || ending_.ending() || std::exchange(asked_for_stack_, true)) return lease_.worker->kill();
+  lease_.worker->send(Stack{run_->id, {}});
+  stack_timer_.after(kStackPatience, [this] { lease_.worker->kill(); });
 }
 
 void RunDriver::worker_said(Message message) {
@@ -181,6 +209,12 @@ void RunDriver::worker_said(Message message) {
     act(ending_.claimed(claim_.verdict, claim_.exit_status));
     return settle();
   }
+  if (auto* stack = std::get_if<Stack>(&message)) {
+    if (!asked_for_stack_) return broke_protocol("a stack nobody asked for");
+    stack_ = std::move(stack->text.value);
+    stack_timer_.cancel();
+    return lease_.worker->kill();
+  }
   broke_protocol("a message that workers do not send");
 }
 
@@ -192,7 +226,7 @@ void RunDriver::broke_protocol(const std::string& what) {
 
 void RunDriver::worker_died(const Exited& report) {
   report_ = report;
-  ending_.died(WaitStatus(static_cast<int>(report.status)));
+  ending_.died(WaitStatus(static_cast<int>(report.status)), {report.self_sent_signal, guard_->oom_kills()});
   settle();
 }
 
@@ -223,6 +257,8 @@ void RunDriver::settle() {
 void RunDriver::finish() {
   finished_ = true;
   timer_.cancel();
+  stack_timer_.cancel();
+  guard_->stop();
   if (!ending_.ending()->worker_survives) drain();  // else its claim was a barrier and has emptied them
   if (stdin_) stdin_->close();
   const Ending& ending = *ending_.ending();
@@ -247,56 +283,10 @@ void RunDriver::finish() {
   });
 }
 
-Evidence RunDriver::make_evidence(const Ending& ending) {
-  Evidence evidence;
-  evidence.signal = ending.signal;
-  evidence.exit_code = ending.exit_code;
-  evidence.limit = ending.limit;
-  evidence.rung = to_string(ending.rung);
-  evidence.detail = ending.detail;
-  if (evidence.detail.empty()) evidence.detail = claim_.evidence.detail;
-  evidence.layers = lease_.capsule->layers_of(*lease_.worker);
-  evidence.namespace_names = claim_.evidence.namespace_names;
-  evidence.late_interrupts = claim_.evidence.late_interrupts;
-  evidence.left_threads = claim_.evidence.left_threads;
-  evidence.awaited = claim_.evidence.awaited;
-  evidence.retry = retry_makes_sense(ending.verdict);
-  evidence.output = output_count();
-  run_->output = evidence.output;
-  const bool by_itself = ending.verdict == Verdict::kOk || ending.verdict == Verdict::kException ||
-                         (ending.verdict == Verdict::kExit && ending.worker_survives);
-  if (!by_itself) evidence.last_output.value = budget_.last_output();
-  return evidence;
-}
-
 OutputCount RunDriver::output_count() const {
   OutputCount count = budget_.count();
   if (const auto client = listener()) count.pending_bytes = client->queued_bytes();
   return count;
-}
-
-// From the kernel: /proc while the worker lives, its keeper's wait4 afterwards.
-Usage RunDriver::make_usage() {
-  Usage usage;
-  const TimePoint started = run_->started_at == TimePoint{} ? now() : run_->started_at;
-  usage.wall_us = static_cast<uint64_t>(to_microseconds(now() - started));
-  usage.queue_us = static_cast<uint64_t>(to_microseconds(started - run_->queued_at));
-  const ProcStats& before = lease_.worker->marked();
-  if (report_) {
-    usage.cpu_user_us = since(report_->user_us, before.cpu_user_us);
-    usage.cpu_system_us = since(report_->system_us, before.cpu_system_us);
-    usage.minor_faults = since(report_->minor_faults, before.minor_faults);
-    usage.major_faults = since(report_->major_faults, before.major_faults);
-    usage.peak_memory_bytes = report_->max_rss_bytes;
-  } else if (const auto after = lease_.worker->stats()) {
-    usage.cpu_user_us = since(after->cpu_user_us, before.cpu_user_us);
-    usage.cpu_system_us = since(after->cpu_system_us, before.cpu_system_us);
-    usage.minor_faults = since(after->minor_faults, before.minor_faults);
-    usage.major_faults = since(after->major_faults, before.major_faults);
-    usage.peak_memory_bytes = after->peak_rss_bytes;
-    lease_.worker->mark(*after);  // where the next run of a session starts from
-  }
-  return usage;
 }
 
 std::pair<std::unique_ptr<PipeReader>, std::unique_ptr<PipeReader>> RunDriver::take_pipes() {

@@ -8,19 +8,15 @@
 #include <functional>
 #include <memory>
 
+#include "manager/link/limit_guard.h"
 #include "manager/link/run_ending.h"
 #include "manager/output/input_writer.h"
 #include "manager/output/pipe_reader.h"
 #include "manager/pool/pool.h"
 #include "manager/schedule/run.h"
+#include "manager/schedule/run_settings.h"
 
 namespace capsule {
-
-struct RunSettings {
-  RunLimits limits;
-  OutputPolicy output_policy{};
-  unsigned worker_user = 0;  // owner of the pipes, so that /dev/stdout can be reopened inside
-};
 
 class RunDriver : public Worker::Holder {
  public:
@@ -53,9 +49,12 @@ class RunDriver : public Worker::Holder {
   void take_chunk(Stream stream, std::string_view chunk);
   void drain();
   void act(StopAction action);
+  void limit_passed(StopReason which);
+  void kill_worker();
   void settle();  // arms the timer, or finishes when there is an ending
   void finish();
   Evidence make_evidence(const Ending& ending);
+  void add_stack(Evidence& evidence);
   Usage make_usage();
   void broke_protocol(const std::string& what);
   std::shared_ptr<RunClient> listener() const { return run_->listener.lock(); }
@@ -69,6 +68,10 @@ class RunDriver : public Worker::Holder {
   RunEnding ending_;
   OutputBudget budget_;
   Timer timer_;
+  Timer stack_timer_;  // runs while a worker that is to be killed tells its stack
+  std::unique_ptr<LimitGuard> guard_;
+  std::string stack_, stack_missing_;
+  bool asked_for_stack_ = false;
   std::unique_ptr<PipeReader> stdout_, stderr_;
   std::unique_ptr<InputWriter> stdin_;
   Finished claim_;

@@ -10,6 +10,8 @@ Verdict verdict_for(StopReason reason) {
   switch (reason) {
     case StopReason::kClientCancel: return Verdict::kCancelled;
     case StopReason::kTimeout: return Verdict::kTimeout;
+    case StopReason::kCpuLimit: return Verdict::kCpuLimit;
+    case StopReason::kMemoryLimit: return Verdict::kOutOfMemory;
     case StopReason::kOutputLimit: return Verdict::kOutputLimit;
     case StopReason::kClientGone: return Verdict::kCancelled;
     case StopReason::kShutdown: return Verdict::kAborted;
@@ -90,7 +92,7 @@ StopAction RunEnding::claimed(Verdict claim, int exit_status) {
   return StopAction::kNothing;
 }
 
-void RunEnding::died(WaitStatus status) {
+void RunEnding::died(WaitStatus status, const DeathFacts& facts) {
   if (ending_) return;
   const int signal = status.signal().value_or(0);
   if (ladder_.rung() == Rung::kKill && signal == SIGKILL) return end_stopped(Rung::kKill, signal, "");
@@ -100,6 +102,14 @@ void RunEnding::died(WaitStatus status) {
   ending.exit_code = status.exit_code();
   ending.exit_status = ending.exit_code.value_or(0);
   ending.detail = "the worker's process ended: " + status.describe();
+  if (signal == SIGKILL && facts.oom_kills > 0 && facts.self_sent_signal != SIGKILL) {
+    ending.verdict = Verdict::kOutOfMemory;
+    ending.limit = limit_text(StopReason::kMemoryLimit);
+    ending.detail = "the kernel ended it because its capsule was out of memory";
+  } else if (signal == SIGSYS && facts.self_sent_signal != SIGSYS) {
+    ending.verdict = Verdict::kViolation;
+    ending.detail = "it made a system call that ends a program here";
+  }
   end(std::move(ending));
 }
 
@@ -160,6 +170,8 @@ void RunEnding::end(Ending ending) {
 
 std::string RunEnding::limit_text(StopReason reason) const {
   if (reason == StopReason::kTimeout) return "wall_ms=" + std::to_string(to_milliseconds(limits_.timeout));
+  if (reason == StopReason::kCpuLimit) return "cpu_ms=" + std::to_string(to_milliseconds(limits_.cpu));
+  if (reason == StopReason::kMemoryLimit) return "memory_bytes=" + std::to_string(limits_.memory_bytes);
   if (reason == StopReason::kOutputLimit) return "output_bytes=" + std::to_string(limits_.output_bytes);
   return "";
 }

@@ -4,7 +4,8 @@
 //
 // Rules. The worker only claims; deaths come from the kernel. A claim of `cancelled` counts only if an interrupt was
 // sent. Once a stop was asked for, its reason is the verdict, however the program then ends; how it did is in the
-// evidence. Without one a death is the program's own (exit code: exit, signal: crashed).
+// evidence. Without one a death is the program's own (exit code: exit, signal: crashed), unless the kernel did it:
+// SIGKILL while its group ran out of memory, or SIGSYS, and the program did not send that signal to itself.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,15 @@ namespace capsule {
 struct RunLimits {
   Duration timeout{};  // wall clock from started(); 0: none
   Duration grace{};
-  uint64_t output_bytes = 0;  // for the text of the evidence only
+  uint64_t output_bytes = 0;  // for the text of the evidence only, as the two below
+  Duration cpu{};
+  uint64_t memory_bytes = 0;
+};
+
+// What the kernel and the keeper know of a death besides its status.
+struct DeathFacts {
+  int self_sent_signal = 0;  // the last signal the program sent to itself
+  uint64_t oom_kills = 0;    // in its capsule, since the run began
 };
 
 // Why a worker is given up although the kernel has not said that it died.
@@ -61,7 +70,7 @@ class RunEnding {
   // The worker's `finished`. `exit_status` is the program's own (SystemExit code), used for `exit` only. A claim that
   // no worker may make is answered like lost(kProtocol).
   StopAction claimed(Verdict claim, int exit_status);
-  void died(WaitStatus status);
+  void died(WaitStatus status, const DeathFacts& facts = {});
   void link_closed(TimePoint now);
   // kKill when the worker may be alive and nobody has killed it yet.
   StopAction lost(LostWhy why);

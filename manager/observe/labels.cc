@@ -6,6 +6,9 @@ std::string_view to_string(Rejection value) {
   switch (value) {
     case Rejection::kQueueFull: return "queue_full";
     case Rejection::kClientFull: return "client_full";
+    case Rejection::kUidFull: return "uid_full";
+    case Rejection::kUidCrashes: return "uid_crashes";
+    case Rejection::kLayerMissing: return "layer_missing";
     case Rejection::kPoolExhausted: return "pool_exhausted";
     case Rejection::kAcquireTimeout: return "acquire_timeout";
     case Rejection::kProfileUnavailable: return "profile_unavailable";
@@ -67,6 +70,8 @@ std::string_view to_string(CancelReason value) {
   switch (value) {
     case CancelReason::kCancel: return "cancel";
     case CancelReason::kTimeout: return "timeout";
+    case CancelReason::kCpuLimit: return "cpu_limit";
+    case CancelReason::kMemoryLimit: return "memory_limit";
     case CancelReason::kOutputLimit: return "output_limit";
     case CancelReason::kClientGone: return "client_gone";
     case CancelReason::kShutdown: return "shutdown";

@@ -10,10 +10,21 @@
 namespace capsule::label {
 
 // Why a run was turned away before anything ran.
-enum class Rejection { kQueueFull, kClientFull, kPoolExhausted, kAcquireTimeout, kProfileUnavailable, kDraining };
-inline constexpr std::array kAllRejections{Rejection::kQueueFull,          Rejection::kClientFull,
-                                           Rejection::kPoolExhausted,      Rejection::kAcquireTimeout,
-                                           Rejection::kProfileUnavailable, Rejection::kDraining};
+enum class Rejection {
+  kQueueFull,
+  kClientFull,
+  kUidFull,     // its user has as many queued, running or in sessions as it may
+  kUidCrashes,  // its user's programs crashed too often within a minute
+  kPoolExhausted,
+  kAcquireTimeout,
+  kProfileUnavailable,
+  kLayerMissing,  // it requires a sandbox layer that is not in force
+  kDraining
+};
+inline constexpr std::array kAllRejections{
+    Rejection::kQueueFull,          Rejection::kClientFull,    Rejection::kUidFull,
+    Rejection::kUidCrashes,         Rejection::kPoolExhausted, Rejection::kAcquireTimeout,
+    Rejection::kProfileUnavailable, Rejection::kLayerMissing,  Rejection::kDraining};
 std::string_view to_string(Rejection value);
 
 // How a one-shot run or a new session got its worker: from the stock, or by waiting for one to be made.
@@ -61,9 +72,10 @@ std::string_view to_string(SpawnStep value);
 enum class Breaker { kClosed, kOpen };
 
 // Who or what wanted a run ended.
-enum class CancelReason { kCancel, kTimeout, kOutputLimit, kClientGone, kShutdown };
-inline constexpr std::array kAllCancelReasons{CancelReason::kCancel, CancelReason::kTimeout, CancelReason::kOutputLimit,
-                                              CancelReason::kClientGone, CancelReason::kShutdown};
+enum class CancelReason { kCancel, kTimeout, kCpuLimit, kMemoryLimit, kOutputLimit, kClientGone, kShutdown };
+inline constexpr std::array kAllCancelReasons{
+    CancelReason::kCancel,      CancelReason::kTimeout,    CancelReason::kCpuLimit, CancelReason::kMemoryLimit,
+    CancelReason::kOutputLimit, CancelReason::kClientGone, CancelReason::kShutdown};
 std::string_view to_string(CancelReason value);
 
 // The rung of the ladder that ended it; the same words as in a verdict's evidence.

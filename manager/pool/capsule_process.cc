@@ -21,6 +21,8 @@ CapsuleProcess::CapsuleProcess(Loop& loop, Start start, const WorkerConfig& conf
     : loop_(loop),
       metrics_(metrics),
       config_(config),
+      cgroups_(start.cgroups),
+      limits_(start.limits),
       id_(start.id),
       name_(std::move(start.name)),
       profile_(std::move(start.profile)),
@@ -49,9 +51,61 @@ void CapsuleProcess::begin(Events events) {
     capsule->destroyed_ = true;
     capsule->kill();
   };
+  pid_ = pid_of(pidfd_.fd());
+  join_cgroup();
   channel_->start(std::move(handlers));
   // Strong: the keeper is reaped even when nobody else remembers this capsule.
   pidfd_.on_readable([self = shared_from_this()] { self->pidfd_readable(); });
+}
+
+// While the keeper sets its capsule up: a worker, and so user code, comes only after.
+void CapsuleProcess::join_cgroup() {
+  if (!cgroups_.has_groups() || pid_ == 0) {
+    placed_ = true;
+    return;
+  }
+  cgroups_.place(name_ + "-" + profile_, limits_, pid_, [self = shared_from_this()](Result<CapsuleCgroup> placed) {
+    self->placed_ = true;
+    if (!placed) {
+      log_warning("a capsule has no control group", {{"capsule", self->name_}, {"error", placed.error().message}});
+    } else if (self->gone_) {
+      return self->cgroups_.remove(std::move(*placed));
+    } else {
+      self->cgroup_ = std::move(*placed);
+      self->memory_limit_bytes_ = self->limits_.memory_bytes;
+    }
+    self->ready_when_placed();
+  });
+}
+
+void CapsuleProcess::ready_when_placed() {
+  if (!placed_ || hello_.role.empty() || gone_ || destroyed_) return;
+  Layer layer = cgroups_.layer();
+  if (!cgroup_ && layer.state != "off") layer = {"cgroup", "off", "this capsule could not be put into its group"};
+  hello_.layers.push_back(std::move(layer));
+  events_.on_ready(hello_);
+}
+
+CapsuleUsage CapsuleProcess::usage(MemoryCount count, Usages wanted) const {
+  CapsuleUsage usage;
+  const CgroupReadings counted = cgroup_ ? cgroup_->read() : CgroupReadings{};
+  usage.oom_kills = counted.oom_kills;
+  usage.peak_bytes = counted.peak_bytes;
+  if (wanted == Usages::kOomKills) return usage;
+  TreeUsage tree;
+  if (!counted.cpu_us || !counted.memory_bytes) tree = read_process_tree(pid_, count);
+  usage.cpu_us = counted.cpu_us.value_or(tree.cpu_us);
+  usage.memory_bytes = counted.memory_bytes.value_or(tree.memory_bytes);
+  return usage;
+}
+
+bool CapsuleProcess::bound_memory(uint64_t bytes) {
+  if (!cgroup_ || !cgroup_->bounds_memory()) return false;
+  const uint64_t wanted = std::min(bytes, limits_.memory_bytes);
+  if (wanted == memory_limit_bytes_) return true;
+  if (!cgroup_->set_memory_limit(wanted)) return false;
+  memory_limit_bytes_ = wanted;
+  return true;
 }
 
 void CapsuleProcess::start_worker(uint64_t id, WorkerStarted started) {
@@ -118,7 +172,7 @@ void CapsuleProcess::handle(Message message) {
   if (auto* hello = std::get_if<Hello>(&message)) {
     hello_ = std::move(*hello);
     if (!hello_.failure.empty()) return destroy();
-    return events_.on_ready(hello_);
+    return ready_when_placed();
   }
   if (const auto* reply = std::get_if<Branched>(&message)) return branched(*reply);
   if (const auto* report = std::get_if<Exited>(&message)) return exited(*report);
@@ -171,6 +225,10 @@ void CapsuleProcess::pidfd_readable() {
   if (!destroyed_) log_warning("a capsule ended by itself", {{"capsule", name_}, {"profile", profile_}});
   kill_timer_.cancel();
   patience_.cancel();
+  if (cgroup_) {
+    cgroups_.remove(std::move(*cgroup_));
+    cgroup_.reset();
+  }
   if (!workspace_.empty()) {
     std::error_code ignored;
     std::filesystem::remove_all(workspace_, ignored);

@@ -7,9 +7,19 @@
 #include <memory>
 #include <string>
 
+#include "manager/cgroup/cgroup_keeper.h"
+#include "manager/pool/process_tree.h"
 #include "manager/pool/worker.h"
 
 namespace capsule {
+
+// Of every process of a capsule. From its control group as far as that counts, else from /proc.
+struct CapsuleUsage {
+  uint64_t cpu_us = 0, memory_bytes = 0;
+  uint64_t oom_kills = 0;              // by the kernel, over the capsule's life; 0 without a control group
+  std::optional<uint64_t> peak_bytes;  // over the capsule's life
+};
+enum class Usages { kAll, kOomKills };  // the second costs one read
 
 class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
  public:
@@ -20,6 +30,8 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
     UniqueFd link;
     UniqueFd pidfd;
     std::string workspace;  // a directory of ours to remove afterwards; empty when the capsule has a private one
+    CgroupKeeper& cgroups;
+    CgroupLimits limits;
   };
   struct Events {
     std::function<void(const Hello&)> on_ready;
@@ -33,11 +45,15 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
 
   uint64_t id() const { return id_; }
   const std::string& name() const { return name_; }
-  const std::vector<Layer>& layers() const { return hello_.layers; }  // the keeper's
+  const std::vector<Layer>& layers() const { return hello_.layers; }  // with `cgroup`
   std::vector<Layer> layers_of(const Worker& worker) const;           // and the worker's after them
   const Hello& hello() const { return hello_; }
   bool is_gone() const { return gone_; }
   bool has_workspace() const { return !workspace_.empty(); }
+
+  CapsuleUsage usage(MemoryCount count, Usages wanted = Usages::kAll) const;
+  // Makes the kernel hold everything in it to so much, at most to what the profile allows. False where it cannot.
+  bool bound_memory(uint64_t bytes);
 
   // Forks a worker; the callback gets it as soon as the fork is done. It says hello when it is ready.
   void start_worker(uint64_t id, WorkerStarted started);
@@ -51,6 +67,8 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   bool is_contained() const;
   void kill();
   void expect_answer();
+  void join_cgroup();
+  void ready_when_placed();
   void handle(Message message);
   void branched(const Branched& reply);
   void exited(const Exited& report);
@@ -66,8 +84,13 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   Loop& loop_;
   Metrics& metrics_;
   WorkerConfig config_;
+  CgroupKeeper& cgroups_;
+  CgroupLimits limits_;
+  std::optional<CapsuleCgroup> cgroup_;
+  uint64_t memory_limit_bytes_ = 0;  // in force
   uint64_t id_;
   std::string name_, profile_, workspace_;
+  pid_t pid_ = 0;
   std::shared_ptr<FrameChannel> channel_;
   FdWatch pidfd_;
   Timer kill_timer_;
@@ -78,6 +101,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   std::map<uint64_t, std::function<void(Status)>> sweeping_;  // by request id
   std::map<pid_t, std::shared_ptr<Worker>> workers_;          // by pid in the capsule
   uint64_t last_request_ = 0;
+  bool placed_ = false;  // in its control group, or without one
   bool gone_ = false;
   bool destroyed_ = false;
 };

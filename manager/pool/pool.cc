@@ -9,6 +9,8 @@ namespace {
 constexpr seconds kStartPatience{30};
 }
 
+std::vector<Layer> Lease::layers() const { return capsule->layers_of(*worker); }
+
 Pool::Pool(Loop& loop, Profile profile, PoolEnvironment environment, Metrics& metrics, Events events)
     : loop_(loop),
       profile_(std::move(profile)),

@@ -26,6 +26,8 @@ struct Lease {
   std::shared_ptr<CapsuleProcess> capsule;
   std::shared_ptr<Worker> worker;
   bool hit = false;  // it was ready when it was asked for
+
+  std::vector<Layer> layers() const;  // the capsule's, and what its worker adds
 };
 
 struct PoolEnvironment {
@@ -33,6 +35,7 @@ struct PoolEnvironment {
   std::map<std::string, std::string> variables;  // of every zygote
   std::string scratch_dir;                       // for workspaces when capsules cannot have private ones
   unsigned worker_user = 0;                      // 0: the manager's own
+  CgroupKeeper* cgroups = nullptr;               // the manager's; outlives every pool
 };
 
 class Pool {
@@ -110,6 +113,7 @@ class Pool {
   void evaluate_soon();
   void evaluate();
   void start_zygote();
+  void fill_content(Prepare& prepare) const;
   void zygote_ready(uint64_t generation, const Hello& hello);
   void zygote_gone(uint64_t generation, const std::string& why);
   void replace_zygote_when_due();

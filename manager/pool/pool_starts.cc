@@ -2,11 +2,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "manager/observe/log.h"
 #include "manager/pool/pool.h"
 #include "manager/pool/stock_holder.h"
 
 namespace capsule {
+namespace {
+// Tasks of Capsule's own in a capsule: the keeper, a worker's link thread, and a worker that takes another's place.
+constexpr uint64_t kOwnTasks = 8;
+}  // namespace
 
 void Pool::start_zygote() {
   ZygoteOptions options;
@@ -15,6 +21,7 @@ void Pool::start_zygote() {
   options.prepare.profile = profile_.name;
   options.prepare.preload = profile_.preload;
   options.prepare.environment = environment_.variables;
+  fill_content(options.prepare);
   options.prepare.namespaces = to_string(profile_.settings.sandbox.namespaces);
   options.prepare.heartbeat_ms = static_cast<uint64_t>(to_milliseconds(profile_.settings.worker.heartbeat_interval));
   options.prepare.workspace_bytes = profile_.settings.sandbox.workspace_bytes;
@@ -30,6 +37,24 @@ void Pool::start_zygote() {
     return count_death(detail_);
   }
   next_zygote_ = std::move(*launched);
+}
+
+void Pool::fill_content(Prepare& prepare) const {
+  const ProfileContent& content = profile_.content;
+  for (const std::string& name : content.environment_from_host) {
+    if (const char* value = getenv(name.c_str())) prepare.environment[name] = value;
+  }
+  for (const auto& [name, value] : content.environment) prepare.environment[name] = value;
+  prepare.network = to_string(content.network);
+  prepare.subprocess = content.subprocess;
+  for (const ReadOnlyMount& mount : content.mounts) prepare.mounts.push_back({mount.source, mount.target});
+  prepare.packages = content.packages;
+  const LimitsConfig& limits = profile_.settings.limits;
+  prepare.tmp_bytes = limits.tmp_bytes;
+  prepare.shm_bytes = limits.shm_bytes;
+  prepare.memory_soft_bytes = limits.soft_bytes();
+  prepare.processes = limits.processes;
+  prepare.open_files = limits.open_files;
 }
 
 void Pool::zygote_ready(uint64_t generation, const Hello& hello) {
@@ -112,7 +137,9 @@ void Pool::capsule_branched(uint64_t id, std::string workspace, Result<BranchedC
                               profile_.name,
                               std::move(branched->link),
                               std::move(branched->pidfd),
-                              std::move(workspace)};
+                              std::move(workspace),
+                              *environment_.cgroups,
+                              {profile_.settings.limits.memory_bytes, profile_.settings.limits.processes + kOwnTasks}};
   auto capsule = std::make_shared<CapsuleProcess>(loop_, std::move(start), profile_.settings.worker, metrics_);
   Slot& slot = slots_[id];
   slot.capsule = capsule;

@@ -15,17 +15,6 @@ namespace {
 
 constexpr size_t kProcFileBytes = 16u << 10;
 
-// The number after "<key>:" in a file of key-value lines.
-uint64_t value_of(std::string_view text, std::string_view key) {
-  const size_t at = text.find(key);
-  if (at == std::string_view::npos) return 0;
-  size_t begin = at + key.size();
-  while (begin < text.size() && (text[begin] == ':' || text[begin] == ' ' || text[begin] == '\t')) ++begin;
-  uint64_t value = 0;
-  std::from_chars(text.data() + begin, text.data() + text.size(), value);
-  return value;
-}
-
 // proc(5), /proc/pid/stat: the fields after the name, which may itself contain spaces and parentheses.
 class StatFields {
  public:
@@ -48,6 +37,16 @@ class StatFields {
 };
 
 }  // namespace
+
+uint64_t value_of(std::string_view text, std::string_view key) {
+  const size_t at = text.find(key);
+  if (at == std::string_view::npos) return 0;
+  size_t begin = at + key.size();
+  while (begin < text.size() && (text[begin] == ':' || text[begin] == ' ' || text[begin] == '\t')) ++begin;
+  uint64_t value = 0;
+  std::from_chars(text.data() + begin, text.data() + text.size(), value);
+  return value;
+}
 
 ProcReader::ProcReader(pid_t pid)
     : stat_(open(("/proc/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC)),

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "base/unique_fd.h"
 
@@ -31,6 +32,9 @@ class ProcReader {
  private:
   UniqueFd stat_, status_;
 };
+
+// The number after "<key>:" in a file of such lines; 0 when it is not there.
+uint64_t value_of(std::string_view text, std::string_view key);
 
 // The process a pidfd stands for, in our pid namespace; 0 when it is gone.
 pid_t pid_of(int pidfd);

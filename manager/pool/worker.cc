@@ -65,8 +65,13 @@ void Worker::handle(Message message) {
     const auto done = std::exchange(health_done_, nullptr);
     return done(ack->detail == "healthy");
   }
-  // Once, before any user code: what it says of its sandbox later may be a lie.
-  if (auto* hello = std::get_if<Hello>(&message); hello != nullptr && state_ == WorkerState::kStarting) hello_ = *hello;
+  if (const auto* hello = std::get_if<Hello>(&message)) {
+    if (std::exchange(said_hello_, true)) {  // user code forges one: the first is from before it ran
+      if (holder_ != nullptr) holder_->worker_lost(LostWhy::kProtocol);
+      return;
+    }
+    hello_ = *hello;
+  }
   if (holder_ != nullptr) holder_->worker_said(std::move(message));
 }
 

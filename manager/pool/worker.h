@@ -98,6 +98,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   Heartbeat last_beat_;
   ProcStats marked_;
   uint64_t runs_ = 0;
+  bool said_hello_ = false;
 };
 
 }  // namespace capsule

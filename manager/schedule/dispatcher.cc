@@ -59,31 +59,11 @@ Result<const Profile*> Dispatcher::profile_for(const Execute& request, uid_t uid
 }
 
 Result<RunSettings> Dispatcher::settings_for(const Execute& request, const Profile& profile) const {
-  const RunConfig& allowed = profile.settings.run;
-  RunSettings settings{{allowed.timeout, allowed.grace, allowed.output_bytes}, allowed.output_policy, worker_user_};
-  if (request.timeout_ms > limits::kDurationMs) return failure(Errc::kTooLarge, "timeout_ms is out of range");
-  if (request.timeout_ms != 0) {
-    const Duration wanted = milliseconds(request.timeout_ms);
-    if (wanted > allowed.timeout_max) {
-      return failure(Errc::kRefused,
-                     "a timeout of " + std::to_string(request.timeout_ms) + " ms is above the profile's " +
-                         std::to_string(to_milliseconds(allowed.timeout_max)) + " ms (run.max_timeout_s)");
-    }
-    settings.limits.timeout = wanted;
-  }
-  if (request.output_bytes != 0) {
-    if (request.output_bytes > allowed.output_bytes_max) {
-      return failure(Errc::kRefused, "an output limit of " + std::to_string(request.output_bytes) +
-                                         " bytes is above the profile's " + std::to_string(allowed.output_bytes_max) +
-                                         " (run.max_output_bytes)");
-    }
-    settings.limits.output_bytes = request.output_bytes;
-  }
-  if (!request.output_policy.empty()) {
-    const auto policy = output_policy_from_string(request.output_policy);
-    if (!policy) return failure(Errc::kInvalid, "output_policy is one of block, truncate and stop");
-    settings.output_policy = *policy;
-  }
+  const Session* session = request.session.empty() ? nullptr : sessions_.find(request.session);
+  auto settings = run_settings(request, profile.settings, session == nullptr ? SessionLimits{} : session->limits());
+  if (!settings) return settings;
+  settings->worker_user = worker_user_;
+  if (session != nullptr) settings->secrets = session->secrets();
   return settings;
 }
 
@@ -93,6 +73,8 @@ Result<Accepted> Dispatcher::submit(Execute request, const Submitter& submitter,
     return failure(Errc::kUnavailable, "the manager is shutting down");
   }
   if (request.mode != "script" && request.mode != "cell") return failure(Errc::kInvalid, "mode is script or cell");
+  if (!request.environment.empty()) return failure(Errc::kInvalid, "secrets belong to a session");
+  if (const Status known = check_required(request.require); !known) return tl::unexpected<Error>(known.error());
   const auto profile = profile_for(request, submitter.uid, default_profile);
   if (!profile) return tl::unexpected<Error>(profile.error());
   if (const auto settings = settings_for(request, **profile); !settings) return tl::unexpected<Error>(settings.error());
@@ -207,6 +189,10 @@ void Dispatcher::begin(const QueuedRun& queued) {
       scheduler_.block_session(queued.session);  // it broke just now; session_ready() lets it go on
       return scheduler_.put_back(queued.id);
     }
+    if (const std::string missing = missing_layers(active.run->request.require, session->lease().layers());
+        !missing.empty()) {
+      return refuse_sandbox(queued.id, {}, missing);
+    }
     active.run->lease = "session";
     return drive(active, session->begin_run());
   }
@@ -228,6 +214,9 @@ void Dispatcher::leased(const RunId& id, Result<Lease> lease) {
       drop(id, closing ? Verdict::kAborted : Verdict::kRejected, why);
     });
   }
+  if (const std::string missing = missing_layers(active.run->request.require, lease->layers()); !missing.empty()) {
+    return refuse_sandbox(id, std::move(*lease), missing);
+  }
   active.run->lease = lease->hit ? "hit" : "miss";
   drive(active, std::move(*lease));
 }
@@ -237,11 +226,29 @@ void Dispatcher::drive(Active& active, Lease lease) {
   run.apply(RunEvent::kLeased);
   const auto settings = settings_for(run.request, pools_.at(run.profile)->profile());
   // It was admitted with limits that a reload has since lowered: the lower ones hold.
-  const RunSettings effective = settings ? *settings : settings_for({}, pools_.at(run.profile)->profile()).value();
-  active.driver = std::make_unique<RunDriver>(loop_, active.run, std::move(lease), effective, metrics_,
+  Execute plain;
+  plain.session = run.request.session;
+  RunSettings effective =
+      settings ? *settings : settings_for(plain, pools_.at(run.profile)->profile()).value_or(RunSettings{});
+  active.driver = std::make_unique<RunDriver>(loop_, active.run, std::move(lease), std::move(effective), metrics_,
                                               [this, id = run.id](const Ending& ending) { ended(id, ending); });
   active.driver->start();
   for (const Input& input : std::exchange(active.early_input, {})) (void)active.driver->input(input);
+}
+
+// Posted: the pool or the pump is in the middle of telling others.
+void Dispatcher::refuse_sandbox(const RunId& id, Lease unused, const std::string& missing) {
+  Active& active = runs_.at(id);
+  if (unused.capsule) {
+    active.run->outcome.evidence.layers = unused.layers();
+    active.pool->release(std::move(unused), label::Recycle::kUsed);
+  } else if (const Session* session = sessions_.find(active.run->request.session)) {
+    active.run->outcome.evidence.layers = session->lease().layers();
+  }
+  loop_.post([this, id, missing] {
+    metrics_.queue_rejected(label::Rejection::kLayerMissing);
+    drop(id, Verdict::kRejected, "required layers are not in force: " + missing);
+  });
 }
 
 void Dispatcher::ended(const RunId& id, const Ending& ending) {

@@ -75,6 +75,7 @@ class Dispatcher {
   void pump();
   void begin(const QueuedRun& queued);
   void leased(const RunId& id, Result<Lease> lease);
+  void refuse_sandbox(const RunId& id, Lease unused, const std::string& missing);
   void drive(Active& active, Lease lease);
   void ended(const RunId& id, const Ending& ending);
   void drop(const RunId& id, Verdict verdict, const std::string& why);

@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -24,6 +25,8 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
     uid_t uid;
     Duration idle_timeout;
     int64_t created_wall_ms;
+    SessionLimits limits = {};
+    std::map<std::string, std::string> secrets = {};  // never logged, never shown
   };
   struct Events {
     std::function<void()> on_ready;                   // has a worker (again)
@@ -44,6 +47,8 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   uid_t uid() const { return start_.uid; }
   const std::string& profile() const { return pool_.profile().name; }
   SessionState state() const { return state_; }
+  const SessionLimits& limits() const { return start_.limits; }
+  const std::map<std::string, std::string>& secrets() const { return start_.secrets; }
   int64_t created_wall_ms() const { return start_.created_wall_ms; }
   TimePoint last_used() const { return last_used_; }
   TimePoint closes_at() const;

@@ -30,7 +30,15 @@ void SessionRegistry::create(Pool& pool, Request request, Created created) {
   const std::string id = request.name.empty() ? "s-" + ids_.next(wall_clock_ms()) : request.name;
   if (sessions_.contains(id)) return created(failure(Errc::kConflict, "session '" + id + "' exists already"));
   const Duration idle = request.idle_timeout == Duration::zero() ? config_.idle_timeout : request.idle_timeout;
-  auto session = std::make_shared<Session>(pool, Session::Start{id, request.uid, idle, wall_clock_ms()}, metrics_);
+  if (const Status fits = check_session_limits(request.limits, pool.profile().settings); !fits) {
+    return created(tl::unexpected<Error>(fits.error()));
+  }
+  for (const auto& [name, value] : request.secrets) {
+    if (is_variable_name(name) && value.find('\0') == value.npos) continue;
+    return created(failure(Errc::kInvalid, "the name of a secret is letters, digits and _, its value has no NUL"));
+  }
+  Session::Start start{id, request.uid, idle, wall_clock_ms(), request.limits, std::move(request.secrets)};
+  auto session = std::make_shared<Session>(pool, std::move(start), metrics_);
   sessions_[id] = session;
   creating_[id] = std::move(created);
   events_.on_broken(id);

@@ -23,6 +23,8 @@ class SessionRegistry {
     std::string name;  // empty: one is made up
     uid_t uid;
     Duration idle_timeout;  // zero: the configured one
+    SessionLimits limits;
+    std::map<std::string, std::string> secrets;
   };
   using Created = std::function<void(Result<std::string>)>;
 

@@ -1,5 +1,5 @@
-"""Leaves a hundred sleeping children."""
+"""Leaves fifty sleeping children."""
 import subprocess
 
-children = [subprocess.Popen(["sleep", "3600"]) for _ in range(100)]
+children = [subprocess.Popen(["sleep", "3600"]) for _ in range(50)]
 print(len(children))

@@ -23,6 +23,10 @@ PyRef request_object(const Execute& request) {
     const PyRef text = text_object(argument);
     if (!arguments || !text || PyList_Append(arguments.get(), text.get()) != 0) return {};
   }
+  PyRef environment(PyDict_New());
+  for (const auto& [name, value] : request.environment) {
+    if (!environment || !put(environment, name.c_str(), text_object(value))) return {};
+  }
   PyRef dict(PyDict_New());
   const auto& code = request.code.value;
   const bool good =
@@ -30,6 +34,7 @@ PyRef request_object(const Execute& request) {
       put(dict, "session", PyRef(PyBool_FromLong(!request.session.empty()))) &&
       put(dict, "code", PyRef(PyBytes_FromStringAndSize(code.data(), static_cast<Py_ssize_t>(code.size())))) &&
       put(dict, "filename", text_object(request.filename)) && put(dict, "arguments", std::move(arguments)) &&
+      put(dict, "environment", std::move(environment)) &&
       put(dict, "standard_input", PyRef(PyBool_FromLong(request.standard_input)));
   return good ? std::move(dict) : PyRef();
 }
@@ -81,6 +86,7 @@ Finished finished_from(PyObject* result) {
       static_cast<uint64_t>(std::max<int64_t>(0, number_of(item(result, "late_interrupts"))));
   finished.evidence.left_threads =
       static_cast<uint32_t>(std::clamp<int64_t>(number_of(item(result, "left_threads")), 0, 1 << 20));
+  finished.evidence.stack.value = text_of(item(result, "stack")).substr(0, limits::kStackBytes);
   PyObject* awaited = item(result, "awaited");
   finished.evidence.awaited = awaited == Py_True;
   return finished;

@@ -153,6 +153,11 @@ bool healthy() {
   return answer && PyObject_IsTrue(answer->get()) == 1;
 }
 
+// Exported by libpython for faulthandler, declared in an internal header only (Include/internal/pycore_traceback.h).
+extern "C" const char* _Py_DumpTracebackThreads(int fd, PyInterpreterState* interpreter, PyThreadState* current);
+
+void dump_stacks(int fd) { (void)_Py_DumpTracebackThreads(fd, PyInterpreterState_Main(), nullptr); }
+
 std::string version() {
   const std::string_view full = Py_GetVersion();
   return std::string(full.substr(0, full.find(' ')));

@@ -41,6 +41,10 @@ Status become_worker(Host& host);
 Finished execute(const Execute& request);
 bool healthy();
 
+// Writes the stacks of all Python threads to `fd`, as faulthandler does: from any thread, without the GIL, without
+// allocating. What a running thread does meanwhile may make its part wrong; a stuck one's is right.
+void dump_stacks(int fd);
+
 std::string version();  // "3.11.2"
 
 // Lets other Python threads run while this one waits for work.

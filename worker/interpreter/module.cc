@@ -121,6 +121,7 @@ PyObject* init_module() {
   if (module == nullptr) return nullptr;
   PyModule_AddIntConstant(module, "BUNDLE_BYTES", static_cast<long>(limits::kBundleBytes));
   PyModule_AddIntConstant(module, "TRACEBACK_BYTES", static_cast<long>(limits::kTracebackBytes));
+  PyModule_AddIntConstant(module, "STACK_BYTES", static_cast<long>(limits::kStackBytes));
   return module;
 }
 

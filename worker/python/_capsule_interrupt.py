@@ -11,6 +11,7 @@ import weakref
 
 import _capsule
 import _capsule_errors
+import _capsule_stacks
 
 current = None  # the Run in progress, main thread only
 _accounted = ""  # the latest request that was delivered or counted as late
@@ -26,6 +27,7 @@ class Run:
         self.execution_count = execution_count
         self.entered = False  # some of its code has run
         self.delivered = False  # a KeyboardInterrupt of ours was raised in it
+        self.stack = ""  # of all threads, when it was interrupted
         self.awaited = False  # an event loop was used
         self.task = None  # the program's main task, while its event loop runs
         self.task_cancelled = False
@@ -106,6 +108,7 @@ def _on_interrupt(_, frame):
     if is_ours:
         _accounted = wanted
         current.delivered = True
+        current.stack = _capsule_stacks.describe(frame)
         if current.task is not None and _is_idle(frame):
             current.task_cancelled = True
             current.task.cancel()

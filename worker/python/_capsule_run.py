@@ -31,7 +31,10 @@ _execution_count = 0
 
 
 def execute(request):
-    """request: run_id, mode ("script", "cell"), session, code, filename, arguments, standard_input. See the worker."""
+    """See the worker.
+
+    request: run_id, mode ("script", "cell"), session, code, filename, arguments, standard_input, environment.
+    """
     global _execution_count
     try:
         _execution_count += 1
@@ -77,6 +80,7 @@ def _execute(run, request, namespace, send_result):
     pid = os.getpid()
     waits = request["mode"] == "script" and not request["session"]
     _capsule_interrupt.begin_run(run)
+    os.environ.update(request.get("environment", ()))
     _capsule_streams.begin_run(request["standard_input"], request["session"])
     value, error = _guard(run, _run_program, run, request, namespace)
     if error is not None and not _is_exit(error) and request["mode"] == "script":
@@ -120,6 +124,7 @@ def _answer(verdict, status, report, run=None, namespace=None):
         "late_interrupts": _capsule_interrupt.take_late(),
         "left_threads": _thread._count(),
         "awaited": run is not None and run.awaited,
+        "stack": "" if run is None else run.stack,
     }
 
 

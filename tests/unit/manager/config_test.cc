@@ -347,3 +347,61 @@ TEST_CASE("output policies have the words of the wire", "[config]") {
   CHECK_FALSE(output_policy_from_string(""));
   CHECK_FALSE(output_policy_from_string("Block"));
 }
+
+TEST_CASE("a profile says what its programs find", "[config]") {
+  const Config config = parsed(R"(
+[profiles.lab]
+network = ["PyPI.org:443", "[::1]:8080", "10.0.0.1:5432"]
+subprocess = false
+mounts = [{ source = "/srv/data", target = "/data" }]
+packages = ["/opt/venv/lib/python3.11/site-packages"]
+environment = { LANG = "de_DE.UTF-8", GREETING = "h\u00e9" }
+environment_from_host = ["TZ"]
+[profiles.lab.limits]
+memory_bytes = 268435456
+cpu_s = 2.5
+[profiles.open]
+network = "loopback"
+)");
+  const ProfileContent& lab = config.profiles.at("lab").content;
+  CHECK(lab.network == NetworkMode::kProxy);
+  CHECK(lab.allowed_hosts == std::vector<AllowedHost>{{"pypi.org", 443}, {"::1", 8080}, {"10.0.0.1", 5432}});
+  CHECK_FALSE(lab.subprocess);
+  CHECK(lab.mounts == std::vector<ReadOnlyMount>{{"/srv/data", "/data"}});
+  CHECK(lab.packages.size() == 1);
+  CHECK(lab.environment.at("GREETING") == "h\xC3\xA9");
+  CHECK(lab.environment_from_host == std::vector<std::string>{"TZ"});
+  CHECK(config.profiles.at("lab").settings.limits.memory_bytes == 256 * kMiB);
+  CHECK(config.profiles.at("lab").settings.limits.soft_bytes() == 224 * kMiB);
+  CHECK(config.profiles.at("lab").settings.limits.cpu == 2500ms);
+  CHECK(config.profiles.at("open").content.network == NetworkMode::kLoopback);
+  CHECK(config.profiles.at("base").content == ProfileContent{});
+}
+
+TEST_CASE("what a profile says is checked", "[config]") {
+  const auto error = [](const std::string& line) { return error_of("[profiles.lab]\n" + line + "\n"); };
+  CHECK(error("network = \"internet\"").find("profiles.lab.network: found \"internet\"") != std::string::npos);
+  for (const char* host : {"\"pypi.org\"", "\"pypi.org:0\"", "\"pypi.org:65536\"", "\":443\"", "\"a b:1\"", "7"}) {
+    INFO(host);
+    CHECK(error(std::string("network = [") + host + "]").find("\"host:port\"") != std::string::npos);
+  }
+  CHECK(error("subprocess = 1").find("true or false") != std::string::npos);
+  for (const char* path : {"data", "/", "/srv/../etc", "/srv/./x", "/srv/", "//srv"}) {
+    INFO(path);
+    CHECK(error(std::string("packages = [\"") + path + "\"]").find("absolute path") != std::string::npos);
+    CHECK(error(std::string("mounts = [{ source = \"") + path + "\", target = \"/d\" }]").find("mounts") !=
+          std::string::npos);
+  }
+  CHECK(error("mounts = [{ source = \"/a\" }]").find("target") != std::string::npos);
+  CHECK(error("mounts = [{ source = \"/a\", target = \"/b\", mode = \"rw\" }]").find("target") != std::string::npos);
+  CHECK(error("environment = { \"A B\" = \"x\" }").find("letters, digits and _") != std::string::npos);
+  CHECK(error("environment = { A = 1 }").find("a text") != std::string::npos);
+  CHECK(error("environment_from_host = [\"A=B\"]").find("variable's name") != std::string::npos);
+  CHECK(error("netwrok = \"none\"").find("the nearest is profiles.lab.network") != std::string::npos);
+}
+
+TEST_CASE("the soft limit of memory is at most the hard one", "[config]") {
+  CHECK(
+      error_of("[limits]\nmemory_bytes = 67108864\nmemory_soft_bytes = 67108865\n").find("limits.memory_soft_bytes") !=
+      std::string::npos);
+}

@@ -27,10 +27,9 @@ struct StopWord {
   R reason;
   V verdict;
 };
-const std::vector<StopWord> kStops{{R::kClientCancel, V::kCancelled},
-                                   {R::kClientGone, V::kCancelled},
-                                   {R::kTimeout, V::kTimeout},
-                                   {R::kOutputLimit, V::kOutputLimit},
+const std::vector<StopWord> kStops{{R::kClientCancel, V::kCancelled},  {R::kClientGone, V::kCancelled},
+                                   {R::kTimeout, V::kTimeout},         {R::kCpuLimit, V::kCpuLimit},
+                                   {R::kMemoryLimit, V::kOutOfMemory}, {R::kOutputLimit, V::kOutputLimit},
                                    {R::kShutdown, V::kAborted}};
 
 }  // namespace
@@ -385,4 +384,56 @@ TEST_CASE("a fault of ours is said to be ours", "[ending]") {
   CHECK(run.ending()->verdict == V::kInternalError);
   CHECK(run.ending()->exit_status == 125);
   CHECK(run.ending()->detail == "the pipe could not be read");
+}
+
+TEST_CASE("a death by SIGKILL while the capsule was out of memory is out_of_memory", "[ending]") {
+  RunEnding run(RunLimits{2s, 1s, 1048576, 0s, 4096});
+  run.started(at(0s));
+  run.died(signalled(SIGKILL), {0, 1});
+  CHECK(run.ending()->verdict == V::kOutOfMemory);
+  CHECK(run.ending()->limit == "memory_bytes=4096");
+  CHECK(run.ending()->exit_status == 137);
+  CHECK_FALSE(run.ending()->worker_survives);
+}
+
+TEST_CASE("a program that kills itself is crashed, whatever the kernel counted", "[ending]") {
+  RunEnding run = standard_run();
+  run.died(signalled(SIGKILL), {SIGKILL, 1});
+  CHECK(run.ending()->verdict == V::kCrashed);
+  RunEnding other = standard_run();
+  other.died(signalled(SIGSEGV), {0, 1});
+  CHECK(other.ending()->verdict == V::kCrashed);
+}
+
+TEST_CASE("SIGSYS from the kernel is a violation, from the program itself a crash", "[ending]") {
+  RunEnding run = standard_run();
+  run.died(signalled(SIGSYS), {});
+  CHECK(run.ending()->verdict == V::kViolation);
+  CHECK(run.ending()->exit_status == 159);
+  RunEnding own = standard_run();
+  own.died(signalled(SIGSYS), {SIGSYS, 0});
+  CHECK(own.ending()->verdict == V::kCrashed);
+}
+
+TEST_CASE("limits of processor time and memory have their own verdicts", "[ending]") {
+  RunEnding cpu(RunLimits{2s, 1s, 1048576, 1500ms, 4096});
+  cpu.started(at(0s));
+  CHECK(cpu.stop(R::kCpuLimit, at(1s)) == A::kInterrupt);
+  cpu.claimed(V::kCancelled, 0);
+  CHECK(cpu.ending()->verdict == V::kCpuLimit);
+  CHECK(cpu.ending()->limit == "cpu_ms=1500");
+  CHECK(cpu.ending()->worker_survives);
+  RunEnding memory(RunLimits{2s, 1s, 1048576, 0s, 4096});
+  memory.started(at(0s));
+  CHECK(memory.kill(R::kMemoryLimit, at(1s)) == A::kKill);
+  memory.died(signalled(SIGKILL), {});
+  CHECK(memory.ending()->verdict == V::kOutOfMemory);
+  CHECK(memory.ending()->limit == "memory_bytes=4096");
+}
+
+TEST_CASE("a program that the kernel ends for memory while it is stopped keeps the reason of the stop", "[ending]") {
+  RunEnding run = standard_run();
+  run.check(at(2s));
+  run.died(signalled(SIGKILL), {0, 1});
+  CHECK(run.ending()->verdict == V::kTimeout);
 }

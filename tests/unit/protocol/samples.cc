@@ -68,7 +68,11 @@ Execute full_execute() {
           .standard_input = true,
           .timeout_ms = 2000,
           .output_bytes = 65'536,
-          .output_policy = "truncate"};
+          .output_policy = "truncate",
+          .cpu_ms = 1500,
+          .memory_bytes = 134'217'728,
+          .require = {"netns", "seccomp"},
+          .environment = {{"TOKEN", "t0k3n"}}};
 }
 
 Output full_output() {
@@ -98,6 +102,9 @@ Evidence full_evidence() {
           .rung = "kill",
           .detail = "did not react to the interrupt within 1 s",
           .last_output = {"working...\n"},
+          .stack = {"MainThread:\n  File \"first.py\", line 3, in work\n"},
+          .stack_missing = "the worker did not answer",
+          .oom_kills = 1,
           .session_state = "fresh",
           .layers = {{.name = "root", .state = "degraded", .detail = "no user namespaces"}},
           .output = {.stdout_bytes = 1000,
@@ -132,7 +139,13 @@ Finished full_finished() {
 }
 
 SessionRequest full_session() {
-  return {.id = 8, .operation = "new", .session = "notebook-1", .profile = "data", .idle_timeout_ms = 60'000};
+  return {.id = 8,
+          .operation = "new",
+          .session = "notebook-1",
+          .profile = "data",
+          .idle_timeout_ms = 60'000,
+          .limits = {.timeout_ms = 5000, .cpu_ms = 2000, .memory_bytes = 268'435'456, .output_bytes = 65'536},
+          .secrets = {{"TOKEN", "t0k3n"}}};
 }
 
 template <class T>
@@ -162,6 +175,7 @@ std::vector<Sample> make_samples() {
   add(list, full_result());
   add(list, full_finished());
   add(list, Cancel{.id = 10, .run_id = run});
+  add(list, Stack{.run_id = run, .text = {"Thread 0x7f (most recent call first):\n"}});
   add(list, full_session());
   add(list, InfoRequest{.id = 11, .sections = {"pools", "queue"}});
   add(list, Document{.re = 11, .json = {R"({"v":1})"}});

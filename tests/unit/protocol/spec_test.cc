@@ -79,6 +79,7 @@ TEST_CASE("each nested map has a section in PROTOCOL.md with exactly its fields"
   check_section<OutputCount>("output count");
   check_section<Evidence>("evidence");
   check_section<Usage>("usage");
+  check_section<SessionLimits>("session limits");
 }
 
 TEST_CASE("each verdict, error code and reserved name is in PROTOCOL.md") {
@@ -110,6 +111,10 @@ TEST_CASE("the limits in PROTOCOL.md are those of limits.h") {
                                                              {"kInputWindowBytes", limits::kInputWindowBytes},
                                                              {"kBundleBytes", limits::kBundleBytes},
                                                              {"kTracebackBytes", limits::kTracebackBytes},
+                                                             {"kStackBytes", limits::kStackBytes},
+                                                             {"kRequired", limits::kRequired},
+                                                             {"kSecrets", limits::kSecrets},
+                                                             {"kSecretBytes", limits::kSecretBytes},
                                                              {"kLastOutputBytes", limits::kLastOutputBytes}};
   for (const auto& [name, value] : limits) {
     INFO(name);

@@ -3,6 +3,7 @@ import os
 
 BUNDLE_BYTES = 12 << 20
 TRACEBACK_BYTES = 256 << 10
+STACK_BYTES = 16 << 10
 
 sent = []  # ("display", run_id, display_id, update, data, metadata) and ("result", run_id, count, data, metadata)
 read_cancelled = lambda: ""  # noqa: E731  the driver of a worker process puts its own here

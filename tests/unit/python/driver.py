@@ -15,7 +15,7 @@ import types
 import _capsule
 
 MODULES = ("_capsule_routes", "_capsule_streams", "_capsule_figures", "_capsule_bundle", "_capsule_errors",
-           "_capsule_interrupt", "_capsule_fresh", "_capsule_compile", "_capsule_run", "capsule")
+           "_capsule_stacks", "_capsule_interrupt", "_capsule_fresh", "_capsule_compile", "_capsule_run", "capsule")
 
 
 def read_cancelled(page):

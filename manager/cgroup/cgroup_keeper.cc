@@ -1,0 +1,93 @@
+#include "manager/cgroup/cgroup_keeper.h"
+
+#include <csignal>
+
+#include "manager/cgroup/detect.h"
+
+namespace capsule {
+namespace {
+constexpr milliseconds kRemoveRetry{50};
+constexpr int kLastRemovals = 20;  // at the end; a second together
+}  // namespace
+
+CgroupKeeper::CgroupKeeper(Loop& loop, CgroupRoot root) : loop_(loop), root_(std::move(root)) {
+  if (!has_groups()) return;
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are the loop's
+  thread_ = std::thread([this] { work(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+CgroupKeeper::~CgroupKeeper() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+  remove_groups_of(root_);
+}
+
+Layer CgroupKeeper::layer() const {
+  const char* state = !has_groups() ? "off" : root_.bounds_everything() ? "on" : "degraded";
+  return {"cgroup", state, root_.detail};
+}
+
+void CgroupKeeper::place(const std::string& name, const CgroupLimits& limits, pid_t pid, Placed placed) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (jobs_.size() < kJobs) {
+      jobs_.push_back({name, limits, pid, std::move(placed)});
+      placed = nullptr;
+    }
+  }
+  if (placed) return placed(failure(Errc::kUnavailable, "too many capsules wait for their control group"));
+  changed_.notify_one();
+}
+
+void CgroupKeeper::remove(CapsuleCgroup group) {
+  {
+    const std::lock_guard lock(mutex_);
+    leaving_.push_back(std::move(group));
+  }
+  changed_.notify_one();
+}
+
+void CgroupKeeper::work() {
+  int last_removals = kLastRemovals;
+  for (std::unique_lock lock(mutex_); !(stopping_ && (leaving_.empty() || last_removals-- == 0));) {
+    if (!jobs_.empty()) {
+      Job job = std::move(jobs_.front());
+      jobs_.pop_front();
+      lock.unlock();
+      run(std::move(job));
+      lock.lock();
+    } else if (!leaving_.empty()) {
+      std::vector<CapsuleCgroup> leaving = std::exchange(leaving_, {});
+      lock.unlock();
+      std::erase_if(leaving, [](CapsuleCgroup& group) { return group.remove(); });
+      lock.lock();
+      for (CapsuleCgroup& group : leaving) leaving_.push_back(std::move(group));
+      if (!leaving_.empty() && jobs_.empty()) changed_.wait_for(lock, kRemoveRetry);
+    } else {
+      changed_.wait(lock);
+    }
+  }
+}
+
+void CgroupKeeper::run(Job job) {
+  auto group = CapsuleCgroup::make(root_, job.name, job.limits);
+  if (group) {
+    if (const Status moved = group->place(job.pid); !moved) {
+      remove(std::move(*group));
+      group = tl::unexpected<Error>(moved.error());
+    }
+  }
+  // A task has to be copyable, a group is not.
+  auto result = std::make_shared<Result<CapsuleCgroup>>(std::move(group));
+  loop_.post([result, placed = std::move(job.placed)] { placed(std::move(*result)); });
+}
+
+}  // namespace capsule

@@ -1,0 +1,61 @@
+// Makes, fills and removes the control groups of capsules, on a thread of its own: moving a process into a group waits
+// for a grace period of the kernel (13 ms here), which the loop must not. Owned by the manager.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "manager/async/loop.h"
+#include "manager/cgroup/capsule_cgroup.h"
+#include "protocol/message.h"
+
+namespace capsule {
+
+class CgroupKeeper {
+ public:
+  // On the loop's thread.
+  using Placed = std::function<void(Result<CapsuleCgroup>)>;
+
+  // At the limit a capsule is refused; a pool starts few at once, so only a stuck kernel gets there.
+  static constexpr size_t kJobs = 1024;
+
+  CgroupKeeper(Loop& loop, CgroupRoot root);
+  ~CgroupKeeper();
+  CgroupKeeper(const CgroupKeeper&) = delete;
+  CgroupKeeper& operator=(const CgroupKeeper&) = delete;
+
+  bool has_groups() const { return root_.version != CgroupVersion::kNone; }
+  const CgroupRoot& root() const { return root_; }
+  // "cgroup" as `hello` and verdicts name it.
+  Layer layer() const;
+
+  void place(const std::string& name, const CgroupLimits& limits, pid_t pid, Placed placed);
+  // Later, when its processes are gone; what cannot be removed is left to the next manager of the same name.
+  void remove(CapsuleCgroup group);
+
+ private:
+  struct Job {
+    std::string name;
+    CgroupLimits limits;
+    pid_t pid = 0;
+    Placed placed;
+  };
+
+  void work();
+  void run(Job job);
+
+  Loop& loop_;
+  CgroupRoot root_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Job> jobs_;
+  std::vector<CapsuleCgroup> leaving_;  // bounded by the capsules there can be
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace capsule

@@ -1,0 +1,26 @@
+// What a process and all its descendants use, from /proc: for capsules without a control group that counts. Children
+// that end without being waited for are missing in it, and so is memory that no process has mapped (files in /tmp).
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+namespace capsule {
+
+struct TreeUsage {
+  uint64_t cpu_us = 0;  // with the children that were waited for; 10 ms steps
+  uint64_t memory_bytes = 0;
+  size_t processes = 0;
+};
+
+enum class MemoryCount {
+  kRough,  // private and shared-memory pages of each process: counts what is shared after a fork several times
+  kExact,  // proportional shares; a millisecond for each process. As rough where the kernel does not tell.
+};
+
+inline constexpr size_t kTreeProcesses = 4096;  // more are not looked at
+
+TreeUsage read_process_tree(pid_t root, MemoryCount count);
+
+}  // namespace capsule

@@ -1,0 +1,105 @@
+#include "manager/schedule/run_settings.h"
+
+#include <algorithm>
+#include <array>
+
+#include "protocol/limits.h"
+
+namespace capsule {
+namespace {
+
+constexpr std::array<std::string_view, 19> kLayerNames{
+    "descriptors", "environment", "userns",  "pidns",      "mountns",      "netns",        "ipcns",
+    "utsns",       "id_maps",     "root",    "proc",       "capabilities", "no_new_privs", "dumpable",
+    "rlimits",     "landlock",    "seccomp", "kill_guard", "cgroup"};
+
+// One wish against what may be had at most (0: anything). `allowed_by` is for the error.
+Result<uint64_t> within(uint64_t wanted, uint64_t standard, uint64_t max, const char* unit, const char* what,
+                        const std::string& allowed_by) {
+  if (wanted == 0) return standard;
+  if (max == 0 || wanted <= max) return wanted;
+  return failure(Errc::kRefused, std::string(what) + " of " + std::to_string(wanted) + " " + unit + " is above " +
+                                     allowed_by + " (" + std::to_string(max) + " " + unit + ")");
+}
+
+uint64_t to_ms(Duration duration) { return static_cast<uint64_t>(to_milliseconds(duration)); }
+
+}  // namespace
+
+Result<RunSettings> run_settings(const Execute& request, const ProfileSettings& profile, const SessionLimits& session) {
+  const RunConfig& run = profile.run;
+  const LimitsConfig& limits = profile.limits;
+  if (request.timeout_ms > limits::kDurationMs || request.cpu_ms > limits::kDurationMs) {
+    return failure(Errc::kTooLarge, "timeout_ms or cpu_ms is out of range");
+  }
+  // What holds without a wish, what may be wished for, and who says so: the session where it has a limit of its own.
+  const auto pick = [](uint64_t wanted, uint64_t own, uint64_t standard, uint64_t max, const char* unit,
+                       const char* what, const char* knob) {
+    if (own != 0) return within(wanted, own, own, unit, what, "its session's limit");
+    return within(wanted, standard, max, unit, what, std::string("the profile's ") + knob);
+  };
+  const auto timeout = pick(request.timeout_ms, session.timeout_ms, to_ms(run.timeout), to_ms(run.timeout_max), "ms",
+                            "a timeout", "run.max_timeout_s");
+  const auto output = pick(request.output_bytes, session.output_bytes, run.output_bytes, run.output_bytes_max, "bytes",
+                           "an output limit", "run.max_output_bytes");
+  const auto cpu = pick(request.cpu_ms, session.cpu_ms, to_ms(limits.cpu), to_ms(limits.cpu), "ms", "a processor time",
+                        "limits.cpu_s");
+  const auto memory = pick(request.memory_bytes, session.memory_bytes, limits.memory_bytes, limits.memory_bytes,
+                           "bytes", "a memory limit", "limits.memory_bytes");
+  for (const auto* wish : {&timeout, &output, &cpu, &memory}) {
+    if (!*wish) return tl::unexpected<Error>(wish->error());
+  }
+  RunSettings settings;
+  settings.limits = {milliseconds(*timeout), run.grace, *output, milliseconds(*cpu), *memory};
+  settings.output_policy = run.output_policy;
+  if (!request.output_policy.empty()) {
+    const auto policy = output_policy_from_string(request.output_policy);
+    if (!policy) return failure(Errc::kInvalid, "output_policy is one of block, truncate and stop");
+    settings.output_policy = *policy;
+  }
+  return settings;
+}
+
+Status check_session_limits(const SessionLimits& wanted, const ProfileSettings& profile) {
+  Execute as_run;
+  as_run.timeout_ms = wanted.timeout_ms;
+  as_run.cpu_ms = wanted.cpu_ms;
+  as_run.memory_bytes = wanted.memory_bytes;
+  as_run.output_bytes = wanted.output_bytes;
+  const auto settings = run_settings(as_run, profile, {});
+  if (!settings) return tl::unexpected<Error>(settings.error());
+  return {};
+}
+
+bool is_layer_name(std::string_view name) {
+  return std::find(kLayerNames.begin(), kLayerNames.end(), name) != kLayerNames.end();
+}
+
+Status check_required(const std::vector<std::string>& required) {
+  for (const std::string& name : required) {
+    if (is_layer_name(name)) continue;
+    std::string known;
+    for (const std::string_view layer : kLayerNames) known.append(known.empty() ? "" : ", ").append(layer);
+    return failure(Errc::kInvalid,
+                   "there is no layer '" + name.substr(0, limits::kIdBytes) + "' to require; there are: " + known);
+  }
+  return {};
+}
+
+std::string missing_layers(const std::vector<std::string>& required, const std::vector<Layer>& layers) {
+  std::string missing;
+  for (const std::string& name : required) {
+    const auto found =
+        std::find_if(layers.begin(), layers.end(), [&](const Layer& layer) { return layer.name == name; });
+    if (found != layers.end() && found->state == "on") continue;
+    missing += (missing.empty() ? "" : ", ") + name;
+    if (found == layers.end()) {
+      missing += " (not built)";
+    } else {
+      missing += " (" + found->state + (found->detail.empty() ? "" : ": " + found->detail) + ")";
+    }
+  }
+  return missing;
+}
+
+}  // namespace capsule

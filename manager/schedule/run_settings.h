@@ -1,0 +1,33 @@
+// What holds for one run: its own wishes within what its session and its profile allow. Pure. A wish above is refused
+// with the name of who says so, never quietly lowered.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "manager/config.h"
+#include "manager/link/run_ending.h"
+#include "protocol/message.h"
+
+namespace capsule {
+
+struct RunSettings {
+  RunLimits limits;
+  OutputPolicy output_policy{};
+  unsigned worker_user = 0;                    // owner of the pipes, so that /dev/stdout can be reopened inside
+  std::map<std::string, std::string> secrets;  // of its session; gone from here once they are sent
+};
+
+Result<RunSettings> run_settings(const Execute& request, const ProfileSettings& profile, const SessionLimits& session);
+
+// Whether a session of this profile may have these.
+Status check_session_limits(const SessionLimits& wanted, const ProfileSettings& profile);
+
+// Every layer that can be in a verdict, be demanded with `require`, and be shown by info: the closed list.
+bool is_layer_name(std::string_view name);
+// kInvalid for a name that is no layer's.
+Status check_required(const std::vector<std::string>& required);
+// Those of `required` that are not on, with their reasons; empty: all are.
+std::string missing_layers(const std::vector<std::string>& required, const std::vector<Layer>& layers);
+
+}  // namespace capsule

@@ -1,0 +1,220 @@
+"""Processor time and memory of runs and sessions: with control groups where they can be had, and without."""
+import os
+import unittest
+
+from processes import descendants, wait_for
+from support import SMALL, ManagerCase
+
+SPIN = "while True: pass"
+# Shared memory: no limit of one process's heap sees it.
+FILL = ("import mmap\nm = mmap.mmap(-1, 1 << 30)\n"
+        "for i in range(0, 1 << 30, 4096): m[i] = 1\n")
+CHILDREN = ("import os, time\n"
+            "for _ in range(2):\n"
+            "    if os.fork() == 0:\n"
+            "        import mmap\n"
+            "        m = mmap.mmap(-1, 60 << 20)\n"
+            "        for i in range(0, 60 << 20, 4096): m[i] = 1\n"
+            "        time.sleep(60)\n"
+            "time.sleep(60)\n")
+
+
+class LimitsCase:
+    """The same with and without control groups."""
+
+    def test_a_busy_loop_ends_at_its_processor_time(self):
+        document = self.manager.run_code(SPIN, "--cpu", "0.3")
+        self.assert_verdict(document, "cpu_limit", 152)
+        self.assertEqual(document["evidence"]["limit"], "cpu_ms=300")
+        self.assertEqual(document["evidence"]["rung"], "interrupt")
+        self.assertGreaterEqual(document["usage"]["cpu_user_s"] + document["usage"]["cpu_system_s"], 0.25)
+
+    def test_the_processor_time_of_children_counts(self):
+        code = ("import os\n"
+                "if os.fork() == 0:\n"
+                "    while True: pass\n"
+                "os.wait()\n")
+        self.assert_verdict(self.manager.run_code(code, "--cpu", "0.3"), "cpu_limit", 152)
+
+    def test_sleeping_costs_no_processor_time(self):
+        self.assert_verdict(self.manager.run_code("import time; time.sleep(0.6)", "--cpu", "0.3"), "ok", 0)
+
+    def test_memory_past_the_limit_kills_the_program_and_says_so(self):
+        document = self.manager.run_code(FILL, "--memory", "100M")
+        self.assert_verdict(document, "out_of_memory", 137)
+        self.assertEqual(document["evidence"]["limit"], f"memory_bytes={100 << 20}")
+        self.assert_next_run_works()
+
+    def test_a_program_within_its_memory_ends_well(self):
+        self.assert_verdict(self.manager.run_code("x = bytearray(30 << 20)", "--memory", "150M"), "ok", 0)
+
+    def test_a_run_may_not_ask_for_more_than_its_profile_allows(self):
+        for option, value, knob in (("--memory", "3G", "limits.memory_bytes"), ("--cpu", "61", "limits.cpu_s")):
+            document = self.manager.run_code("1", option, value)
+            self.assert_verdict(document, "rejected", 125)
+            self.assertIn(knob, document["evidence"]["detail"])
+
+    def test_a_session_lives_on_after_its_run_ran_out_of_memory(self):
+        session = self.manager.capsule("session", "new", "--memory", "120M").out.decode().strip()
+        self.assert_verdict(self.manager.exec(session, "x = 1"), "ok", 0)
+        document = self.manager.exec(session, FILL)
+        self.assert_verdict(document, "out_of_memory", 137)
+        self.assertEqual(document["evidence"]["session_state"], "fresh")
+        self.assertEqual(self.manager.exec(session, "print(2)")["stdout"], "2\n")
+        self.manager.capsule("session", "rm", session)
+
+    def test_a_session_counts_processor_time_by_run(self):
+        session = self.manager.capsule("session", "new", "--cpu", "1").out.decode().strip()
+        half = "import time\nend = time.process_time() + 0.6\nwhile time.process_time() < end: pass\n"
+        for _ in range(3):
+            self.assert_verdict(self.manager.exec(session, half), "ok", 0)
+        document = self.manager.exec(session, SPIN, "--cpu", "0.2")
+        self.assert_verdict(document, "cpu_limit", 152)
+        self.assertEqual(document["evidence"]["session_state"], "kept")
+        self.assert_verdict(self.manager.exec(session, "1", "--cpu", "2"), "rejected", 125)
+        self.manager.capsule("session", "rm", session)
+
+
+def group_directories(ending):
+    return [directory for directory, _, _ in os.walk("/sys/fs/cgroup") if directory.endswith(ending)]
+
+
+def layer(document, name):
+    return next(layer for layer in document["layers"] if layer["name"] == name)
+
+
+class WithGroupsTest(LimitsCase, ManagerCase):
+    config = SMALL + "[limits]\ncpu_s = 60\n"
+
+    def setUp(self):
+        self.layer = layer(self.manager.run_code("1"), "cgroup")
+        if self.layer["state"] != "on":
+            self.skipTest("control groups cannot be had here: " + self.layer["detail"])
+
+    def test_the_kernel_counts_who_it_killed(self):
+        document = self.manager.run_code(FILL, "--memory", "100M")
+        self.assertEqual(document["evidence"]["oom_kills"], 1)
+        self.assertEqual(document["evidence"]["signal"], 9)
+
+    def test_two_children_together_pass_a_limit_that_neither_does(self):
+        document = self.manager.run_code(CHILDREN, "--memory", "100M", "--timeout", "20")
+        self.assertIn(document["verdict"], ("out_of_memory", "timeout"))
+        self.assertGreaterEqual(document["evidence"]["oom_kills"], 1)
+
+    def test_a_program_that_kills_itself_is_not_out_of_memory(self):
+        document = self.manager.run_code("import os; os.kill(os.getpid(), 9)")
+        self.assert_verdict(document, "crashed", 137)
+
+    def test_groups_go_with_their_capsules(self):
+        self.manager.wait_settled()
+        group = f"/capsule-{self.own_groups()[0].split('/capsule-', 1)[1]}"
+        self.assertTrue(group_directories(group))
+        self.manager.run_code("1")  # takes the oldest worker of the stock; the rest follows
+        self.manager.run_code("1")
+        wait_for(lambda: not group_directories(group), 10, "the group of a used capsule to be gone")
+
+    def own_groups(self):
+        """Of the manager's capsules, as /proc says; the oldest first."""
+        found = []
+        for pid, name in sorted(descendants(self.manager.pid).items()):
+            if name.startswith("worker-"):
+                with open(f"/proc/{pid}/cgroup", encoding="ascii") as lines:
+                    found += [line.strip() for line in lines if ":memory:" in line or line.startswith("0::/capsule-")]
+        return found
+
+
+class WithoutGroupsTest(LimitsCase, ManagerCase):
+    config = SMALL + "[limits]\ncpu_s = 60\n[sandbox]\ncgroup = \"off\"\n"
+
+    def test_the_layer_says_that_it_is_off(self):
+        self.assertEqual(layer(self.manager.run_code("1"), "cgroup")["state"], "off")
+
+    def test_two_children_together_pass_a_limit_that_neither_does(self):
+        self.assert_verdict(self.manager.run_code(CHILDREN, "--memory", "100M", "--timeout", "20"), "out_of_memory", 137)
+
+    def test_what_children_share_with_their_parent_is_counted_once(self):
+        code = ("import os, time\nx = bytearray(40 << 20)\n"
+                "for _ in range(4):\n"
+                "    if os.fork() == 0:\n"
+                "        time.sleep(0.5)\n"
+                "        os._exit(0)\n"
+                "for _ in range(4): os.wait()\n")
+        self.assert_verdict(self.manager.run_code(code, "--memory", "120M"), "ok", 0)
+
+    def test_nothing_of_a_killed_run_is_left(self):
+        self.manager.run_code(CHILDREN, "--memory", "100M", "--timeout", "20")
+        self.manager.wait_settled()
+        names = list(descendants(self.manager.pid).values())
+        self.assertEqual([name for name in names if "sleep" in name], [])
+
+
+class StackTest(ManagerCase):
+    def test_an_interrupted_program_says_where_it_was(self):
+        code = ("import threading, time\n"
+                "def waits():\n"
+                "    time.sleep(30)\n"
+                "threading.Thread(target=waits, name='helper', daemon=True).start()\n"
+                "def spins():\n"
+                "    while True: pass\n"
+                "spins()\n")
+        document = self.manager.run_code(code, "--timeout", "0.5")
+        self.assert_verdict(document, "timeout", 124)
+        stack = document["evidence"]["stack"]
+        for text in ("MainThread", "in spins", "helper", "in waits"):
+            self.assertIn(text, stack)
+        self.assertNotIn("_capsule", stack)
+
+    def test_a_program_stuck_in_c_says_where_it_was(self):
+        code = "def stuck():\n    return sum(range(10 ** 12))\nstuck()\n"
+        document = self.manager.run_code(code, "--timeout", "0.3")
+        self.assert_verdict(document, "timeout", 124)
+        self.assertEqual(document["evidence"]["rung"], "kill")
+        self.assertIn("in stuck", document["evidence"]["stack"])
+        self.assertNotIn("_capsule", document["evidence"]["stack"])
+
+    def test_a_stopped_worker_cannot_tell_and_the_evidence_says_so(self):
+        code = "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)\n"
+        document = self.manager.run_code(code, "--timeout", "0.3")
+        self.assert_verdict(document, "timeout", 124)
+        self.assertEqual(document["evidence"]["stack"], "")
+        self.assertEqual(document["evidence"]["stack_missing"], "the worker did not answer")
+
+    def test_a_program_that_ends_by_itself_has_no_stack(self):
+        evidence = self.manager.run_code("1 / 0")["evidence"]
+        self.assertEqual((evidence["stack"], evidence["stack_missing"]), ("", ""))
+
+    def test_people_see_it_too(self):
+        done = self.manager.capsule("run", "--timeout", "0.3", "-c", "def here():\n    while True: pass\nhere()")
+        self.assertIn(b"in here", done.err)
+
+
+class RequireTest(ManagerCase):
+    def test_a_layer_in_force_lets_the_run_go_on(self):
+        self.assert_verdict(self.manager.run_code("1", "--require", "no_new_privs,capabilities"), "ok", 0)
+
+    def test_an_unknown_layer_is_an_error(self):
+        document = self.manager.run_code("1", "--require", "firewall")
+        self.assert_verdict(document, "rejected", 125)
+        self.assertIn("firewall", document["evidence"]["detail"])
+
+
+class RequireMissingTest(ManagerCase):
+    config = SMALL + "[sandbox]\ncgroup = \"off\"\n"
+
+    def test_a_missing_layer_rejects_the_run_by_name(self):
+        document = self.manager.run_code("print('never')", "--require", "capabilities,cgroup")
+        self.assert_verdict(document, "rejected", 125)
+        self.assertIn("cgroup", document["evidence"]["detail"])
+        self.assertEqual(document["stdout"], "")
+        self.assertIn("cgroup", [found["name"] for found in document["layers"]])
+
+    def test_in_a_session_too_which_stays_as_it_was(self):
+        session = self.manager.capsule("session", "new").out.decode().strip()
+        self.manager.exec(session, "x = 1")
+        self.assert_verdict(self.manager.exec(session, "x = 2", "--require", "cgroup"), "rejected", 125)
+        self.assertEqual(self.manager.exec(session, "print(x)")["stdout"], "1\n")
+        self.manager.capsule("session", "rm", session)
+
+
+if __name__ == "__main__":
+    unittest.main()

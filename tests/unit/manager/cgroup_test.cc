@@ -1,0 +1,148 @@
+// Where control groups are found, and what is written into them: against directories of the test's own.
+#include <stdlib.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "manager/cgroup/detect.h"
+
+using namespace capsule;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kV1Mounts =
+    "24 18 0:22 / /sys/fs/cgroup ro - tmpfs tmpfs ro\n"
+    "26 24 0:24 / /sys/fs/cgroup/memory rw,relatime shared:5 - cgroup cgroup rw,memory\n"
+    "27 24 0:25 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
+    "28 24 0:26 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n"
+    "29 24 0:27 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+
+class Directory {
+ public:
+  Directory() {
+    std::string name = (fs::temp_directory_path() / "capsule-cgroup-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~Directory() { fs::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+  std::string path() const { return path_.string(); }
+  void write(const std::string& name, const std::string& text) const { std::ofstream(path_ / name) << text; }
+  std::string read(const std::string& name) const {
+    std::ifstream file(path_ / name);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+ private:
+  fs::path path_;
+};
+
+}  // namespace
+
+TEST_CASE("groups are found by controller and own path", "[cgroup]") {
+  const auto places = find_cgroups(kV1Mounts, "4:memory:/service/a\n2:cpu,cpuacct:/\n8:pids:/user\n0::/\n");
+  CHECK(places.v1.at("memory") == "/sys/fs/cgroup/memory/service/a");
+  CHECK(places.v1.at("cpuacct") == "/sys/fs/cgroup/cpu,cpuacct");
+  CHECK(places.v1.at("pids") == "/sys/fs/cgroup/pids/user");
+  CHECK(places.v2 == "/sys/fs/cgroup/unified");
+}
+
+TEST_CASE("a mount that shows a part of the hierarchy only is taken as that part", "[cgroup]") {
+  const char* mounts = "30 24 0:30 /docker/x /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+  CHECK(find_cgroups(mounts, "0::/docker/x/inner\n").v2 == "/sys/fs/cgroup/inner");
+  CHECK(find_cgroups(mounts, "0::/docker/x\n").v2 == "/sys/fs/cgroup");
+  CHECK(find_cgroups(mounts, "0::/../elsewhere\n").v2 == "/sys/fs/cgroup");
+}
+
+TEST_CASE("nonsense in the texts finds nothing", "[cgroup]") {
+  const auto places = find_cgroups("x\n- - - - -\n1 2 3 / /p rw - cgroup\n", "::\nmemory\n1:\n");
+  CHECK(places.v1.empty());
+  CHECK(places.v2.empty());
+}
+
+TEST_CASE("version 2 hands its controllers on and bounds a capsule", "[cgroup]") {
+  const Directory top;
+  top.write("cgroup.controllers", "cpu io memory pids\n");
+  for (const char* name : {"cgroup.procs", "cgroup.subtree_control"}) top.write(name, "");
+  fs::create_directories(top / "capsule-7");
+  top.write("capsule-7/cgroup.subtree_control", "");
+  fs::create_directories(top / "capsule-7/left-behind");
+  const CgroupRoot root = detect_cgroups({{}, top.path()}, CgroupMode::kAuto, "7");
+  CHECK(root.version == CgroupVersion::kV2);
+  CHECK(root.bounds_everything());
+  CHECK(top.read("cgroup.subtree_control") == "+memory +pids +cpu");
+  CHECK_FALSE(fs::exists(top / "capsule-7/left-behind"));
+
+  const std::string group = "capsule-7/one/";
+  fs::create_directories(top / group);
+  for (const char* name : {"memory.max", "memory.swap.max", "memory.oom.group", "pids.max", "cgroup.procs"}) {
+    top.write(group + name, "");
+  }
+  top.write(group + "cpu.stat", "usage_usec 1234\nuser_usec 1000\n");
+  top.write(group + "memory.current", "4096\n");
+  top.write(group + "memory.peak", "8192\n");
+  top.write(group + "memory.events", "low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\n");
+  auto made = CapsuleCgroup::make(root, "one", {1 << 20, 64});
+  REQUIRE(made);
+  CHECK(made->bounds_memory());
+  CHECK(made->place(4711));
+  CHECK(top.read(group + "memory.max") == "1048576");
+  CHECK(top.read(group + "memory.swap.max") == "0");
+  CHECK(top.read(group + "memory.oom.group") == "0");
+  CHECK(top.read(group + "pids.max") == "64");
+  CHECK(top.read(group + "cgroup.procs") == "4711");
+  const CgroupReadings readings = made->read();
+  CHECK(readings.cpu_us == 1234);
+  CHECK(readings.memory_bytes == 4096);
+  CHECK(readings.peak_bytes == 8192);
+  CHECK(readings.oom_kills == 2);
+}
+
+TEST_CASE("version 2 without its memory controller gives way to version 1 that has it", "[cgroup]") {
+  const Directory second, memory, pids, cpu;
+  second.write("cgroup.controllers", "hugetlb\n");
+  for (const char* name : {"cgroup.procs", "cgroup.subtree_control"}) second.write(name, "");
+  const CgroupPlaces places{{{"memory", memory.path()}, {"pids", pids.path()}, {"cpuacct", cpu.path()}}, second.path()};
+  const CgroupRoot root = detect_cgroups(places, CgroupMode::kAuto, "7");
+  CHECK(root.version == CgroupVersion::kV1);
+  CHECK(root.detail == "v1 memory pids cpuacct");
+  CHECK_FALSE(fs::exists(second / "capsule-7"));
+  CHECK(detect_cgroups(places, CgroupMode::kV2, "7").version == CgroupVersion::kV2);
+}
+
+TEST_CASE("version 1 bounds a capsule in each hierarchy and counts there", "[cgroup]") {
+  const Directory memory, pids, cpu;
+  const CgroupPlaces places{{{"memory", memory.path()}, {"pids", pids.path()}, {"cpuacct", cpu.path()}}, ""};
+  const CgroupRoot root = detect_cgroups(places, CgroupMode::kV1, "7");
+  const std::string group = "capsule-7/one/";
+  for (const Directory* top : {&memory, &pids, &cpu}) {
+    fs::create_directories(*top / group);
+    top->write(group + "cgroup.procs", "");
+  }
+  memory.write(group + "memory.limit_in_bytes", "");
+  memory.write(group + "memory.memsw.limit_in_bytes", "");
+  memory.write(group + "memory.usage_in_bytes", "100\n");
+  memory.write(group + "memory.max_usage_in_bytes", "200\n");
+  memory.write(group + "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");
+  pids.write(group + "pids.max", "");
+  cpu.write(group + "cpuacct.usage", "5000000\n");
+  const auto made = CapsuleCgroup::make(root, "one", {1 << 20, 64});
+  REQUIRE(made);
+  CHECK(memory.read(group + "memory.limit_in_bytes") == "1048576");
+  CHECK(memory.read(group + "memory.memsw.limit_in_bytes") == "1048576");
+  CHECK(pids.read(group + "pids.max") == "64");
+  const CgroupReadings readings = made->read();
+  CHECK(readings.cpu_us == 5000);
+  CHECK(readings.memory_bytes == 100);
+  CHECK(readings.oom_kills == 1);
+}
+
+TEST_CASE("groups can be turned off, and what cannot be had is said", "[cgroup]") {
+  CHECK(detect_cgroups({}, CgroupMode::kOff, "7").detail == "turned off (sandbox.cgroup)");
+  const CgroupRoot none = detect_cgroups({}, CgroupMode::kAuto, "7");
+  CHECK(none.version == CgroupVersion::kNone);
+  CHECK(none.detail.find("v2 is not mounted") != std::string::npos);
+  CHECK(none.detail.find("v1") != std::string::npos);
+}
