@@ -1,5 +1,5 @@
 # The front door for daily work; meson and the scripts do everything.
-.PHONY: all run test quick bench attacks asan tsan fuzz check fmt lint clean
+.PHONY: all run test quick bench attacks asan tsan fuzz races check fmt lint clean
 
 SOURCES = $(shell find base protocol manager worker cli tests benchmarks -name '*.h' -o -name '*.cc' 2>/dev/null)
 
@@ -26,6 +26,9 @@ attacks: all
 
 asan tsan:
 	@scripts/test --only $@ --whole
+
+races: all
+	@CAPSULE_RACE_ATTEMPTS=100000 build/tests/unit/manager/files_tests "[race]"
 
 fuzz:
 	@scripts/test --only fuzz

@@ -13,6 +13,12 @@ int64_t wall_clock_ms() {
   return std::chrono::duration_cast<milliseconds>(since_epoch).count();
 }
 
+int64_t file_clock_ns() {
+  timespec time{};
+  clock_gettime(CLOCK_REALTIME_COARSE, &time);  // what the kernel stamps inodes with
+  return static_cast<int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
+
 std::string format_utc(int64_t wall_ms) {
   const std::time_t whole = static_cast<std::time_t>(wall_ms / 1000);
   std::tm parts{};

@@ -20,6 +20,9 @@ TimePoint now();
 // Wall clock in milliseconds since 1970; for people, records and ids only.
 int64_t wall_clock_ms();
 
+// Nanoseconds since 1970 by the clock that stamps files (a tick of the kernel behind at most); to compare with st_ctim.
+int64_t file_clock_ns();
+
 // "2026-11-22T02:21:00.123Z"
 std::string format_utc(int64_t wall_ms);
 

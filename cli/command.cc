@@ -16,11 +16,12 @@ struct Command {
   int (*run)(const Invocation&);
 };
 
-constexpr std::array<Command, 8> kCommands{{
+constexpr std::array<Command, 9> kCommands{{
     {"serve", "the manager, as a service", serve_command},
     {"run", "run a program in a fresh sandbox", run_command},
     {"session", "make, list, reset and remove sessions", session_command},
     {"exec", "run code in a session", exec_command},
+    {"cp", "copy files into a session and out of it", cp_command},
     {"cancel", "stop runs", cancel_command},
     {"ps", "list runs", ps_command},
     {"info", "the manager's state: pools, workers, sessions, runs, queue, limits", info_command},

@@ -18,6 +18,7 @@ int serve_command(const Invocation& invocation);
 int run_command(const Invocation& invocation);
 int session_command(const Invocation& invocation);
 int exec_command(const Invocation& invocation);
+int cp_command(const Invocation& invocation);
 int cancel_command(const Invocation& invocation);
 int ps_command(const Invocation& invocation);
 int info_command(const Invocation& invocation);

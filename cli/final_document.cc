@@ -26,11 +26,19 @@ Status FinalDocument::show(const Message& message) {
   } else if (const auto* result = std::get_if<ResultValue>(&message)) {
     result_ = result->data;
   } else if (const auto* finished = std::get_if<Finished>(&message)) {
+    if (writing_ == Writing::kWhenTold) {
+      kept_ = *finished;
+      return {};
+    }
     return stdio_.write(Stream::kOut, finished_text(*finished));
   } else if (const auto* refusal = std::get_if<ErrorReply>(&message)) {
     return stdio_.write(Stream::kOut, rejected_text(*refusal));
   }
   return {};
+}
+
+Status FinalDocument::write(const std::string& artifacts_json) {
+  return kept_ ? stdio_.write(Stream::kOut, finished_text(*kept_, artifacts_json)) : Status{};
 }
 
 void FinalDocument::capture(const Output& output) {
@@ -65,7 +73,7 @@ void FinalDocument::capture(const Display& display) {
   }
 }
 
-std::string FinalDocument::finished_text(const Finished& finished) const {
+std::string FinalDocument::finished_text(const Finished& finished, const std::string& artifacts_json) const {
   Json document;
   document["v"] = 1;
   document["run_id"] = finished.run_id;
@@ -84,6 +92,7 @@ std::string FinalDocument::finished_text(const Finished& finished) const {
   document["evidence"] = evidence_json(finished.evidence);
   document["usage"] = usage_json(finished.usage);
   document["layers"] = layers_json(finished.evidence.layers);
+  if (!artifacts_json.empty()) document["artifacts"] = Json::parse(artifacts_json);
   return dump_line(document);
 }
 

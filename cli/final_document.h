@@ -19,15 +19,20 @@ inline constexpr size_t kDisplays = 4096;
 
 class FinalDocument final : public RunView {
  public:
-  explicit FinalDocument(StdioWriter& stdio, size_t captured_bytes = kCapturedBytes)
-      : stdio_(stdio), room_bytes_(captured_bytes) {}
+  enum class Writing { kAtTheEnd, kWhenTold };  // the second: by write(), when there is more to say
+
+  explicit FinalDocument(StdioWriter& stdio, Writing writing = Writing::kAtTheEnd,
+                         size_t captured_bytes = kCapturedBytes)
+      : stdio_(stdio), writing_(writing), room_bytes_(captured_bytes) {}
 
   Status show(const Message& message) override;
+  // What show() kept back; `artifacts_json` becomes a member of it. Nothing when the run did not end.
+  Status write(const std::string& artifacts_json);
 
  private:
   void capture(const Output& output);
   void capture(const Display& display);
-  std::string finished_text(const Finished& finished) const;
+  std::string finished_text(const Finished& finished, const std::string& artifacts_json = {}) const;
   std::string rejected_text(const ErrorReply& refusal) const;
 
   struct Shown {
@@ -36,6 +41,8 @@ class FinalDocument final : public RunView {
   };
 
   StdioWriter& stdio_;
+  Writing writing_;
+  std::optional<Finished> kept_;
   size_t room_bytes_;
   std::string run_id_;
   std::string stdout_, stderr_;

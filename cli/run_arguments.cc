@@ -47,6 +47,14 @@ void add_limits(CLI::App& app, RunOptions& into) {
       ->option_text("POLICY");
 }
 
+void add_file_options(CLI::App& app, RunOptions& into) {
+  app.add_option("--file", into.files, "Put a file into the workspace first, under its own name or another; repeatable")
+      ->option_text("FILE[=PATH]")
+      ->allow_extra_args(false);
+  app.add_option("--artifacts", into.artifacts_dir, "Save the files that the run wrote to this directory")
+      ->option_text("DIR");
+}
+
 void add_output_options(CLI::App& app, RunOptions& into) {
   CLI::Option* json = app.add_flag_callback(
       "--json", [&into] { into.format = RunFormat::kDocument; }, "Print one JSON document at the end");
@@ -69,6 +77,7 @@ void add_run_options(CLI::App& app, RunOptions& into) {
   add_code_options(app, into);
   app.add_option("--profile", into.profile, "The profile to run in (default: the manager's)")->option_text("NAME");
   add_limits(app, into);
+  add_file_options(app, into);
   app.add_flag_callback(
       "--no-stdin", [&into] { into.standard_input = StandardInput::kNone; }, "Give the program end-of-file at once");
   add_output_options(app, into);
@@ -79,6 +88,7 @@ void add_exec_options(CLI::App& app, RunOptions& into) {
   app.add_option("SESSION", into.session, "The session's id")->required();
   add_code_options(app, into);
   add_limits(app, into);
+  add_file_options(app, into);
   app.add_flag_callback(
       "--stdin", [&into] { into.standard_input = StandardInput::kForward; },
       "Forward standard input (default: end-of-file)");

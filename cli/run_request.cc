@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/unique_fd.h"
 #include "base/utf8.h"
+#include "cli/file_transfer.h"
 #include "protocol/limits.h"
 
 namespace capsule::cli {
@@ -68,6 +69,9 @@ Status check_run_options(const RunOptions& options) {
   for (const auto& [text, what] : {std::pair{&options.session, "the session"}, {&options.profile, "the profile"}}) {
     if (auto status = check_text(*text, what, limits::kIdBytes); !status) return status;
   }
+  for (const std::string& file : options.files) {
+    if (auto pair = parse_file_option(file); !pair) return tl::unexpected(pair.error());
+  }
   return check_program_arguments(options.program_arguments);
 }
 
@@ -94,6 +98,8 @@ Execute execute_from(const RunOptions& options) {
   request.cpu_ms = options.cpu_ms;
   request.memory_bytes = options.memory_bytes;
   request.require = options.require;
+  request.upload = options.files.empty() ? 0 : kUpload;
+  request.artifacts = !options.artifacts_dir.empty();
   return request;
 }
 

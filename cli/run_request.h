@@ -38,6 +38,8 @@ struct RunOptions {
   ShowResult show_result = ShowResult::kAuto;
   ControlCharacters control_characters = ControlCharacters::kPass;
   std::string display_dir;
+  std::vector<std::string> files;  // LOCAL or LOCAL=INSIDE
+  std::string artifacts_dir;
 };
 
 // Declares the options on a command of CLI11; parsing fills `into`.

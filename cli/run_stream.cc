@@ -79,14 +79,14 @@ class RunLoop {
       // An answer to our cancel can only say that the run has ended; its verdict is on its way.
       if (refusal->re == request_id_ || refusal->re == 0) {
         show(message);
-        finish({kExitUnavailable, error_from(*refusal)});
+        finish({kExitUnavailable, error_from(*refusal), {}});
       }
     } else if (const auto* credit = std::get_if<Credit>(&message)) {
       if (credit->run_id == run_id_) input_.add_credit(credit->bytes);
     } else if (const auto* finished = std::get_if<Finished>(&message)) {
       if (finished->run_id != run_id_ || run_id_.empty()) return;
       show(message);
-      finish({finished->exit_status, std::nullopt});
+      finish({finished->exit_status, std::nullopt, finished->run_id});
     } else if (is_shown(message)) {
       show(message);
     }
@@ -115,9 +115,9 @@ class RunLoop {
     wants_cancel_ = true;
     send_cancel();
     if (shown.error().code == Errc::kClosed) {
-      finish({kExitOutputClosed, std::nullopt});
+      finish({kExitOutputClosed, std::nullopt, {}});
     } else {
-      finish({kExitUnavailable, shown.error()});
+      finish({kExitUnavailable, shown.error(), {}});
     }
   }
 
@@ -137,9 +137,10 @@ class RunLoop {
     if (error.code == Errc::kClosed) {
       finish({kExitUnavailable,
               Error{Errc::kClosed, run_id_.empty() ? "the manager went away before it took the run"
-                                                   : "the manager went away; the run's end is unknown"}});
+                                                   : "the manager went away; the run's end is unknown"},
+              {}});
     } else {
-      finish({kExitUnavailable, error});
+      finish({kExitUnavailable, error, {}});
     }
   }
 

@@ -14,6 +14,7 @@ namespace capsule::cli {
 struct RunEnd {
   int exit_status = 0;
   std::optional<Error> problem;  // why there is no verdict
+  std::string run_id;            // of a run that has one
 };
 
 // Blocks until the run has ended, the manager is gone, or nobody reads the output (then the run is cancelled).

@@ -110,6 +110,15 @@ struct QueueConfig {
   bool operator==(const QueueConfig&) const = default;
 };
 
+struct FilesConfig {
+  uint64_t upload_bytes{}, upload_files{}, uploads{}, uploads_total_bytes{};
+  uint64_t file_bytes{}, list_entries{}, list_looks{};
+  Duration list_timeout{};
+  uint64_t holds{};
+  Duration hold_timeout{};
+  bool operator==(const FilesConfig&) const = default;
+};
+
 struct ClientConfig {
   uint64_t max_connections{};
   uint64_t frames_per_s{}, frame_burst{};
@@ -181,6 +190,7 @@ struct Config {
   std::map<std::string, Profile> profiles;  // `base` and `data` are always there
   SessionsConfig sessions;
   QueueConfig queue;
+  FilesConfig files;
   ClientConfig client;
   ServerConfig server;
   std::string default_profile;  // empty: data when its modules can be had, else base

@@ -66,7 +66,8 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
       metrics_(kVersion, wall_clock_ms()),
       worker_user_(choose_worker_user()),
       sessions_(loop, options_.config.sessions, metrics_, session_events(dispatcher_)),
-      dispatcher_(loop, options_.config, pools_, sessions_, metrics_, worker_user_),
+      files_(loop, options_.config.files, sessions_, metrics_),
+      dispatcher_(loop, options_.config, pools_, sessions_, files_, metrics_, worker_user_),
       watchdog_timer_(loop),
       idle_timer_(loop),
       drain_timer_(loop),
@@ -99,6 +100,7 @@ Status Manager::start() {
                                          metrics_, [this](ClientKey client) {
                                            last_used_ = now();
                                            dispatcher_.client_gone(client);
+                                           files_.client_gone(client);
                                          });
   facts_.socket = listener_->path();
   if (const Status http = start_http(); !http) return http;
@@ -317,6 +319,7 @@ void Manager::reload() {
     }
     if (!options_.config.default_profile.empty()) facts_.default_profile = options_.config.default_profile;
     sessions_.set_config(options_.config.sessions);
+    files_.set_config(options_.config.files);
     dispatcher_.set_limits(options_.config);
     listener_->set_config(options_.config.client);
     open_own_log();

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "manager/config.h"
+#include "manager/files/file_service.h"
 #include "manager/intake/listener.h"
 #include "manager/observe/http_exporter.h"
 #include "manager/observe/info.h"
@@ -43,6 +44,7 @@ class Manager : public ClientService {
   Status cancel(const std::string& run_id, uid_t uid) override { return dispatcher_.cancel(run_id, uid); }
   Status input(const Input& input, ClientKey client) override { return dispatcher_.input(input, client); }
   void can_take_more(ClientKey client) override { dispatcher_.client_can_take_more(client); }
+  FileService& files() override { return files_; }
   void session(const SessionRequest& request, uid_t uid, Answer answer) override;
   Result<std::string> info(const InfoRequest& request, uid_t uid) override;
 
@@ -74,6 +76,7 @@ class Manager : public ClientService {
   std::unique_ptr<CgroupKeeper> cgroups_;
   Pools pools_;
   SessionRegistry sessions_;
+  FileService files_;
   Dispatcher dispatcher_;
   std::unique_ptr<Listener> listener_;
   std::shared_ptr<HttpExporter> http_;

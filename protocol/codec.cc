@@ -19,7 +19,7 @@ template <class T>
 inline constexpr bool kIsNested =
     std::is_same_v<T, Layer> || std::is_same_v<T, Mount> || std::is_same_v<T, RaisedError> ||
     std::is_same_v<T, OutputCount> || std::is_same_v<T, Evidence> || std::is_same_v<T, Usage> ||
-    std::is_same_v<T, SessionLimits>;
+    std::is_same_v<T, SessionLimits> || std::is_same_v<T, FileEntry>;
 
 // ---- writing -------------------------------------------------------------------------------------------------
 
@@ -339,6 +339,11 @@ Status check_limits(const Message& message) {
   }
   if (const auto* m = std::get_if<Stack>(&message)) {
     return check_size("stack: text", m->text.value.size(), limits::kStackBytes);
+  }
+  if (const auto* m = std::get_if<FilePut>(&message)) {
+    return check_size("file_put: path", m->path.value.size(), limits::kPathBytes).and_then([&] {
+      return check_size("file_put: data", m->data.value.size(), limits::kFileChunkBytes);
+    });
   }
   if (const auto* m = std::get_if<Input>(&message)) {
     return check_size("input: data", m->data.value.size(), limits::kInputChunkBytes);

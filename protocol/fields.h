@@ -113,6 +113,8 @@ void visit(V& v, Execute& m) {
   v("memory_bytes", m.memory_bytes, kOptional);
   v("require", m.require, kOptional);
   v("environment", m.environment, kOptional);
+  v("upload", m.upload, kOptional);
+  v("artifacts", m.artifacts, kOptional);
   v("code", m.code, kRequired);
 }
 template <class V>
@@ -254,6 +256,61 @@ template <class V>
 void visit(V& v, Document& m) {
   v("re", m.re, kRequired);
   v("json", m.json, kRequired);
+}
+template <class V>
+void visit(V& v, FilePut& m) {
+  v("id", m.id, kRequired);
+  v("upload", m.upload, kRequired);
+  v("path", m.path, kRequired);
+  v("executable", m.executable, kOptional);
+  v("data", m.data, kOptional);
+}
+template <class V>
+void visit(V& v, FileStore& m) {
+  v("id", m.id, kRequired);
+  v("upload", m.upload, kRequired);
+  v("session", m.session, kRequired);
+}
+template <class V>
+void visit(V& v, FileList& m) {
+  v("id", m.id, kRequired);
+  v("run_id", m.run_id, kOptional);
+  v("session", m.session, kOptional);
+  v("path", m.path, kOptional);
+}
+template <class V>
+void visit(V& v, FileEntry& m) {
+  v("path", m.path, kRequired);
+  v("bytes", m.bytes, kOptional);
+  v("executable", m.executable, kOptional);
+  v("skipped", m.skipped, kOptional);
+}
+template <class V>
+void visit(V& v, FileListing& m) {
+  v("re", m.re, kRequired);
+  v("entries", m.entries, kOptional);
+  v("incomplete", m.incomplete, kOptional);
+}
+template <class V>
+void visit(V& v, FileGet& m) {
+  v("id", m.id, kRequired);
+  v("run_id", m.run_id, kOptional);
+  v("session", m.session, kOptional);
+  v("path", m.path, kRequired);
+  v("offset", m.offset, kOptional);
+}
+template <class V>
+void visit(V& v, FileData& m) {
+  v("re", m.re, kRequired);
+  v("bytes", m.bytes, kOptional);
+  v("version", m.version, kOptional);
+  v("executable", m.executable, kOptional);
+  v("data", m.data, kOptional);
+}
+template <class V>
+void visit(V& v, FileDone& m) {
+  v("id", m.id, kRequired);
+  v("run_id", m.run_id, kRequired);
 }
 template <class V>
 void visit(V& v, Ping& m) {

@@ -23,11 +23,14 @@ inline constexpr size_t kInputChunkBytes = 64u << 10;      // `data` of input
 inline constexpr uint64_t kInputWindowBytes = 256u << 10;  // credit a client starts with
 inline constexpr size_t kBundleBytes = 12u << 20;          // all of one MIME bundle
 inline constexpr size_t kTracebackBytes = 256u << 10;
-inline constexpr size_t kLastOutputBytes = 4096;   // `last_output` in evidence
-inline constexpr size_t kStackBytes = 16u << 10;   // `stack` in evidence
-inline constexpr size_t kRequired = 32;            // entries of `require`
-inline constexpr size_t kSecrets = 64;             // of one session
-inline constexpr size_t kSecretBytes = 32u << 10;  // one value
-inline constexpr size_t kHelloBytes = 4096;        // a first frame larger than this is not a hello
+inline constexpr size_t kLastOutputBytes = 4096;       // `last_output` in evidence
+inline constexpr size_t kStackBytes = 16u << 10;       // `stack` in evidence
+inline constexpr size_t kRequired = 32;                // entries of `require`
+inline constexpr size_t kSecrets = 64;                 // of one session
+inline constexpr size_t kSecretBytes = 32u << 10;      // one value
+inline constexpr size_t kPathBytes = 1024;             // path of a file in a workspace
+inline constexpr size_t kPathDepth = 32;               // its parts
+inline constexpr size_t kFileChunkBytes = 256u << 10;  // `data` of file_put and file_data
+inline constexpr size_t kHelloBytes = 4096;            // a first frame larger than this is not a hello
 
 }  // namespace capsule::limits

@@ -158,6 +158,8 @@ struct Execute {
   uint64_t memory_bytes = 0;                       // 0: the session's or the profile's
   std::vector<std::string> require;                // layers that must be on
   std::map<std::string, std::string> environment;  // manager -> worker only: the session's secrets
+  uint64_t upload = 0;                             // files that are put into the workspace first; 0: none
+  bool artifacts = false;                          // what it writes can be listed and read until file_done
   bool operator==(const Execute&) const = default;
 };
 
@@ -333,6 +335,80 @@ struct Document {
   bool operator==(const Document&) const = default;
 };
 
+// client -> manager, answered by ack: a piece of a file, kept for `execute` or `file_store` under a number of the
+// client's choice. A path that was not the last one begins the next file.
+struct FilePut {
+  static constexpr std::string_view kType = "file_put";
+  uint64_t id = 0;
+  uint64_t upload = 0;
+  Bytes path;
+  bool executable = false;
+  Bytes data;
+  bool operator==(const FilePut&) const = default;
+};
+
+// client -> manager, answered by ack: write the files of an upload into a session's workspace.
+struct FileStore {
+  static constexpr std::string_view kType = "file_store";
+  uint64_t id = 0;
+  uint64_t upload = 0;
+  std::string session;
+  bool operator==(const FileStore&) const = default;
+};
+
+// client -> manager, answered by file_listing. With `run_id`: what that run wrote. With `session`: all of `path`.
+struct FileList {
+  static constexpr std::string_view kType = "file_list";
+  uint64_t id = 0;
+  std::string run_id, session;
+  Bytes path;
+  bool operator==(const FileList&) const = default;
+};
+
+struct FileEntry {
+  Bytes path;
+  uint64_t bytes = 0;
+  bool executable = false;
+  std::string skipped;  // why it cannot be had; empty when it can
+  bool operator==(const FileEntry&) const = default;
+};
+
+struct FileListing {
+  static constexpr std::string_view kType = "file_listing";
+  uint64_t re = 0;
+  std::vector<FileEntry> entries;
+  std::string incomplete;  // the limit that ended the walk; empty: this is all
+  bool operator==(const FileListing&) const = default;
+};
+
+// client -> manager, answered by file_data: the bytes from `offset` on, one chunk.
+struct FileGet {
+  static constexpr std::string_view kType = "file_get";
+  uint64_t id = 0;
+  std::string run_id, session;
+  Bytes path;
+  uint64_t offset = 0;
+  bool operator==(const FileGet&) const = default;
+};
+
+struct FileData {
+  static constexpr std::string_view kType = "file_data";
+  uint64_t re = 0;
+  uint64_t bytes = 0;   // of the whole file
+  std::string version;  // another one in the next chunk: the file was changed or replaced meanwhile
+  bool executable = false;
+  Bytes data;
+  bool operator==(const FileData&) const = default;
+};
+
+// client -> manager, answered by ack: nothing more is wanted of that run's files.
+struct FileDone {
+  static constexpr std::string_view kType = "file_done";
+  uint64_t id = 0;
+  std::string run_id;
+  bool operator==(const FileDone&) const = default;
+};
+
 // Either way. With `execute` a worker answers only after its interpreter has run a statement.
 struct Ping {
   static constexpr std::string_view kType = "ping";
@@ -366,7 +442,8 @@ struct ErrorReply {
 
 using Message = std::variant<Hello, Prepare, Branch, Branched, Mapped, Exited, Sweep, Heartbeat, Execute, Accepted,
                              Started, Output, Input, Credit, Display, ResultValue, Finished, Cancel, Stack,
-                             SessionRequest, InfoRequest, Document, Ping, Ack, Shutdown, ErrorReply>;
+                             SessionRequest, InfoRequest, Document, FilePut, FileStore, FileList, FileListing, FileGet,
+                             FileData, FileDone, Ping, Ack, Shutdown, ErrorReply>;
 
 std::string_view type_of(const Message& message);
 

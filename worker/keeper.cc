@@ -227,10 +227,14 @@ void serve_as_keeper(UniqueFd link, const KeeperOptions& options) {
   // behind: there the end of the link has to do.
   if (parked::has(options.capsule.namespaces, CLONE_NEWPID)) prctl(PR_SET_PDEATHSIG, SIGKILL);
   hello.timings_us["capsule_setup"] = static_cast<uint64_t>(to_microseconds(now() - started));
-  const int proxy = capsule.proxy.get();
-  const auto fds = capsule.proxy ? std::span<const int>(&proxy, 1) : std::span<const int>();
+  UniqueFd workspace = sandbox::open_workspace(capsule, options.workspace);
+  std::vector<int> fds;  // the workspace first
+  for (const UniqueFd* fd : {&workspace, &capsule.proxy}) {
+    if (*fd) fds.push_back(fd->get());
+  }
   if (!channel.send(hello, fds) || !hello.failure.empty()) _exit(kFailedStatus);
   capsule.proxy.reset();
+  workspace.reset();
   Keeper(std::move(channel), std::move(child_events), std::move(capsule), options).serve();
 }
 

@@ -1,5 +1,6 @@
 #include "manager/intake/client_connection.h"
 
+#include "manager/files/file_service.h"
 #include "manager/observe/log.h"
 #include "protocol/codec.h"
 
@@ -99,8 +100,39 @@ void ClientConnection::serve(Message message) {
     if (!json) return refuse(request->id, json.error());
     return send(Document{request->id, {std::move(*json)}});
   }
+  if (serve_files(message)) return;
   if (const auto* ping = std::get_if<Ping>(&message)) return send(Ack{ping->id, {}});
   fail({Errc::kInvalid, "clients do not send '" + std::string(type_of(message)) + "'"});
+}
+
+bool ClientConnection::serve_files(Message& message) {
+  FileService& files = service_.files();
+  const auto acknowledge = [this](uint64_t id, const Status& done) {
+    done ? send(Ack{id, {}}) : refuse(id, done.error());
+    return true;
+  };
+  const auto answer = [this](uint64_t id, auto reply) {
+    if (!reply) return refuse(id, reply.error()), true;
+    reply->re = id;
+    send(*reply);
+    return true;
+  };
+  if (const auto* put = std::get_if<FilePut>(&message)) return acknowledge(put->id, files.put(*put, key_));
+  if (const auto* store = std::get_if<FileStore>(&message)) {
+    return acknowledge(store->id, files.store(*store, key_, peer_.uid));
+  }
+  if (const auto* done = std::get_if<FileDone>(&message)) return acknowledge(done->id, files.done(*done, key_));
+  const auto* list = std::get_if<FileList>(&message);
+  const auto* get = std::get_if<FileGet>(&message);
+  if (list == nullptr && get == nullptr) return false;
+  const uint64_t id = list != nullptr ? list->id : get->id;
+  if (channel_->queued_bytes() >= config_.send_buffer_bytes) {
+    return refuse(id,
+                  {Errc::kUnavailable, "read the answers so far before asking for more (client.send_buffer_bytes)"}),
+           true;
+  }
+  return list != nullptr ? answer(id, files.list(*list, key_, peer_.uid))
+                         : answer(id, files.get(*get, key_, peer_.uid));
 }
 
 void ClientConnection::send(const Message& message) {

@@ -20,6 +20,8 @@
 
 namespace capsule {
 
+class FileService;
+
 // What a client can ask of the manager. One implementation: Manager.
 class ClientService {
  public:
@@ -32,6 +34,7 @@ class ClientService {
   // Answers with a JSON document.
   using Answer = std::function<void(Result<std::string>)>;
   virtual void session(const SessionRequest& request, uid_t uid, Answer answer) = 0;
+  virtual FileService& files() = 0;
   virtual Result<std::string> info(const InfoRequest& request, uid_t uid) = 0;
 };
 
@@ -57,6 +60,7 @@ class ClientConnection : public RunClient, public std::enable_shared_from_this<C
   void handle(Message message, size_t payload_bytes);
   void greet(const Hello& hello);
   void serve(Message message);
+  bool serve_files(Message& message);  // false: the message is about something else
   void refuse(uint64_t re, const Error& error);
   void fail(const Error& error);  // the connection itself is at fault: say so and close
   void throttle(size_t payload_bytes);

@@ -106,6 +106,10 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
       client_connections(gauge(registry, "capsule_client_connections", "Clients connected now.")),
       client_connections_total(counters(registry, "capsule_client_connections_total", "Connections, by outcome."),
                                "outcome"),
+      file_bytes(counters(registry, "capsule_file_bytes_total",
+                          "Bytes of files received for workspaces and sent out of them, by direction."),
+                 "direction"),
+      files_skipped(counter(registry, "capsule_files_skipped_total", "Files in workspaces that were not read.")),
       sessions_closed(counters(registry, "capsule_sessions_closed_total", "Sessions that ended, by reason."), "reason"),
       log_messages(counters(registry, "capsule_log_messages_total", "Log records written, by level."), "level") {
   gauges(registry, "capsule_build_info", "Always 1; what was built.")

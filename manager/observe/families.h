@@ -99,6 +99,8 @@ struct Metrics::Families {
   prometheus::Counter &rate_limit_waits, &rate_limit_wait_seconds;
   prometheus::Gauge& client_connections;
   CountersOf<label::kAllConnections> client_connections_total;
+  CountersOf<label::kAllDirections> file_bytes;
+  prometheus::Counter& files_skipped;
   prometheus::Gauge *sessions_starting = nullptr, *sessions_ready = nullptr, *sessions_busy = nullptr,
                     *sessions_rolled_back = nullptr;
   CountersOf<label::kAllSessionCloses> sessions_closed;

@@ -150,6 +150,10 @@ void Metrics::frame(label::Direction direction, label::Socket socket, size_t siz
   families_->frames[static_cast<size_t>(socket)][direction].Increment();
   families_->frame_bytes[static_cast<size_t>(socket)][direction].Increment(count(size_bytes));
 }
+void Metrics::file_bytes(label::Direction direction, size_t size_bytes) {
+  families_->file_bytes[direction].Increment(count(size_bytes));
+}
+void Metrics::file_skipped() { families_->files_skipped.Increment(); }
 void Metrics::frame_error(label::Socket socket) { families_->frame_errors[socket].Increment(); }
 void Metrics::rate_limit_waited(Duration wait) {
   families_->rate_limit_waits.Increment();

@@ -114,6 +114,10 @@ class Metrics {
   void client_connection(label::Connection outcome);
   void set_client_connections(size_t connections);
 
+  // Files. received: into uploads; sent: out of workspaces.
+  void file_bytes(label::Direction direction, size_t size_bytes);
+  void file_skipped();
+
   // Sessions.
   void set_sessions(const SessionCounts& counts);
   void session_closed(label::SessionClose reason);

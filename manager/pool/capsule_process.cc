@@ -171,6 +171,7 @@ void CapsuleProcess::kill() {
 void CapsuleProcess::handle(Message message) {
   if (auto* hello = std::get_if<Hello>(&message)) {
     hello_ = std::move(*hello);
+    adopt_workspace();
     if (!hello_.failure.empty()) return destroy();
     return ready_when_placed();
   }
@@ -184,6 +185,18 @@ void CapsuleProcess::handle(Message message) {
   if (const auto* error = std::get_if<ErrorReply>(&message)) {
     log_error("keeper refused a request", {{"capsule", name_}, {"error", error->message}});
     return destroy();
+  }
+}
+
+// Sent along with hello by the keeper, which runs no user code.
+void CapsuleProcess::adopt_workspace() {
+  std::vector<UniqueFd> fds = channel_->take_fds();
+  if (fds.empty()) return;
+  auto files = Workspace::adopt(std::move(fds[0]), workspace_);
+  if (files) {
+    files_ = std::move(*files);
+  } else {
+    log_warning("a workspace cannot be used", {{"capsule", name_}, {"error", files.error().message}});
   }
 }
 
@@ -229,10 +242,11 @@ void CapsuleProcess::pidfd_readable() {
     cgroups_.remove(std::move(*cgroup_));
     cgroup_.reset();
   }
-  if (!workspace_.empty()) {
+  if (!files_ && !workspace_.empty()) {  // else the last owner of the files removes it
     std::error_code ignored;
     std::filesystem::remove_all(workspace_, ignored);
   }
+  files_.reset();
   fail_requests({Errc::kClosed, "the capsule is gone"});
   for (const auto& [pid, worker] : std::exchange(workers_, {})) worker->capsule_gone();
   if (events_.on_gone) std::exchange(events_.on_gone, nullptr)();

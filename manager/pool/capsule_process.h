@@ -8,6 +8,7 @@
 #include <string>
 
 #include "manager/cgroup/cgroup_keeper.h"
+#include "manager/files/workspace.h"
 #include "manager/pool/process_tree.h"
 #include "manager/pool/worker.h"
 
@@ -50,6 +51,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   const Hello& hello() const { return hello_; }
   bool is_gone() const { return gone_; }
   bool has_workspace() const { return !workspace_.empty(); }
+  const std::shared_ptr<Workspace>& workspace() const { return files_; }  // null: its keeper could not open one
 
   CapsuleUsage usage(MemoryCount count, Usages wanted = Usages::kAll) const;
   // Makes the kernel hold everything in it to so much, at most to what the profile allows. False where it cannot.
@@ -65,6 +67,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
 
  private:
   bool is_contained() const;
+  void adopt_workspace();
   void kill();
   void expect_answer();
   void join_cgroup();
@@ -93,6 +96,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   pid_t pid_ = 0;
   std::shared_ptr<FrameChannel> channel_;
   FdWatch pidfd_;
+  std::shared_ptr<Workspace> files_;
   Timer kill_timer_;
   Timer patience_;  // runs while the keeper owes an answer
   Events events_;

@@ -21,12 +21,13 @@ label::Recycle recycle_for(const Ending& ending) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(Loop& loop, const Config& config, Pools& pools, SessionRegistry& sessions, Metrics& metrics,
-                       unsigned worker_user)
+Dispatcher::Dispatcher(Loop& loop, const Config& config, Pools& pools, SessionRegistry& sessions, FileService& files,
+                       Metrics& metrics, unsigned worker_user)
     : loop_(loop),
       config_(config),
       pools_(pools),
       sessions_(sessions),
+      files_(files),
       metrics_(metrics),
       worker_user_(worker_user),
       scheduler_(limits_of(config)),
@@ -97,6 +98,11 @@ Result<Accepted> Dispatcher::submit(Execute request, const Submitter& submitter,
   run->created_wall_ms = wall_clock_ms();
   QueuedRun queued{run->id, run->client, request.session, run->profile, at, TimePoint::max()};
   if (request.session.empty()) queued.deadline = at + (*profile)->settings.pool.acquire_timeout;
+  if (request.upload != 0) {
+    auto upload = files_.take_upload(std::exchange(request.upload, 0), submitter.client);
+    if (!upload) return tl::unexpected<Error>(upload.error());
+    run->upload = std::move(*upload);
+  }
   run->request = std::move(request);
   const auto before = scheduler_.submit(std::move(queued), at);
   if (!before) {
@@ -193,6 +199,7 @@ void Dispatcher::begin(const QueuedRun& queued) {
         !missing.empty()) {
       return refuse_sandbox(queued.id, {}, missing);
     }
+    if (!bring_files(*active.run, *session->lease().capsule)) return;
     active.run->lease = "session";
     return drive(active, session->begin_run());
   }
@@ -217,8 +224,32 @@ void Dispatcher::leased(const RunId& id, Result<Lease> lease) {
   if (const std::string missing = missing_layers(active.run->request.require, lease->layers()); !missing.empty()) {
     return refuse_sandbox(id, std::move(*lease), missing);
   }
+  if (!bring_files(*active.run, *lease->capsule)) {
+    return active.pool->release(std::move(*lease), label::Recycle::kUsed);
+  }
   active.run->lease = lease->hit ? "hit" : "miss";
   drive(active, std::move(*lease));
+}
+
+bool Dispatcher::bring_files(Run& run, const CapsuleProcess& capsule) {
+  const auto upload = std::exchange(run.upload, nullptr);
+  if (!upload && !run.request.artifacts) return true;
+  Status ready;
+  if (!capsule.workspace()) {
+    ready = failure(Errc::kUnavailable, "this capsule has no workspace for files");
+  } else if (upload) {
+    auto stored = upload->store(*capsule.workspace());
+    stored ? void(run.files.uploaded = std::move(*stored)) : void(ready = tl::unexpected<Error>(stored.error()));
+  }
+  if (!ready) {
+    loop_.post([this, id = run.id, why = ready.error().message] {
+      drop(id, Verdict::kRejected, "its files could not be put in place: " + why);
+    });
+    return false;
+  }
+  if (run.request.artifacts) run.files.workspace = capsule.workspace();
+  run.files.since_ns = run.request.session.empty() ? 0 : file_clock_ns();
+  return true;
 }
 
 void Dispatcher::drive(Active& active, Lease lease) {
@@ -300,7 +331,13 @@ void Dispatcher::finish(const RunId& id) {
   const bool ran = active.driver != nullptr;
   metrics_.run_finished(pool.handle(), run.outcome.verdict,
                         ran ? std::optional(run.finished_at - run.started_at) : std::nullopt);
-  if (const auto client = run.listener.lock()) client->send(run.outcome);
+  if (const auto client = run.listener.lock()) {
+    // Before the verdict, with which the client comes for them.
+    if (ran && run.files.workspace) files_.keep(id, run.client, std::exchange(run.files, {}));
+    client->send(run.outcome);
+  }
+  run.files = {};
+  run.upload.reset();
   log_debug("run finished", {{"run_id", id}, {"verdict", std::string(to_string(run.outcome.verdict))}});
   if (ran && run.request.session.empty()) {
     pool.release(active.driver->lease(), run.outcome.evidence.rung == "kill"           ? label::Recycle::kKilled

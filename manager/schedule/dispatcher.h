@@ -12,6 +12,7 @@
 
 #include "base/uuid7.h"
 #include "manager/config.h"
+#include "manager/files/file_service.h"
 #include "manager/link/run_driver.h"
 #include "manager/pool/pool.h"
 #include "manager/schedule/run.h"
@@ -30,8 +31,8 @@ struct Submitter {
 
 class Dispatcher {
  public:
-  Dispatcher(Loop& loop, const Config& config, Pools& pools, SessionRegistry& sessions, Metrics& metrics,
-             unsigned worker_user);
+  Dispatcher(Loop& loop, const Config& config, Pools& pools, SessionRegistry& sessions, FileService& files,
+             Metrics& metrics, unsigned worker_user);
 
   // The run is queued, or the reason why not. `default_profile` is for requests that name none.
   Result<Accepted> submit(Execute request, const Submitter& submitter, const std::string& default_profile);
@@ -76,6 +77,7 @@ class Dispatcher {
   void begin(const QueuedRun& queued);
   void leased(const RunId& id, Result<Lease> lease);
   void refuse_sandbox(const RunId& id, Lease unused, const std::string& missing);
+  bool bring_files(Run& run, const CapsuleProcess& capsule);  // false: the run is being dropped
   void drive(Active& active, Lease lease);
   void ended(const RunId& id, const Ending& ending);
   void drop(const RunId& id, Verdict verdict, const std::string& why);
@@ -87,6 +89,7 @@ class Dispatcher {
   Config config_;
   Pools& pools_;
   SessionRegistry& sessions_;
+  FileService& files_;
   Metrics& metrics_;
   unsigned worker_user_;
   Scheduler scheduler_;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "manager/files/upload.h"
 #include "manager/schedule/run_queue.h"
 #include "manager/schedule/run_state.h"
 #include "protocol/message.h"
@@ -24,6 +25,14 @@ class RunClient {
   virtual size_t queued_bytes() const = 0;
 };
 
+// What can be asked for about the files of a run. `since_ns` (file clock): a session's run wrote what changed from then
+// on; 0: all there is.
+struct RunFiles {
+  std::shared_ptr<Workspace> workspace;
+  Manifest uploaded;
+  int64_t since_ns = 0;
+};
+
 struct Run {
   RunId id;
   ClientKey client = 0;
@@ -35,8 +44,10 @@ struct Run {
   TimePoint queued_at{}, started_at{}, finished_at{};
   int64_t created_wall_ms = 0;
   pid_t worker_pid = 0;
-  std::string lease;  // hit, miss, session
-  Finished outcome;   // filled when finished
+  std::string lease;               // hit, miss, session
+  std::shared_ptr<Upload> upload;  // goes into the workspace before the run starts
+  RunFiles files;                  // with `artifacts`
+  Finished outcome;                // filled when finished
   OutputCount output;
 
   // False: the event cannot happen now (a bug of ours; asserted in the dispatcher).

@@ -1,5 +1,6 @@
 #include "worker/sandbox/layers.h"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -147,6 +148,11 @@ CapsuleLayers enter_capsule(const Recipe& recipe, const CapsuleRequest& request)
   log.apply("dumpable", [] { return set_dumpable(Dumpable::kNo); });
   entered.applied = std::move(log).take();
   return entered;
+}
+
+UniqueFd open_workspace(const CapsuleLayers& entered, const std::string& fallback_workspace) {
+  const std::string path = entered.has_root ? kWorkspace : fallback_workspace;
+  return UniqueFd(open(path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
 WorkerLayers enter_worker(const Recipe& recipe, const WorkerRequest& request) {

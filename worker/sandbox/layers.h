@@ -56,6 +56,9 @@ struct CapsuleLayers {
 // The keeper's part, right after it was cloned.
 CapsuleLayers enter_capsule(const Recipe& recipe, const CapsuleRequest& request);
 
+// For the manager, which reads and writes files in it through this descriptor. None when there is no workspace.
+UniqueFd open_workspace(const CapsuleLayers& entered, const std::string& fallback_workspace);
+
 struct WorkerRequest {
   parked::Namespaces namespaces;
   bool has_root;

@@ -10,7 +10,8 @@ namespace capsule::cli {
 namespace {
 
 struct Collected {
-  explicit Collected(size_t captured_bytes = kCapturedBytes) : document(stdio, captured_bytes) {}
+  explicit Collected(size_t captured_bytes = kCapturedBytes)
+      : document(stdio, FinalDocument::Writing::kAtTheEnd, captured_bytes) {}
 
   Json finish(const Finished& finished) {
     REQUIRE(document.show(finished));

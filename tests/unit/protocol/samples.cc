@@ -72,7 +72,9 @@ Execute full_execute() {
           .cpu_ms = 1500,
           .memory_bytes = 134'217'728,
           .require = {"netns", "seccomp"},
-          .environment = {{"TOKEN", "t0k3n"}}};
+          .environment = {{"TOKEN", "t0k3n"}},
+          .upload = 3,
+          .artifacts = true};
 }
 
 Output full_output() {
@@ -179,6 +181,16 @@ std::vector<Sample> make_samples() {
   add(list, full_session());
   add(list, InfoRequest{.id = 11, .sections = {"pools", "queue"}});
   add(list, Document{.re = 11, .json = {R"({"v":1})"}});
+  add(list, FilePut{.id = 13, .upload = 3, .path = {"lib/b.py"}, .executable = true, .data = {"b = 1\n"}});
+  add(list, FileStore{.id = 14, .upload = 3, .session = "notebook-1"});
+  add(list, FileList{.id = 15, .run_id = run, .session = "notebook-1", .path = {"lib"}});
+  add(list, FileListing{.re = 15,
+                        .entries = {{.path = {"out\xC3.csv"}, .bytes = 12, .executable = true},
+                                    {.path = {"link"}, .skipped = "a symbolic link"}},
+                        .incomplete = "more than 4096 files"});
+  add(list, FileGet{.id = 16, .run_id = run, .session = "notebook-1", .path = {"out.csv"}, .offset = 262'144});
+  add(list, FileData{.re = 16, .bytes = 262'150, .version = "7-100-100", .executable = true, .data = {"a,b\n1,"}});
+  add(list, FileDone{.id = 17, .run_id = run});
   add(list, Ping{.id = 12, .execute = true});
   add(list, Ack{.re = 12, .detail = "done"});
   add(list, Shutdown{.reason = "the manager is stopping"});

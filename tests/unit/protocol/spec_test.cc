@@ -80,6 +80,7 @@ TEST_CASE("each nested map has a section in PROTOCOL.md with exactly its fields"
   check_section<Evidence>("evidence");
   check_section<Usage>("usage");
   check_section<SessionLimits>("session limits");
+  check_section<FileEntry>("file entry");
 }
 
 TEST_CASE("each verdict, error code and reserved name is in PROTOCOL.md") {
@@ -96,6 +97,9 @@ TEST_CASE("each verdict, error code and reserved name is in PROTOCOL.md") {
 TEST_CASE("the limits in PROTOCOL.md are those of limits.h") {
   const std::vector<std::pair<std::string, uint64_t>> limits{{"kFrameBytes", limits::kFrameBytes},
                                                              {"kHelloBytes", limits::kHelloBytes},
+                                                             {"kPathBytes", limits::kPathBytes},
+                                                             {"kPathDepth", limits::kPathDepth},
+                                                             {"kFileChunkBytes", limits::kFileChunkBytes},
                                                              {"kDepth", limits::kDepth},
                                                              {"kMapEntries", limits::kMapEntries},
                                                              {"kArrayEntries", limits::kArrayEntries},

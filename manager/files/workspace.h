@@ -1,0 +1,53 @@
+// A capsule's workspace as the manager may touch it: by an open directory and never by a name. The keeper opened it; it
+// stays usable when the capsule has ended, because an open directory holds its mount.
+//
+// Shared by the capsule, and by whoever still reads its files. The last owner removes a directory of ours (places where
+// a private one cannot be mounted).
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace capsule {
+
+class Workspace {
+ public:
+  // `directory` may be O_PATH. `removed_at_end` is a path of ours, or empty.
+  static Result<std::shared_ptr<Workspace>> adopt(UniqueFd directory, std::string removed_at_end);
+  ~Workspace();
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+
+  int fd() const { return directory_.get(); }
+  uid_t user() const { return user_; }
+  gid_t group() const { return group_; }
+
+ private:
+  Workspace(UniqueFd directory, std::string removed_at_end, uid_t user, gid_t group)
+      : directory_(std::move(directory)), removed_at_end_(std::move(removed_at_end)), user_(user), group_(group) {}
+
+  UniqueFd directory_;
+  std::string removed_at_end_;
+  uid_t user_;
+  gid_t group_;
+};
+
+// While it lives, this thread touches files as the workspace's owner: a manager that runs as root can reach no more
+// there than the program could, and what it makes belongs to the program. No effect for an ordinary user.
+class AsOwner {
+ public:
+  explicit AsOwner(const Workspace& workspace);
+  ~AsOwner();
+  AsOwner(const AsOwner&) = delete;
+  AsOwner& operator=(const AsOwner&) = delete;
+
+ private:
+  bool changed_ = false;
+};
+
+}  // namespace capsule

@@ -1,0 +1,82 @@
+#include "manager/files/upload.h"
+
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/manager/temp_tree.h"
+
+namespace capsule {
+namespace {
+
+constexpr UploadLimits kWide{100, 1u << 20};
+
+FilePut piece(const std::string& path, const std::string& data) {
+  FilePut put;
+  put.path.value = path;
+  put.data.value = data;
+  return put;
+}
+
+struct stat facts_of(const std::filesystem::path& path) {
+  struct stat facts {};
+  REQUIRE(stat(path.c_str(), &facts) == 0);
+  return facts;
+}
+
+}  // namespace
+
+TEST_CASE("an upload's pieces become files") {
+  const TempTree tree;
+  auto upload = Upload::make();
+  REQUIRE(upload);
+  REQUIRE((*upload)->put(piece("a", "one "), kWide));
+  REQUIRE((*upload)->put(piece("a", "two"), kWide));
+  FilePut tool = piece("d/tool", "#!");
+  tool.executable = true;
+  REQUIRE((*upload)->put(tool, kWide));
+  REQUIRE((*upload)->put(piece("empty", ""), kWide));
+  const auto workspace =
+      Workspace::adopt(UniqueFd(open(tree.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), std::string());
+  REQUIRE(workspace);
+  const auto manifest = (*upload)->store(**workspace);
+  REQUIRE(manifest);
+  CHECK(TempTree::read(tree.path("a")) == "one two");
+  CHECK(TempTree::read(tree.path("d/tool")) == "#!");
+  CHECK((facts_of(tree.path("d/tool")).st_mode & 0777) == 0755);
+  CHECK((facts_of(tree.path("a")).st_mode & 0777) == 0644);
+  CHECK(facts_of(tree.path("empty")).st_size == 0);
+
+  SECTION("a file nobody touched is the uploaded one; one written with the same bytes is not") {
+    CHECK(manifest->at("a").is(facts_of(tree.path("a"))));
+    TempTree::write(tree.path("a"), "one two");
+    CHECK_FALSE(manifest->at("a").is(facts_of(tree.path("a"))));
+  }
+}
+
+TEST_CASE("an upload keeps its limits") {
+  auto upload = Upload::make();
+  REQUIRE(upload);
+  const UploadLimits limits{2, 8};
+  CHECK((*upload)->put(piece("../a", ""), limits).error().code == Errc::kInvalid);
+  REQUIRE((*upload)->put(piece("a", "1234"), limits));
+  CHECK((*upload)->put(piece("a", "12345"), limits).error().code == Errc::kTooLarge);
+  REQUIRE((*upload)->put(piece("b", "1234"), limits));
+  CHECK((*upload)->put(piece("c", ""), limits).error().code == Errc::kTooLarge);
+  CHECK((*upload)->put(piece("a", "1"), limits).error().code == Errc::kInvalid);
+}
+
+TEST_CASE("the last owner of a workspace removes a directory of ours") {
+  const TempTree tree;
+  const auto directory = tree.path("fallback");
+  std::filesystem::create_directories(directory / "inner");
+  auto workspace = Workspace::adopt(UniqueFd(open(directory.c_str(), O_PATH | O_CLOEXEC)), directory.string());
+  REQUIRE(workspace);
+  auto second = *workspace;
+  workspace->reset();
+  CHECK(std::filesystem::exists(directory));
+  second.reset();
+  CHECK_FALSE(std::filesystem::exists(directory));
+}
+
+}  // namespace capsule
