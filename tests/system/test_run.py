@@ -194,6 +194,13 @@ class EndTest(ManagerCase):
         self.assertIn(read_event(child, "started")["lease"], ("hit", "miss"))
         self.assertEqual(last_event(child)["verdict"], "ok")
 
+    def test_names_of_files_may_be_any_text(self):
+        code = ("import os, sys\nopen('naïve-π.csv', 'w').close()\n"
+                "print(os.listdir('.'), sys.getfilesystemencoding(), os.fsdecode(b'\\xff').encode('utf-8', 'surrogateescape'))")
+        document = self.manager.run("-c", code)
+        self.assert_verdict(document, "ok", 0)
+        self.assertEqual(document["stdout"], "['naïve-π.csv'] utf-8 b'\\xff'\n")
+
     def test_what_globals_hold_is_let_go_of_at_the_end_of_a_script(self):
         code = ("class Last:\n    def __del__(self): print('deleted')\n"
                 "last = Last()\nf = open('/dev/stdout', 'w')\nf.write('flushed ')")

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include <clocale>
 #include <map>
 
 #include "worker/embedded_python.h"
@@ -103,6 +104,9 @@ Status add_packages(const std::vector<std::string>& directories) {
 
 Status start(const std::vector<std::string>& packages) {
   if (PyImport_AppendInittab("_capsule", &init_module) != 0) return failure(Errc::kSystem, "no memory for python");
+  // As python3 does with LANG=C.UTF-8, which is what programs find in their environment. The isolated configuration
+  // leaves the locale as it is, and with a zygote's empty environment that is C: names of files would be ASCII only.
+  std::setlocale(LC_CTYPE, "C.UTF-8");
   PyConfig config;
   PyConfig_InitIsolatedConfig(&config);
   config.install_signal_handlers = 1;  // as python3 does: SIGPIPE and SIGXFSZ become errors, not deaths
