@@ -1,5 +1,5 @@
 # The front door for daily work; meson and the scripts do everything.
-.PHONY: all run test quick bench attacks asan tsan fuzz races check fmt lint clean
+.PHONY: all run test quick bench attacks compat asan tsan fuzz races check fmt lint clean
 
 SOURCES = $(shell find base protocol manager worker cli tests benchmarks -name '*.h' -o -name '*.cc' 2>/dev/null)
 
@@ -23,6 +23,9 @@ bench: all
 
 attacks: all
 	@/usr/bin/python3 -B tests/attacks/run_attacks.py
+
+compat: all
+	@/usr/bin/python3 -B tests/compat/run_compat.py
 
 asan tsan:
 	@scripts/test --only $@ --whole

@@ -34,6 +34,8 @@ CATCH_FAILED = re.compile(r"(\d+) failed")
 # Not the warning that an allocation failed: programs ask for too much on purpose.
 SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|ERROR: Can't open file")
 UNITTEST_RAN = re.compile(r"^Ran (\d+) tests? in ", re.M)
+TRIED = re.compile(r"^(\d+) tried, (\d+) through$", re.M)
+COMPARED = re.compile(r"^(\d+) modules, \d+ tests, \d+ differ, (\d+) unexplained$", re.M)
 UNITTEST_PARTS = re.compile(r"((?<!expected )failures|errors|skipped|unexpected successes)=(\d+)")
 
 
@@ -58,6 +60,9 @@ def count_cases(output, succeeded):
         failed = CATCH_FAILED.search(match[2])
         counts.failed = int(failed[1]) if failed else 0
         counts.passed = int(match[1]) - counts.failed
+    elif match := TRIED.search(output) or COMPARED.search(output):
+        counts.failed = int(match[2])
+        counts.passed = max(0, int(match[1]) - counts.failed)
     elif runs := UNITTEST_RAN.findall(output):
         parts = {}
         for name, number in UNITTEST_PARTS.findall(output):
@@ -266,7 +271,7 @@ STEPS = {
     "fuzz": lambda runner, whole: fuzz_step(runner),
 }
 QUICK = ["unit", "system"]
-NEED_BUILD = {"checks", "unit", "system"}
+NEED_BUILD = {"checks", "unit", "system", "attacks"}
 
 
 def parse_arguments():

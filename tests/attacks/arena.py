@@ -64,24 +64,6 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def supported(config):
-    """Without the lines this build does not know."""
-    known = (support.ROOT / "docs" / "CONFIGURATION.md").read_text()
-    kept, table = [], ""
-    for line in config.splitlines():
-        if line.startswith("["):
-            table = line.strip("[]")
-        key = line.split(" = ")[0]
-        if table == "limits" and " = " in line and f"`limits.{key}`" not in known:
-            continue
-        if key in ("network", "subprocess") and f"`{key}`" not in known:
-            continue
-        if line == "[limits]" and "`limits." not in known:
-            continue
-        kept.append(line)
-    return "\n".join(kept) + "\n"
-
-
 class Outcome:
     """All that came back of one run."""
 
@@ -123,16 +105,12 @@ def _flatten(value):
             yield from _flatten(each)
 
 
-def has_secrets():
-    return "secrets" in (support.ROOT / "protocol" / "fields.h").read_text()
-
-
 class Arena:
     def __init__(self, short):
         self.short = short
         self.canary = traps.new_canary()
         self.port = free_port()
-        self.manager = support.Manager(supported(CONFIG % self.port), environment={"CAPSULE_TEST_TOKEN": self.canary})
+        self.manager = support.Manager(CONFIG % self.port, environment={"CAPSULE_TEST_TOKEN": self.canary})
         self.closers = [self.manager.kill]
         try:
             self._open()
@@ -148,14 +126,12 @@ class Arena:
         self.trap = traps.TrapListener(self.manager.directory, self.canary)
         self.closers.append(self.trap.close)
         self.manager.start()
-        self.neighbours = Neighbours(self.manager.socket, self.canary, 
-                                     {"NEIGHBOUR_TOKEN": self.canary} if has_secrets() else None)
+        self.neighbours = Neighbours(self.manager.socket, self.canary, {"NEIGHBOUR_TOKEN": self.canary})
         self.closers.append(self.neighbours.close)
-        self.manager.capsule("run", "-c", "1")
+        self.layers = self.run("1").evidence["layers"]
         self.control = self.client()
         processes.wait_for(self.is_settled, START_S, "full stocks")
         self.neighbours.measure_quiet(QUIET_S)
-        self.layers = self.info("pools")["pools"][0]["layers"]
 
     def client(self, timeout=90.0):
         client = RawClient(self.manager.socket, timeout)

@@ -12,15 +12,11 @@ RANGE = 3000
 
 
 class Neighbour:
-    def __init__(self, socket_path, name, canary, secrets=None):
-        self.socket_path, self.canary, self.secrets = socket_path, canary, secrets
+    def __init__(self, socket_path, name, canary, secrets):
         self.client = RawClient(socket_path, timeout=60.0)
         self.client.hello()
         self.name = name
-        request = {"type": "session", "id": 1, "operation": "new", "session": name}
-        if secrets:
-            request["secrets"] = secrets
-        self.client.send(request)
+        self.client.send({"type": "session", "id": 1, "operation": "new", "session": name, "secrets": secrets})
         answer = self.client.receive_of("document", "error")
         assert answer["type"] == "document", answer
         self.problems = []
@@ -68,10 +64,9 @@ class Neighbour:
 class Neighbours:
     """Both of them, and the yardstick of the quiet phase."""
 
-    def __init__(self, socket_path, canary, secrets=None):
+    def __init__(self, socket_path, canary, secrets):
         self.all = [Neighbour(socket_path, f"neighbour-{n}", canary, secrets) for n in (1, 2)]
         self.quiet_s = 0.0
-        self.replaced = 0
 
     def measure_quiet(self, seconds):
         started = time.monotonic()
@@ -95,14 +90,6 @@ class Neighbours:
 
     def problems(self):
         return [problem for each in self.all for problem in each.problems]
-
-    def replace_lost(self):
-        """Others in the place of those that were harmed, so that the next attack is judged by itself."""
-        for n, each in enumerate(self.all):
-            if each.problems:
-                each.close()
-                self.replaced += 1
-                self.all[n] = Neighbour(each.socket_path, f"neighbour-{n}-{self.replaced}", each.canary, each.secrets)
 
     def close(self):
         for each in self.all:

@@ -10,6 +10,7 @@
 """
 import os
 import pathlib
+import re
 import statistics
 import time
 
@@ -23,6 +24,8 @@ SETTLED_S = 30.0
 SLOWED_FACTOR = 8.0
 SLOWED_FLOOR_S = 0.25
 STALLED_S = 5.0  # and no single cell longer than this
+
+OWN_GROUP = re.compile(r"/(capsule-\d+)/")
 
 # Exit status by verdict, as the protocol fixes it; those with a choice are left to the verdict's evidence.
 EXIT_STATUS = {"ok": 0, "exception": 1, "cancelled": 130, "timeout": 124, "cpu_limit": 152, "out_of_memory": 137,
@@ -89,7 +92,6 @@ class Oracles:
         neighbours = self.arena.neighbours
         answered = neighbours.wait_for_cells()
         if problems := neighbours.problems():
-            neighbours.replace_lost()
             return [problem[:300] for problem in problems]
         if not answered:
             return ["a neighbour's cell did not end within 10 s"]
@@ -137,8 +139,16 @@ class Oracles:
             "shared memory": sorted(name for name in os.listdir("/dev/shm") if name.startswith("capsule-attack")),
             "SysV IPC": sum(pathlib.Path(f"/proc/sysvipc/{kind}").read_text().count(str(0x5EED))
                             for kind in ("shm", "sem", "msg")),
-            "cgroups": _cgroups(),
+            "cgroups": self._cgroups(),
         }
+
+    def _cgroups(self):
+        """Groups below this manager's own one, which the group of any of its capsules shows."""
+        worker = self.arena.info("workers")["workers"][0]["pid"]
+        own = OWN_GROUP.search(pathlib.Path(f"/proc/{worker}/cgroup").read_text())
+        if not own:
+            return 0
+        return sum(own[1] in place.split("/") for place, _, _ in os.walk("/sys/fs/cgroup"))
 
     def _manager_fds(self):
         # Each cell of a neighbour has pipes: the least of several looks is what stays.
@@ -147,11 +157,6 @@ class Oracles:
             looks.append(processes.fd_count(self.arena.manager.pid))
             time.sleep(0.003)
         return min(looks)
-
-
-def _cgroups():
-    root = pathlib.Path("/sys/fs/cgroup")
-    return sum("capsule" in name for place, names, _ in os.walk(root) for name in names) if root.is_dir() else 0
 
 
 def judge(case, outcome):

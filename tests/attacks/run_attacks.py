@@ -60,23 +60,26 @@ def run_case(arena, oracles, case):
 
 
 def run_batch(batch, arguments, report):
+    """Against one manager; gives back what is left to do once an attack has harmed it or a neighbour."""
     arena = Arena(arguments.short)
     try:
+        report.layers = arena.layers
         oracles = Oracles(arena)
-        for case in batch:
+        for done, case in enumerate(batch, 1):
             try:
                 problems, seconds, outcomes = run_case(arena, oracles, case)
             except (AssertionError, OSError, ValueError) as error:
                 problems, seconds, outcomes = [("C", f"{type(error).__name__}: {error}")], 0.0, []
             report.add(case, problems, seconds, outcomes)
-            if arena.manager.process.poll() is not None:
-                raise AssertionError(f"the manager is gone:\n{arena.manager.log()}")
-        report.layers = arena.layers
+            if any(letter in "CNL" for letter, _ in problems):
+                arena.kill()
+                return batch[done:]
         report.slowest = max(report.slowest, oracles.slowest)
     except BaseException:
         arena.kill()
         raise
     arena.close()
+    return []
 
 
 class Report:
@@ -95,10 +98,10 @@ class Report:
             word = "THROUGH" if problems else "ok"
             print(f"{case.id:<5} {case.name:<36} {word:<8} [{seconds:.2f} s]", flush=True)
         for letter, text in problems:
-            print(f"      {letter}: {text[:400]}")
+            print(f"      {letter}: {text[:200]}")
         if self.arguments.verbose or problems:
             for outcome in outcomes[:3]:
-                print(f"      {outcome}")
+                print(f"      {str(outcome)[:800]}")
 
     @property
     def through(self):
@@ -136,8 +139,9 @@ def main():
         return 0
     report = Report(arguments)
     try:
-        for start in range(0, len(found), BATCH):
-            run_batch(found[start:start + BATCH], arguments, report)
+        while found:
+            batch, found = found[:BATCH], found[BATCH:]
+            found = run_batch(batch, arguments, report) + found
     finally:
         report.close()
     return 1 if report.through or not report.results else 0

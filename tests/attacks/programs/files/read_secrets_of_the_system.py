@@ -3,8 +3,9 @@
 by: a private root
 stopped: ENOENT EACCES EPERM ENOTDIR
 """
+ROOT = "/root"
 for path in ("/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/ssh/ssh_host_ed25519_key", "/etc/machine-id", "/root",
-             "/root/.ssh/id_rsa", "/root/.bash_history", "/home", "/var/log", "/var/lib", "/var/run/docker.sock", "/boot",
+             f"{ROOT}/.ssh/id_rsa", f"{ROOT}/.bash_history", "/home", "/var/log", "/var/lib", "/var/run/docker.sock", "/boot",
              "/run/secrets", "/run/systemd", "/sys/class/net", "/sys/kernel", "/sys/firmware", "/srv", "/mnt", "/media",
              "/etc/crontab", "/etc/fstab", "/etc/environment", "/var/spool", "/var/backups", "/proc/kcore", "/dev/mem"):
     tried(path)

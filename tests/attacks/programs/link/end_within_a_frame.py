@@ -1,7 +1,7 @@
 """G07: the link closed in the middle of a frame.
 
-by: the end of the link is the end of the worker
-verdict: worker_lost
+by: the end of the link is the end of the worker, whoever of the two sees it first
+verdict: worker_lost exit
 """
 import socket
 import time

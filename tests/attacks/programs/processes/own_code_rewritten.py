@@ -1,7 +1,7 @@
 """B06: read-only text rewritten through /proc/self/mem: it may; the filter holds all the same.
 
 by: seccomp
-stopped: ENOSYS EPERM
+stopped: ENOSYS EPERM EACCES
 """
 tried("/proc/self/mem")
 place = ctypes.cast(libc.getppid, ctypes.c_void_p).value

@@ -11,6 +11,7 @@ def fill():
     for at in range(0, len(block), 4096):
         block[at] = 1
     ready.write(b".")
+    ready.close()
     gate.read(1)
 
 

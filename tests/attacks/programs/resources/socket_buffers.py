@@ -2,7 +2,6 @@
 
 by: RLIMIT_NOFILE, charged to the capsule
 verdict: ok out_of_memory
-stopped: EMFILE ENFILE
 """
 import socket
 
