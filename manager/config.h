@@ -121,6 +121,8 @@ struct FilesConfig {
 
 struct ClientConfig {
   uint64_t max_connections{};
+  uint64_t max_connections_per_uid{}, max_queued_per_uid{}, max_sessions_per_uid{}, max_workers_per_uid{};
+  uint64_t max_crashes_per_minute_per_uid{};
   uint64_t frames_per_s{}, frame_burst{};
   uint64_t bytes_per_s{}, byte_burst{};
   uint64_t send_buffer_bytes{};
@@ -199,6 +201,9 @@ struct Config {
 
 // A letter or _, then letters, digits and _; at most 128.
 bool is_variable_name(std::string_view name);
+
+// "host:port" or "[address]:port".
+Result<AllowedHost> parse_allowed_host(std::string_view text);
 
 // Every knob at its default, and the built-in profiles.
 Config default_config();

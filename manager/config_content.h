@@ -25,7 +25,4 @@ const std::vector<std::string_view>& content_keys();
 // `prefix` is "profiles.NAME.". What `table` does not mention stays as it is in `into`.
 void read_content(const toml::table& table, const std::string& prefix, Profile& into, const ReportProblem& report);
 
-// "host:port" or "[address]:port".
-Result<AllowedHost> parse_allowed_host(std::string_view text);
-
 }  // namespace capsule

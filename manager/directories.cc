@@ -64,4 +64,20 @@ std::string make_cache_dir(unsigned worker_user) {
   return directory;
 }
 
+Status check_profile_paths(const Config& config) {
+  const auto missing = [](const std::string& profile, const char* key, const std::string& path) {
+    return failure(Errc::kNotFound, "profiles." + profile + "." + key + ": found \"" + path +
+                                        "\"; allowed: what exists on this machine");
+  };
+  for (const auto& [name, profile] : config.profiles) {
+    for (const std::string& path : profile.content.packages) {
+      if (access(path.c_str(), F_OK) != 0) return missing(name, "packages", path);
+    }
+    for (const ReadOnlyMount& mount : profile.content.mounts) {
+      if (access(mount.source.c_str(), F_OK) != 0) return missing(name, "mounts", mount.source);
+    }
+  }
+  return {};
+}
+
 }  // namespace capsule

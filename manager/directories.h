@@ -4,9 +4,15 @@
 
 #include <string>
 
+#include "base/result.h"
+#include "manager/config.h"
+
 namespace capsule {
 
 std::string default_socket();
+
+// Directories and files of the host that profiles name (mounts, packages): kNotFound for the first that is not there.
+Status check_profile_paths(const Config& config);
 
 // For workspaces of capsules that cannot mount a private one. Empty when none can be made.
 std::string make_scratch_dir(const std::string& state_dir);

@@ -105,6 +105,7 @@ int prepare(Arguments arguments) {
   std::signal(SIGPIPE, SIG_IGN);
   auto config = read_config(arguments.config_file);
   if (!config) return fail(kConfigStatus, config.error().message);
+  if (const Status there = check_profile_paths(*config); !there) return fail(kConfigStatus, there.error().message);
   const auto level = choose_log_level(config->server.log_level);
   if (!level) return fail(kConfigStatus, level.error().message);
   open_log({*level, detect_log_format(STDERR_FILENO), {}});

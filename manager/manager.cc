@@ -229,8 +229,12 @@ void Manager::session(const SessionRequest& request, uid_t uid, Answer answer) {
       return answer(failure(Errc::kTooLarge, "idle_timeout_ms is out of range"));
     }
     if (pool == pools_.end()) return answer(failure(Errc::kNotFound, "there is no profile '" + profile + "'"));
-    const SessionRegistry::Request wanted{request.session, uid, milliseconds(request.idle_timeout_ms), request.limits,
-                                          request.secrets};
+    const SessionRegistry::Request wanted{request.session,
+                                          uid,
+                                          milliseconds(request.idle_timeout_ms),
+                                          request.limits,
+                                          request.secrets,
+                                          options_.config.client.max_sessions_per_uid};
     return sessions_.create(*pool->second, wanted, [answer, profile](Result<std::string> id) {
       if (!id) return answer(tl::unexpected<Error>(id.error()));
       answer(session_json(*id, profile, "ready"));

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -127,6 +128,16 @@ void Listener::close_all() {
   for (const auto& [key, connection] : connections_) connection->close();
 }
 
+// Why this user gets no further connection; empty: it does.
+std::string Listener::full_for(uid_t uid) const {
+  if (connections_.size() >= config_.max_connections) return "too many connections (client.max_connections)";
+  const auto own = std::count_if(connections_.begin(), connections_.end(),
+                                 [&](const auto& entry) { return entry.second->uid() == uid; });
+  const uint64_t most = config_.max_connections_per_uid;
+  if (most == 0 || static_cast<uint64_t>(own) < most) return "";
+  return "too many connections of this user (client.max_connections_per_uid)";
+}
+
 void Listener::accept_some() {
   for (int i = 0; i < kAcceptsAtOnce; ++i) {
     UniqueFd socket(accept4(watch_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
@@ -139,10 +150,10 @@ void Listener::accept_some() {
       return;
     }
     const auto peer = identify_peer(socket.get(), others_);
-    const bool full = connections_.size() >= config_.max_connections;
-    if (!peer || full) {
+    const std::string full = peer ? full_for(peer->uid) : "";
+    if (!peer || !full.empty()) {
       metrics_.client_connection(label::Connection::kRefused);
-      const std::string why = peer ? "too many connections (client.max_connections)" : peer.error().message;
+      const std::string why = peer ? full : peer.error().message;
       log_warning("a client was refused", {{"why", why}});
       const std::string frame = encode_frame(ErrorReply{0, peer ? "unavailable" : "refused", why});
       (void)send(socket.get(), frame.data(), frame.size(), MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -36,6 +36,7 @@ class Listener {
   const std::string& path() const { return path_; }
 
  private:
+  std::string full_for(uid_t uid) const;
   void accept_some();
 
   Loop& loop_;

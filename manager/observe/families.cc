@@ -110,6 +110,9 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
                           "Bytes of files received for workspaces and sent out of them, by direction."),
                  "direction"),
       files_skipped(counter(registry, "capsule_files_skipped_total", "Files in workspaces that were not read.")),
+      proxy_requests(counters(registry, "capsule_proxy_requests_total",
+                              "Requests of programs to the proxy of their capsule, by outcome."),
+                     "outcome"),
       sessions_closed(counters(registry, "capsule_sessions_closed_total", "Sessions that ended, by reason."), "reason"),
       log_messages(counters(registry, "capsule_log_messages_total", "Log records written, by level."), "level") {
   gauges(registry, "capsule_build_info", "Always 1; what was built.")

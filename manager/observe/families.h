@@ -103,6 +103,7 @@ struct Metrics::Families {
   prometheus::Counter& files_skipped;
   prometheus::Gauge *sessions_starting = nullptr, *sessions_ready = nullptr, *sessions_busy = nullptr,
                     *sessions_rolled_back = nullptr;
+  CountersOf<label::kAllProxyOutcomes> proxy_requests;
   CountersOf<label::kAllSessionCloses> sessions_closed;
   CountersOf<kAllLogLevels> log_messages;
 };

@@ -119,6 +119,15 @@ std::string_view to_string(Connection value) {
   return "";
 }
 
+std::string_view to_string(ProxyOutcome value) {
+  switch (value) {
+    case ProxyOutcome::kAllowed: return "allowed";
+    case ProxyOutcome::kDenied: return "denied";
+    case ProxyOutcome::kFailed: return "failed";
+  }
+  return "";
+}
+
 std::string_view to_string(SessionClose value) {
   switch (value) {
     case SessionClose::kRemoved: return "removed";

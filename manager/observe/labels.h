@@ -100,6 +100,11 @@ enum class Connection { kAccepted, kRefused };
 inline constexpr std::array kAllConnections{Connection::kAccepted, Connection::kRefused};
 std::string_view to_string(Connection value);
 
+// What became of a program's request to the proxy of its capsule.
+enum class ProxyOutcome { kAllowed, kDenied, kFailed };
+inline constexpr std::array kAllProxyOutcomes{ProxyOutcome::kAllowed, ProxyOutcome::kDenied, ProxyOutcome::kFailed};
+std::string_view to_string(ProxyOutcome value);
+
 // Why a session ended. `failed`: its worker could not be started or replaced.
 enum class SessionClose { kRemoved, kIdle, kFailed, kShutdown };
 inline constexpr std::array kAllSessionCloses{SessionClose::kRemoved, SessionClose::kIdle, SessionClose::kFailed,

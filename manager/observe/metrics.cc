@@ -168,6 +168,7 @@ void Metrics::set_sessions(const SessionCounts& counts) {
   families_->sessions_busy->Set(count(counts.busy));
   families_->sessions_rolled_back->Set(count(counts.rolled_back));
 }
+void Metrics::proxy_request(label::ProxyOutcome outcome) { families_->proxy_requests[outcome].Increment(); }
 void Metrics::session_closed(label::SessionClose reason) { families_->sessions_closed[reason].Increment(); }
 
 void Metrics::log_record(LogLevel level) { families_->log_messages[level].Increment(); }

@@ -118,6 +118,9 @@ class Metrics {
   void file_bytes(label::Direction direction, size_t size_bytes);
   void file_skipped();
 
+  // A program asked the proxy of its capsule for a connection.
+  void proxy_request(label::ProxyOutcome outcome);
+
   // Sessions.
   void set_sessions(const SessionCounts& counts);
   void session_closed(label::SessionClose reason);

@@ -1,5 +1,6 @@
 #include "manager/pool/capsule_process.h"
 
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,7 +23,9 @@ CapsuleProcess::CapsuleProcess(Loop& loop, Start start, const WorkerConfig& conf
       metrics_(metrics),
       config_(config),
       cgroups_(start.cgroups),
+      cgroup_mode_(start.cgroup_mode),
       limits_(start.limits),
+      allowed_hosts_(std::move(start.allowed_hosts)),
       id_(start.id),
       name_(std::move(start.name)),
       profile_(std::move(start.profile)),
@@ -60,7 +63,7 @@ void CapsuleProcess::begin(Events events) {
 
 // While the keeper sets its capsule up: a worker, and so user code, comes only after.
 void CapsuleProcess::join_cgroup() {
-  if (!cgroups_.has_groups() || pid_ == 0) {
+  if (!cgroups_.has_groups() || cgroup_mode_ == CgroupMode::kOff || pid_ == 0) {
     placed_ = true;
     return;
   }
@@ -81,6 +84,7 @@ void CapsuleProcess::join_cgroup() {
 void CapsuleProcess::ready_when_placed() {
   if (!placed_ || hello_.role.empty() || gone_ || destroyed_) return;
   Layer layer = cgroups_.layer();
+  if (cgroup_mode_ == CgroupMode::kOff) layer = {"cgroup", "off", "turned off (sandbox.cgroup)"};
   if (!cgroup_ && layer.state != "off") layer = {"cgroup", "off", "this capsule could not be put into its group"};
   hello_.layers.push_back(std::move(layer));
   events_.on_ready(hello_);
@@ -171,7 +175,7 @@ void CapsuleProcess::kill() {
 void CapsuleProcess::handle(Message message) {
   if (auto* hello = std::get_if<Hello>(&message)) {
     hello_ = std::move(*hello);
-    adopt_workspace();
+    for (UniqueFd& fd : channel_->take_fds()) adopt(std::move(fd));
     if (!hello_.failure.empty()) return destroy();
     return ready_when_placed();
   }
@@ -189,10 +193,15 @@ void CapsuleProcess::handle(Message message) {
 }
 
 // Sent along with hello by the keeper, which runs no user code.
-void CapsuleProcess::adopt_workspace() {
-  std::vector<UniqueFd> fds = channel_->take_fds();
-  if (fds.empty()) return;
-  auto files = Workspace::adopt(std::move(fds[0]), workspace_);
+void CapsuleProcess::adopt(UniqueFd fd) {
+  struct stat what {};
+  if (fstat(fd.get(), &what) == 0 && S_ISSOCK(what.st_mode)) {  // where the programs find the proxy
+    if (!allowed_hosts_.empty()) {
+      proxy_ = std::make_unique<NetworkProxy>(loop_, std::move(fd), allowed_hosts_, metrics_);
+    }
+    return;
+  }
+  auto files = Workspace::adopt(std::move(fd), workspace_);
   if (files) {
     files_ = std::move(*files);
   } else {
@@ -238,6 +247,7 @@ void CapsuleProcess::pidfd_readable() {
   if (!destroyed_) log_warning("a capsule ended by itself", {{"capsule", name_}, {"profile", profile_}});
   kill_timer_.cancel();
   patience_.cancel();
+  proxy_.reset();
   if (cgroup_) {
     cgroups_.remove(std::move(*cgroup_));
     cgroup_.reset();

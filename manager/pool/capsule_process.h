@@ -9,6 +9,7 @@
 
 #include "manager/cgroup/cgroup_keeper.h"
 #include "manager/files/workspace.h"
+#include "manager/net/network_proxy.h"
 #include "manager/pool/process_tree.h"
 #include "manager/pool/worker.h"
 
@@ -32,7 +33,9 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
     UniqueFd pidfd;
     std::string workspace;  // a directory of ours to remove afterwards; empty when the capsule has a private one
     CgroupKeeper& cgroups;
+    CgroupMode cgroup_mode;
     CgroupLimits limits;
+    std::vector<AllowedHost> allowed_hosts;  // for the proxy, where the profile lists any
   };
   struct Events {
     std::function<void(const Hello&)> on_ready;
@@ -67,7 +70,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
 
  private:
   bool is_contained() const;
-  void adopt_workspace();
+  void adopt(UniqueFd fd);
   void kill();
   void expect_answer();
   void join_cgroup();
@@ -88,7 +91,10 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   Metrics& metrics_;
   WorkerConfig config_;
   CgroupKeeper& cgroups_;
+  CgroupMode cgroup_mode_;
   CgroupLimits limits_;
+  std::vector<AllowedHost> allowed_hosts_;
+  std::unique_ptr<NetworkProxy> proxy_;
   std::optional<CapsuleCgroup> cgroup_;
   uint64_t memory_limit_bytes_ = 0;  // in force
   uint64_t id_;

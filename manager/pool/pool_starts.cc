@@ -12,6 +12,7 @@ namespace capsule {
 namespace {
 // Tasks of Capsule's own in a capsule: the keeper, a worker's link thread, and a worker that takes another's place.
 constexpr uint64_t kOwnTasks = 8;
+constexpr const char* kProxyUrl = "http://127.0.0.1:3128";  // where the keeper listens
 }  // namespace
 
 void Pool::start_zygote() {
@@ -45,6 +46,12 @@ void Pool::fill_content(Prepare& prepare) const {
     if (const char* value = getenv(name.c_str())) prepare.environment[name] = value;
   }
   for (const auto& [name, value] : content.environment) prepare.environment[name] = value;
+  if (content.network == NetworkMode::kProxy) {
+    for (const char* name : {"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"}) {
+      prepare.environment[name] = kProxyUrl;
+    }
+    prepare.environment["no_proxy"] = prepare.environment["NO_PROXY"] = "localhost,127.0.0.1";
+  }
   prepare.network = to_string(content.network);
   prepare.subprocess = content.subprocess;
   for (const ReadOnlyMount& mount : content.mounts) prepare.mounts.push_back({mount.source, mount.target});
@@ -139,7 +146,9 @@ void Pool::capsule_branched(uint64_t id, std::string workspace, Result<BranchedC
                               std::move(branched->pidfd),
                               std::move(workspace),
                               *environment_.cgroups,
-                              {profile_.settings.limits.memory_bytes, profile_.settings.limits.processes + kOwnTasks}};
+                              profile_.settings.sandbox.cgroup,
+                              {profile_.settings.limits.memory_bytes, profile_.settings.limits.processes + kOwnTasks},
+                              profile_.content.allowed_hosts};
   auto capsule = std::make_shared<CapsuleProcess>(loop_, std::move(start), profile_.settings.worker, metrics_);
   Slot& slot = slots_[id];
   slot.capsule = capsule;

@@ -19,6 +19,12 @@ label::Recycle recycle_for(const Ending& ending) {
   return ending.verdict == Verdict::kWorkerLost ? label::Recycle::kLost : label::Recycle::kCrashed;
 }
 
+// Deaths that cost a worker and that the program brought about.
+bool is_crash(Verdict verdict) {
+  return verdict == Verdict::kCrashed || verdict == Verdict::kViolation || verdict == Verdict::kOutOfMemory ||
+         verdict == Verdict::kWorkerLost;
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(Loop& loop, const Config& config, Pools& pools, SessionRegistry& sessions, FileService& files,
@@ -31,11 +37,13 @@ Dispatcher::Dispatcher(Loop& loop, const Config& config, Pools& pools, SessionRe
       metrics_(metrics),
       worker_user_(worker_user),
       scheduler_(limits_of(config)),
+      uids_(config.client),
       expiry_timer_(loop) {}
 
 void Dispatcher::set_limits(const Config& config) {
   config_ = config;
   scheduler_.set_limits(limits_of(config));
+  uids_.set_config(config.client);
 }
 
 // ---- in --------------------------------------------------------------------------------------------------------
@@ -68,6 +76,14 @@ Result<RunSettings> Dispatcher::settings_for(const Execute& request, const Profi
   return settings;
 }
 
+Status Dispatcher::admit_user(uid_t uid) {
+  const auto passed = uids_.passed_by_run(uid, sessions_.count_of(uid), now());
+  if (!passed) return {};
+  metrics_.queue_rejected(*passed == UidUse::Cap::kCrashes ? label::Rejection::kUidCrashes
+                                                           : label::Rejection::kUidFull);
+  return failure(Errc::kUnavailable, UidUse::describe(*passed));
+}
+
 Result<Accepted> Dispatcher::submit(Execute request, const Submitter& submitter, const std::string& default_profile) {
   if (draining_) {
     metrics_.queue_rejected(label::Rejection::kDraining);
@@ -79,6 +95,7 @@ Result<Accepted> Dispatcher::submit(Execute request, const Submitter& submitter,
   const auto profile = profile_for(request, submitter.uid, default_profile);
   if (!profile) return tl::unexpected<Error>(profile.error());
   if (const auto settings = settings_for(request, **profile); !settings) return tl::unexpected<Error>(settings.error());
+  if (const Status admitted = admit_user(submitter.uid); !admitted) return tl::unexpected<Error>(admitted.error());
   Pool& pool = *pools_.at((*profile)->name);
   if (request.session.empty()) {
     if (const Status admitted = pool.admit(); !admitted) {
@@ -111,6 +128,7 @@ Result<Accepted> Dispatcher::submit(Execute request, const Submitter& submitter,
     return tl::unexpected<Error>(before.error());
   }
   metrics_.run_created(pool.handle());
+  uids_.queued(run->uid);
   runs_[run->id].run = run;
   pump_soon();
   arm();
@@ -201,8 +219,18 @@ void Dispatcher::begin(const QueuedRun& queued) {
     }
     if (!bring_files(*active.run, *session->lease().capsule)) return;
     active.run->lease = "session";
+    active.counted = Active::Counted::kSession;
+    uids_.unqueued(active.run->uid);
     return drive(active, session->begin_run());
   }
+  if (!uids_.may_hold_worker(active.run->uid, sessions_.count_of(active.run->uid))) {
+    metrics_.queue_rejected(label::Rejection::kUidFull);
+    return loop_.post(
+        [this, id = queued.id] { drop(id, Verdict::kRejected, UidUse::describe(UidUse::Cap::kWorkers)); });
+  }
+  active.counted = Active::Counted::kWorker;
+  uids_.unqueued(active.run->uid);
+  uids_.took_worker(active.run->uid);
   active.pool = pools_.at(queued.profile).get();
   active.ticket = active.pool->acquire(Pool::Purpose::kRun, queued.deadline,
                                        [this, id = queued.id](Result<Lease> lease) { leased(id, std::move(lease)); });
@@ -278,7 +306,7 @@ void Dispatcher::refuse_sandbox(const RunId& id, Lease unused, const std::string
   }
   loop_.post([this, id, missing] {
     metrics_.queue_rejected(label::Rejection::kLayerMissing);
-    drop(id, Verdict::kRejected, "required layers are not in force: " + missing);
+    drop(id, Verdict::kRejected, "required layers are not in force: " + missing, Retry::kInVain);
   });
 }
 
@@ -305,7 +333,7 @@ void Dispatcher::ended(const RunId& id, const Ending& ending) {
 
 // ---- out -------------------------------------------------------------------------------------------------------
 
-void Dispatcher::drop(const RunId& id, Verdict verdict, const std::string& why) {
+void Dispatcher::drop(const RunId& id, Verdict verdict, const std::string& why, Retry retry) {
   const auto found = runs_.find(id);
   if (found == runs_.end()) return;
   Active& active = found->second;
@@ -318,7 +346,7 @@ void Dispatcher::drop(const RunId& id, Verdict verdict, const std::string& why) 
   run.outcome.verdict = verdict;
   run.outcome.exit_status = exit_status_for(verdict, 0, 0);
   run.outcome.evidence.detail = why;
-  run.outcome.evidence.retry = retry_makes_sense(verdict);
+  run.outcome.evidence.retry = retry == Retry::kAsVerdict && retry_makes_sense(verdict);
   run.outcome.usage.queue_us = static_cast<uint64_t>(to_microseconds(run.finished_at - run.queued_at));
   finish(id);
 }
@@ -329,6 +357,9 @@ void Dispatcher::finish(const RunId& id) {
   Run& run = *active.run;
   Pool& pool = *pools_.at(run.profile);
   const bool ran = active.driver != nullptr;
+  if (active.counted == Active::Counted::kQueued) uids_.unqueued(run.uid);
+  if (active.counted == Active::Counted::kWorker) uids_.gave_worker_back(run.uid);
+  if (is_crash(run.outcome.verdict)) uids_.crashed(run.uid, now());
   metrics_.run_finished(pool.handle(), run.outcome.verdict,
                         ran ? std::optional(run.finished_at - run.started_at) : std::nullopt);
   if (const auto client = run.listener.lock()) {

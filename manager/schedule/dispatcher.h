@@ -17,6 +17,7 @@
 #include "manager/pool/pool.h"
 #include "manager/schedule/run.h"
 #include "manager/schedule/scheduler.h"
+#include "manager/schedule/uid_use.h"
 #include "manager/sessions/session_registry.h"
 
 namespace capsule {
@@ -66,12 +67,14 @@ class Dispatcher {
     std::unique_ptr<RunDriver> driver;
     Pool::Ticket ticket = 0;  // while it waits for a worker
     Pool* pool = nullptr;
+    enum class Counted { kQueued, kWorker, kSession } counted = Counted::kQueued;  // in uids_
     std::vector<Input> early_input;  // sent before it started; bounded by the client's first credit
     uint64_t early_bytes = 0;
   };
 
   Result<RunSettings> settings_for(const Execute& request, const Profile& profile) const;
   Result<const Profile*> profile_for(const Execute& request, uid_t uid, const std::string& default_profile);
+  Status admit_user(uid_t uid);
   void pump_soon();
   void pump();
   void begin(const QueuedRun& queued);
@@ -80,7 +83,8 @@ class Dispatcher {
   bool bring_files(Run& run, const CapsuleProcess& capsule);  // false: the run is being dropped
   void drive(Active& active, Lease lease);
   void ended(const RunId& id, const Ending& ending);
-  void drop(const RunId& id, Verdict verdict, const std::string& why);
+  enum class Retry { kAsVerdict, kInVain };
+  void drop(const RunId& id, Verdict verdict, const std::string& why, Retry retry = Retry::kAsVerdict);
   void finish(const RunId& id);
   void expire();
   void arm();
@@ -93,6 +97,7 @@ class Dispatcher {
   Metrics& metrics_;
   unsigned worker_user_;
   Scheduler scheduler_;
+  UidUse uids_;
   Timer expiry_timer_;
   Uuid7Generator ids_;
   std::map<RunId, Active> runs_;  // ids grow with time

@@ -24,6 +24,10 @@ void SessionRegistry::create(Pool& pool, Request request, Created created) {
     return created(failure(Errc::kUnavailable, "there are " + std::to_string(config_.max) +
                                                    " sessions already (sessions.max); remove one first"));
   }
+  if (request.max_of_uid != 0 && count_of(request.uid) >= request.max_of_uid) {
+    return created(failure(Errc::kUnavailable, "this user has " + std::to_string(request.max_of_uid) +
+                                                   " sessions already (client.max_sessions_per_uid)"));
+  }
   if (!request.name.empty() && !is_valid_name(request.name)) {
     return created(failure(Errc::kInvalid, "a session name is 1 to 64 of a-z, 0-9 and '-'"));
   }
@@ -110,6 +114,11 @@ void SessionRegistry::arm() {
     }
     arm();
   });
+}
+
+size_t SessionRegistry::count_of(uid_t uid) const {
+  return static_cast<size_t>(
+      std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& entry) { return entry.second->uid() == uid; }));
 }
 
 SessionCounts SessionRegistry::counts() const {

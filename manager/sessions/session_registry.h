@@ -25,6 +25,7 @@ class SessionRegistry {
     Duration idle_timeout;  // zero: the configured one
     SessionLimits limits;
     std::map<std::string, std::string> secrets;
+    uint64_t max_of_uid = 0;  // client.max_sessions_per_uid; 0: no limit
   };
   using Created = std::function<void(Result<std::string>)>;
 
@@ -37,6 +38,7 @@ class SessionRegistry {
   Status remove(const std::string& id, uid_t uid);
   void close_all(label::SessionClose why);
 
+  size_t count_of(uid_t uid) const;
   void set_config(SessionsConfig config) { config_ = config; }
   const std::map<std::string, std::shared_ptr<Session>>& all() const { return sessions_; }
   SessionCounts counts() const;

@@ -58,6 +58,7 @@ TEST_CASE("label words are distinct and not empty", "[metrics]") {
   check(label::kAllDirections);
   check(label::kAllSockets);
   check(label::kAllConnections);
+  check(label::kAllProxyOutcomes);
   check(label::kAllSessionCloses);
   check(kAllLogLevels);
   check(kAllVerdicts);
