@@ -193,9 +193,9 @@ class Arena:
                 own.close()
         return Outcome(messages, time.monotonic() - started)
 
-    def missing_layers(self, case):
+    def missing_layers(self, case, key="needs"):
         on = {layer["name"] for layer in self.layers if layer["state"] == "on"}
-        return set(case.keys.get("needs", "").split()) - on
+        return set(case.keys.get(key, "").split()) - on
 
     def run_program(self, case):
         fields = {key: case.keys[key] for key in ("profile",) if key in case.keys}
@@ -217,6 +217,6 @@ class Arena:
 
 
 def commit():
-    done = subprocess.run(["git", "-C", support.ROOT, "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE,
+    done = subprocess.run(["git", "-c", "safe.directory=*", "-C", support.ROOT, "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, text=True)
     return done.stdout.strip() or "unknown"

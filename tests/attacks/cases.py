@@ -12,6 +12,7 @@ The header is the file's doc string: `ID: what it tries`, then lines of `key: va
   input      true: the client sends standard input
   output_bytes  output limit of the run
   profile    the profile it runs in (default: base); loopback has a network of its own, alone may not fork
+  bounded_by  the one layer that bounds it: where that is off, nothing does, and the case is left out by name
   needs      layers without which the act would leave this machine: without them it is not tried, and counts as through
 """
 import ast
@@ -24,7 +25,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PRELUDE = (HERE / "prelude.py").read_text()
 LINK_PRELUDE = (HERE / "link_prelude.py").read_text()
 HEAD = re.compile(r"([A-Z]\d\d[a-z]?): (.+)")
-KEYS = {"by", "verdict", "stopped", "signal", "timeout_s", "size", "only", "policy", "input", "output_bytes", "profile", "needs"}
+KEYS = {"by", "verdict", "stopped", "signal", "timeout_s", "size", "only", "policy", "input", "output_bytes", "profile", "needs", "bounded_by"}
 
 
 @dataclasses.dataclass

@@ -66,6 +66,9 @@ def run_batch(batch, arguments, report):
         report.layers = arena.layers
         oracles = Oracles(arena)
         for done, case in enumerate(batch, 1):
+            if isinstance(case, cases.Program) and arena.missing_layers(case, "bounded_by"):
+                report.left_out.append(f"{case.id} {case.name}: only {case.keys['bounded_by']} bounds it")
+                continue
             try:
                 problems, seconds, outcomes = run_case(arena, oracles, case)
             except (AssertionError, OSError, ValueError) as error:
@@ -87,6 +90,7 @@ class Report:
         self.arguments = arguments
         self.results = []
         self.layers = []
+        self.left_out = []
         self.slowest = 0.0
 
     def add(self, case, problems, seconds, outcomes):
@@ -113,13 +117,15 @@ class Report:
     def summary(self):
         return {"v": 1, "tried": len(self.results), "through": self.through, "kernel": platform.release(),
                 "uid": os.getuid(), "layers": self.tier(), "seed": self.arguments.seed, "commit": commit(),
-                "short": self.arguments.short, "neighbours_slowed_at_most": round(self.slowest, 2)}
+                "short": self.arguments.short, "left_out": self.left_out, "neighbours_slowed_at_most": round(self.slowest, 2)}
 
     def close(self):
         summary = self.summary()
         if self.arguments.json:
             print(json.dumps({**summary, "cases": self.results}))
             return
+        for each in self.left_out:
+            print(f"left out: {each}, and that is off here")
         off = [f"{name} {state}" for name, state in summary["layers"].items() if state != "on"]
         print(f"kernel {summary['kernel']}, uid {summary['uid']}, layers: "
               f"{'all on' if not off else ', '.join(off)}, seed {summary['seed']}, commit {summary['commit']}; "

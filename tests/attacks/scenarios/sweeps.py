@@ -52,6 +52,8 @@ print(json.dumps({number: one(number, %s) for number in range(%d, %d) if number 
 '''
 # rt_sigreturn and exit end the caller by design; fork-like calls with zero arguments make a second child that answers too.
 ENDS_THE_CALLER = [15, 60, 231]
+# uretprobe and uprobe: newer kernels let them past every filter, and take them only from places of their own making.
+PAST_EVERY_FILTER = [335, 336]
 STEP = 128  # numbers a run
 
 
@@ -74,20 +76,21 @@ def sweep(arena, entry, first, last, left_out=()):
     return found, outcomes
 
 
-# What an action of the table must look like from inside.
-REFUSALS = {"errno EPERM": {"EPERM"}, "errno ENOSYS": {"ENOSYS"}, "kill": {"signal 31"}, "EPERM": {"EPERM"}, "ENOSYS": {"ENOSYS"}}
+# What an action of the table has to look like from inside; the others are decided by the kernel or by arguments.
+REFUSALS = {"eperm": "EPERM", "enosys": "ENOSYS"}
 
 
 @scenario("D11", "every system call number from 0 to 1023 with arguments of zero, against the policy table")
 def every_system_call(arena):
     table = policy()
-    found, outcomes = sweep(arena, "by_syscall", 0, 1024, ENDS_THE_CALLER)
+    found, outcomes = sweep(arena, "by_syscall", 0, 1024, ENDS_THE_CALLER + PAST_EVERY_FILTER)
     wrong = []
+    assert sum(row["action"] in REFUSALS for row in table.values()) > 600, "a table that refuses little"
     for number, what in sorted(found.items()):
         row = table.get(number)
         assert row, f"the table has no row for {number}"
-        wanted = REFUSALS.get(row["action"].lower() if row["action"] == "KILL" else row["action"])
-        if wanted and what not in wanted:
+        wanted = REFUSALS.get(row["action"])
+        if wanted and what != wanted:
             wrong.append(f"{number} {row['name']}: {what}, the table says {row['action']}")
     assert not wrong, "; ".join(wrong)
     return outcomes

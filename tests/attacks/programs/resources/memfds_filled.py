@@ -2,6 +2,7 @@
 
 by: cgroup memory
 verdict: out_of_memory
+bounded_by: cgroup
 """
 tried("memfds")
 kept = []
