@@ -37,6 +37,10 @@ struct Row {
   std::string_view note;
 };
 
+// Stands in a row for the pid of the process that loads the filter; it is compiled before there is one. No pid is so
+// large: the kernel ends at 2^22.
+inline constexpr uint32_t kOwnPid = 0x7ffffff5;
+
 // What else the policy depends on, beside the profile.
 enum class Sockets { kLocal, kNone };  // kNone: without a network namespace local sockets reach the host's
 struct Surroundings {
