@@ -1,7 +1,7 @@
 """B40: kills only the link thread, by a signal handler that ends the thread.
 
 by: the heartbeat watch, or the thread blocks signals
-verdict: ok worker_lost
+verdict: ok worker_lost crashed
 """
 tried("the link thread")
 threads = sorted(map(int, os.listdir("/proc/self/task")))
