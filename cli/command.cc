@@ -16,7 +16,7 @@ struct Command {
   int (*run)(const Invocation&);
 };
 
-constexpr std::array<Command, 9> kCommands{{
+constexpr std::array<Command, 10> kCommands{{
     {"serve", "the manager, as a service", serve_command},
     {"run", "run a program in a fresh sandbox", run_command},
     {"session", "make, list, reset and remove sessions", session_command},
@@ -24,7 +24,8 @@ constexpr std::array<Command, 9> kCommands{{
     {"cp", "copy files into a session and out of it", cp_command},
     {"cancel", "stop runs", cancel_command},
     {"ps", "list runs", ps_command},
-    {"info", "the manager's state: pools, workers, sessions, runs, queue, limits", info_command},
+    {"info", "the manager's state: pools, workers, sessions, runs, queue, limits, layers", info_command},
+    {"doctor", "what can be had of the sandbox here, and what to do about the rest", doctor_command},
     {"version", "this command's version and the manager's", version_command},
 }};
 

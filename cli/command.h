@@ -21,6 +21,7 @@ int exec_command(const Invocation& invocation);
 int cp_command(const Invocation& invocation);
 int cancel_command(const Invocation& invocation);
 int ps_command(const Invocation& invocation);
+int doctor_command(const Invocation& invocation);
 int info_command(const Invocation& invocation);
 int version_command(const Invocation& invocation);
 

@@ -31,8 +31,9 @@ int info_command(const Invocation& invocation) {
       "  capsule info --json | jq '.pools[] | {profile, hit_ratio}'");
   CommonOptions common{.socket = invocation.socket};
   std::vector<std::string> sections;
-  app.add_option("SECTION", sections, "manager, pools, workers, sessions, runs, queue, limits (default: all)")
-      ->check(CLI::IsMember({"manager", "pools", "workers", "sessions", "runs", "queue", "limits"}).description(""))
+  app.add_option("SECTION", sections, "manager, pools, workers, sessions, runs, queue, limits, layers (default: all)")
+      ->check(CLI::IsMember({"manager", "pools", "workers", "sessions", "runs", "queue", "limits", "layers"})
+                  .description(""))
       ->type_name("");
   add_common_options(app, common);
   if (const auto status = parse_arguments(app, invocation.arguments)) return *status;

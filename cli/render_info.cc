@@ -213,7 +213,31 @@ std::string limits_text(const Json& limits) {
   return section("limits", table);
 }
 
+// What `doctor` finds out, now or when the manager started.
+std::string findings_text(const Json& findings) {
+  Table table({{"LAYER"}, {"STATE"}, {"PROOF OR REASON", Align::kLeft, kSentenceBytes}});
+  std::string fixes;
+  for (const Json& layer : list(findings, "layers")) {
+    const bool on = text_field(layer, "state") == "on";
+    const std::string name = text_field(layer, "name");
+    table.add_row({name, text_field(layer, "state"), text_field(layer, on ? "proof" : "reason")});
+    if (!on) fixes += "  " + name + ": " + text_field(layer, "fix") + "\n";
+  }
+  std::string out = section("layers", table) + "floor " + text_field(findings, "floor") +
+                    ", met: " + text_field(findings, "met") + "; best here: " + text_field(findings, "best") + "\n";
+  if (!fixes.empty()) out += "\nto mend\n" + fixes;
+  return out + "\n";
+}
+
 }  // namespace
+
+Result<std::string> render_doctor(std::string_view json) {
+  const Result<Json> document = parse_document(json);
+  if (!document) return tl::unexpected(document.error());
+  std::string out = findings_text(*document);
+  out.pop_back();
+  return out;
+}
 
 Result<std::string> render_info(std::string_view json) {
   const Result<Json> document = parse_document(json);
@@ -230,6 +254,7 @@ Result<std::string> render_info(std::string_view json) {
   add("runs", [](const Json& runs) { return section("runs", runs_table(runs, RunFilter::kAll)); });
   add("queue", queue_text);
   add("limits", limits_text);
+  add("layers", findings_text);
   if (out.ends_with("\n\n")) out.pop_back();
   return out;
 }

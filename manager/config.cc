@@ -94,6 +94,7 @@ std::string_view to_string(NetworkMode value) {
   return "none";
 }
 std::string_view to_string(NamespaceMode value) { return kNamespaceWords[static_cast<size_t>(value)]; }
+std::string_view to_string(Floor value) { return kFloorWords[static_cast<size_t>(value)]; }
 
 std::optional<OutputPolicy> output_policy_from_string(std::string_view word) {
   const auto found = std::find(kOutputPolicyWords.begin(), kOutputPolicyWords.end(), word);

@@ -48,6 +48,9 @@ std::string_view to_string(NamespaceMode value);  // auto, off
 // Which cgroups bound capsules: auto takes version 2 where it is delegated, else version 1, else none.
 enum class CgroupMode { kAuto, kV2, kV1, kOff };
 std::string_view to_string(CgroupMode value);  // auto, v2, v1, off
+// How much of the sandbox must hold: see floor.h.
+enum class Floor { kStrict, kStandard, kDegraded, kUnsafe };
+std::string_view to_string(Floor value);  // strict, standard, degraded, unsafe
 
 struct PoolConfig {
   uint64_t warm{}, capsules{}, min{}, max{};
@@ -92,6 +95,7 @@ struct LimitsConfig {
 };
 
 struct SandboxConfig {
+  Floor floor{};
   NamespaceMode namespaces{};
   CgroupMode cgroup{};
   uint64_t workspace_bytes{}, workspace_files{};
@@ -134,6 +138,7 @@ struct ServerConfig {
   std::string socket, socket_group, http, state_dir;
   Duration private_idle_exit{}, drain_timeout{};
   std::string log_level;  // debug, info, warning, error
+  uint64_t worker_uid_base{}, worker_uid_count{};
   bool operator==(const ServerConfig&) const = default;
 };
 

@@ -104,6 +104,9 @@ constexpr Knob kTable[] = {
     {"limits.shm_bytes", "bytes", &own<&P::limits, &LimitsConfig::shm_bytes>, 64 * kMi, kMi, kTi,
      "Size of a capsule's private /dev/shm."},
 
+    {"sandbox.floor", "", &own<&P::sandbox, &SandboxConfig::floor>, "standard", 0, 0,
+     "How much of the sandbox must hold, or nothing starts: strict is every layer, standard own namespaces, seccomp and "
+     "files kept apart, degraded works without namespaces, unsafe takes anything.", kFloorWords},
     {"sandbox.namespaces", "", &own<&P::sandbox, &SandboxConfig::namespaces>, "auto", 0, 0,
      "Namespaces of their own for capsules: auto takes what the kernel allows and reports the rest, off takes none.",
      kNamespaceWords},
@@ -195,6 +198,10 @@ constexpr Knob kTable[] = {
      "How long a shutdown waits for runs under way before it aborts them."},
     {"server.log_level", "", &one<&Config::server, &ServerConfig::log_level>, "info", 0, 16,
      "The least important records that are logged.", kLogWords},
+    {"server.worker_uid_base", "uid", &one<&Config::server, &ServerConfig::worker_uid_base>, 61000, 1000, 4e9,
+     "Where the manager is root: the first of the user ids that capsules get, each one of its own."},
+    {"server.worker_uid_count", "users", &one<&Config::server, &ServerConfig::worker_uid_count>, 4000, 0, 1e6,
+     "How many there are; 0: all capsules share one user, 60999."},
 };
 // clang-format on
 

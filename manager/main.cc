@@ -11,9 +11,11 @@
 
 #include "base/posix_io.h"
 #include "manager/directories.h"
+#include "manager/doctor.h"
 #include "manager/manager.h"
 #include "manager/observe/listen_fds.h"
 #include "manager/observe/log.h"
+#include "manager/worker_user.h"
 
 namespace capsule {
 namespace {
@@ -28,6 +30,8 @@ struct Arguments {
   std::string config_file, socket, http, state_dir;
   bool is_private = false;
   int ready_fd = -1;
+  bool doctor = false;
+  std::optional<Floor> floor;  // instead of the configured one
 };
 
 std::string worker_program() {
@@ -81,6 +85,25 @@ void hold_signals(int how) {
   sigprocmask(how, &set, nullptr);
 }
 
+// `--strict` and its like stand above the file.
+void override_floor(const std::optional<Floor>& floor, Config& config) {
+  if (!floor) return;
+  config.defaults.sandbox.floor = *floor;
+  for (auto& [name, profile] : config.profiles) profile.settings.sandbox.floor = *floor;
+}
+
+// `--doctor`: 0 when the floor is met.
+int tell_what_holds(const Arguments& arguments) {
+  auto config = read_config(arguments.config_file);
+  if (!config) return fail(kConfigStatus, config.error().message);
+  override_floor(arguments.floor, *config);
+  const auto found = run_doctor(worker_program(), choose_worker_user());
+  if (!found) return fail(kUnavailableStatus, found.error().message);
+  const Floor floor = config->defaults.sandbox.floor;
+  (void)write_all(STDOUT_FILENO, findings_document(*found, floor) + "\n");
+  return missing_layers(floor, found->layers()).empty() ? 0 : 1;
+}
+
 int serve(const Arguments& arguments, ManagerOptions options, SystemdNotify notify) {
   Loop loop;
   options.on_ready = [fd = arguments.ready_fd] {
@@ -106,6 +129,7 @@ int prepare(Arguments arguments) {
   auto config = read_config(arguments.config_file);
   if (!config) return fail(kConfigStatus, config.error().message);
   if (const Status there = check_profile_paths(*config); !there) return fail(kConfigStatus, there.error().message);
+  override_floor(arguments.floor, *config);
   const auto level = choose_log_level(config->server.log_level);
   if (!level) return fail(kConfigStatus, level.error().message);
   open_log({*level, detect_log_format(STDERR_FILENO), {}});
@@ -147,13 +171,22 @@ int main(int argc, char** argv) {
   app.add_option("--state-dir", arguments.state_dir, "directory for caches and run data");
   app.add_flag("--private", arguments.is_private, "end by itself when nobody uses it");
   app.add_option("--ready-fd", arguments.ready_fd, "write \"ready\" to this descriptor once clients are served");
+  app.add_flag("--doctor", arguments.doctor, "print what can be had of the sandbox here, as JSON, and end");
+  const auto floor_flag = [&](const char* name, capsule::Floor floor, const char* text) {
+    app.add_flag_callback(
+        name, [&arguments, floor] { arguments.floor = floor; }, text);
+  };
+  floor_flag("--strict", capsule::Floor::kStrict, "start only if every layer of the sandbox holds");
+  floor_flag("--allow-degraded", capsule::Floor::kDegraded, "start also where there are no namespaces");
+  floor_flag("--unsafe", capsule::Floor::kUnsafe, "start whatever holds; something around it has to be the sandbox");
   app.footer(
       "Exit status: 0 stopped, 1 stopped and programs were killed, 2 wrong command line, 69 cannot listen,\n"
-      "75 another manager listens there, 78 bad configuration.");
+      "75 another manager listens there, 77 the sandbox is below its floor, 78 bad configuration.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : capsule::kUsageStatus;
   }
+  if (arguments.doctor) return capsule::tell_what_holds(arguments);
   return capsule::prepare(std::move(arguments));
 }

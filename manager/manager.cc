@@ -4,12 +4,12 @@
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "base/posix_io.h"
 #include "manager/cgroup/detect.h"
 #include "manager/directories.h"
 #include "manager/observe/log.h"
+#include "manager/worker_user.h"
 
 namespace capsule {
 namespace {
@@ -17,31 +17,11 @@ namespace {
 constexpr const char* kVersion = "0.1.0";
 constexpr const char* kDataProfile = "data";
 constexpr const char* kBaseProfile = "base";
-// Workers of a manager that runs as root: a user of no other meaning, below the ranges of sub-ids and systemd.
-constexpr unsigned kWorkerUserWhenRoot = 60999;
 constexpr milliseconds kFinishPatience{1500};  // for killed capsules to be reaped
 constexpr milliseconds kEndLook{10};
 constexpr milliseconds kLastFrames{100};  // for verdicts to leave before connections are closed
 constexpr seconds kIdleLook{1};
-constexpr size_t kProcFileBytes = 4096;
-
-// In a user namespace with a single id ("fake root") nobody else can be become, whatever geteuid() says.
-unsigned choose_worker_user() {
-  if (geteuid() != 0) return 0;
-  const auto setgroups = read_file("/proc/self/setgroups", kProcFileBytes);
-  if (setgroups && setgroups->starts_with("deny")) return 0;
-  for (const char* path : {"/proc/self/uid_map", "/proc/self/gid_map"}) {
-    const auto map = read_file(path, kProcFileBytes);
-    if (!map) return 0;
-    std::istringstream lines(*map);  // user_namespaces(7): first id inside, first id outside, how many
-    bool covered = false;
-    for (uint64_t inside = 0, outside = 0, count = 0; lines >> inside >> outside >> count;) {
-      covered |= inside <= kWorkerUserWhenRoot && kWorkerUserWhenRoot - inside < count;
-    }
-    if (!covered) return 0;
-  }
-  return kWorkerUserWhenRoot;
-}
+constexpr int kBelowFloorStatus = 77;  // EX_NOPERM: systemd does not restart on it
 
 SessionRegistry::Events session_events(Dispatcher& dispatcher) {
   SessionRegistry::Events events;
@@ -105,6 +85,9 @@ Status Manager::start() {
   facts_.socket = listener_->path();
   if (const Status http = start_http(); !http) return http;
   find_cgroups();
+  make_users();
+  doctor_ = std::make_unique<Doctor>(loop_, options_.worker_program, worker_user_,
+                                     [this](Result<DoctorFindings> found) { examined(std::move(found)); });
   make_pools();
   if (const auto interval = notify_.watchdog_interval()) ping_watchdog();
   if (options_.lifetime == Lifetime::kPrivate) watch_idleness();
@@ -139,9 +122,43 @@ std::map<std::string, std::string> Manager::zygote_environment() const {
   return variables;
 }
 
+// Users of their own for capsules, where we may give them some.
+void Manager::make_users() {
+  const ServerConfig& server = options_.config.server;
+  if (worker_user_ == 0 || server.worker_uid_count == 0) return;
+  if (!has_users(server.worker_uid_base, server.worker_uid_count)) {
+    facts_.degraded.push_back("capsules share one user: this user namespace lacks server.worker_uid_base and up");
+    return;
+  }
+  users_ = std::make_unique<UserRange>(static_cast<uint32_t>(server.worker_uid_base),
+                                       static_cast<uint32_t>(server.worker_uid_count));
+}
+
+// Nobody is served before it is known what holds.
+void Manager::examined(Result<DoctorFindings> found) {
+  const Floor floor = options_.config.defaults.sandbox.floor;
+  Status good = found ? check_floor(floor, found->layers()) : Status(tl::unexpected<Error>(found.error()));
+  if (!found && floor == Floor::kUnsafe) good = {};
+  if (found) {
+    facts_.findings = std::move(*found);
+    for (const auto& row : facts_.findings.rows) {
+      if (row.state != "on")
+        log_warning("a layer of the sandbox",
+                    {{"layer", row.name}, {"state", row.state}, {"why", row.reason}, {"fix", row.fix}});
+    }
+  }
+  if (!good) {
+    log_error("the sandbox is below its floor; see `capsule doctor`", {{"error", good.error().message}});
+    exit_status_ = kBelowFloorStatus;
+    return finish();
+  }
+  examined_ = true;
+  pool_settled();
+}
+
 std::unique_ptr<Pool> Manager::make_pool(const Profile& profile) {
   PoolEnvironment environment{options_.worker_program, zygote_environment(), options_.scratch_dir, worker_user_,
-                              cgroups_.get()};
+                              cgroups_.get(),          users_.get()};
   Pool::Events events;
   events.on_settled = [this] { pool_settled(); };
   events.on_room = [this] { dispatcher_.room_in_pools(); };
@@ -162,6 +179,7 @@ void Manager::make_pools() {
 
 // Called when a pool's fate is known, and again when its stock is full for the first time.
 void Manager::pool_settled() {
+  if (!examined_) return;
   choose_default_profile();
   const auto chosen = pools_.find(facts_.default_profile);
   if (chosen == pools_.end() || !chosen->second->is_settled()) return;

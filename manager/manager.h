@@ -6,6 +6,7 @@
 #include <string>
 
 #include "manager/config.h"
+#include "manager/doctor.h"
 #include "manager/files/file_service.h"
 #include "manager/intake/listener.h"
 #include "manager/observe/http_exporter.h"
@@ -52,6 +53,8 @@ class Manager : public ClientService {
   void open_own_log();
   void find_cgroups();
   void make_pools();
+  void make_users();
+  void examined(Result<DoctorFindings> found);
   std::unique_ptr<Pool> make_pool(const Profile& profile);
   void pool_settled();
   void choose_default_profile();
@@ -74,6 +77,8 @@ class Manager : public ClientService {
   Metrics metrics_;
   unsigned worker_user_;
   std::unique_ptr<CgroupKeeper> cgroups_;
+  std::unique_ptr<UserRange> users_;  // none: capsules share worker_user_
+  std::unique_ptr<Doctor> doctor_;
   Pools pools_;
   SessionRegistry sessions_;
   FileService files_;
@@ -82,6 +87,7 @@ class Manager : public ClientService {
   std::shared_ptr<HttpExporter> http_;
   Timer watchdog_timer_, idle_timer_, drain_timer_;
   TimePoint last_used_;
+  bool examined_ = false;  // what the sandbox can be here is known, and enough
   bool serving_ = false, ready_ = false, draining_ = false, finishing_ = false;
   int exit_status_ = 0;
 };

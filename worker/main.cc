@@ -1,6 +1,8 @@
 // capsule-worker: started by the manager with its link on descriptor 3, never by hand.
 //
-//   capsule-worker [--user UID]     UID: become this user and group first (when the manager runs as root)
+//   capsule-worker [--user UID]            UID: become this user and group first (when the manager runs as root)
+//   capsule-worker [--user UID] --doctor   what can be had of the sandbox here, as JSON
+//   capsule-worker --seccomp-table         the system call policy, as JSON lines
 
 #include <grp.h>
 #include <sys/prctl.h>
@@ -11,7 +13,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
+#include <vector>
 
+#include "worker/doctor/doctor.h"
 #include "worker/sandbox/descriptors.h"
 #include "worker/zygote.h"
 
@@ -41,17 +45,24 @@ void reset_signals() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // First act: whatever the manager's launcher let through is closed.
-  capsule::sandbox::close_all_but({kLinkFd});
+  std::vector<std::string_view> words(argv + 1, argv + argc);
+  const bool is_zygote = words.empty() || !words.back().starts_with("--");
+  // First act of a zygote: whatever the manager's launcher let through is closed.
+  if (is_zygote) capsule::sandbox::close_all_but({kLinkFd});
+  if (words.size() >= 2 && words[0] == "--user") {
+    if (!become_user(argv[2])) {
+      std::perror("capsule-worker: cannot change user");
+      return kNoPermissionStatus;
+    }
+    words.erase(words.begin(), words.begin() + 2);
+  }
+  if (words == std::vector<std::string_view>{"--doctor"}) return capsule::run_doctor();
+  if (words == std::vector<std::string_view>{"--seccomp-table"}) return capsule::print_seccomp_table();
   int type = 0;
   socklen_t size = sizeof type;
-  if (getsockopt(kLinkFd, SOL_SOCKET, SO_TYPE, &type, &size) != 0) {
+  if (!words.empty() || getsockopt(kLinkFd, SOL_SOCKET, SO_TYPE, &type, &size) != 0) {
     std::fputs("capsule-worker is started by capsule-manager; see `capsule serve --help`\n", stderr);
     return kUsageStatus;
-  }
-  if (argc == 3 && std::string_view(argv[1]) == "--user" && !become_user(argv[2])) {
-    std::perror("capsule-worker: cannot change user");
-    return kNoPermissionStatus;
   }
   reset_signals();
   setsid();                          // Ctrl-C at the manager's terminal is for the manager

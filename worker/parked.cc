@@ -40,7 +40,11 @@ Result<Child> branch_capsule(Namespaces namespaces, int cgroup) {
   }
   // CLONE_PARENT takes the exit signal of the caller; one of our own is refused with EINVAL.
   interpreter::before_fork();
-  const long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+  long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+  // Where containers hide clone3 the older call does the same, but for control groups.
+  if (pid < 0 && errno == ENOSYS && cgroup == kNoCgroup) {
+    pid = syscall(SYS_clone, arguments.flags, 0, &pidfd, arguments.child_tid, 0);
+  }
   if (pid == 0) return Child{};
   const int saved = errno;
   interpreter::after_fork_in_parent();

@@ -99,6 +99,7 @@ class Zygote {
     Result<parked::Child> child = failure(Errc::kUnavailable, "no namespaces were tried");
     for (const parked::Namespaces wanted : choices()) {
       made = wanted;
+      sandbox::complete_recipe(*recipe_, wanted);
       child = parked::branch_capsule(wanted, cgroup);
       if (child || child.error().code != Errc::kUnavailable) break;
     }

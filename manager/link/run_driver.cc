@@ -71,14 +71,16 @@ void RunDriver::start() {
 }
 
 Status RunDriver::send_execute() {
-  auto out = make_run_pipe(settings_.worker_user), error = make_run_pipe(settings_.worker_user);
+  const unsigned own = lease_.capsule->own_user();
+  const unsigned owner = own != 0 ? own : settings_.worker_user;
+  auto out = make_run_pipe(owner), error = make_run_pipe(owner);
   if (!out) return tl::unexpected<Error>(out.error());
   if (!error) return tl::unexpected<Error>(error.error());
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(out->second));
   fds.push_back(std::move(error->second));
   if (run_->request.standard_input) {
-    auto in = make_run_pipe(settings_.worker_user);
+    auto in = make_run_pipe(owner);
     if (!in) return tl::unexpected<Error>(in.error());
     fds.push_back(std::move(in->first));
     stdin_ = std::make_unique<InputWriter>(loop_, std::move(in->second), [this](uint64_t bytes) {

@@ -237,6 +237,11 @@ Json section_json(const InfoSources& from, const std::string& section, uid_t uid
   if (section == "runs") return runs_json(from, uid);
   if (section == "queue") return queue_json(from);
   if (section == "limits") return limits_json(from.config);
+  if (section == "layers") {
+    Json document = Json::parse(findings_document(from.facts.findings, from.config.defaults.sandbox.floor));
+    document.erase("v");
+    return document;
+  }
   Json list = Json::array();
   if (section == "pools") {
     for (const auto& [name, pool] : from.pools) list.push_back(pool_json(*pool, from.metrics));
@@ -253,7 +258,8 @@ Json section_json(const InfoSources& from, const std::string& section, uid_t uid
 }
 
 const std::vector<std::string>& all_sections() {
-  static const std::vector<std::string> sections{"manager", "pools", "workers", "sessions", "runs", "queue", "limits"};
+  static const std::vector<std::string> sections{"manager", "pools", "workers", "sessions",
+                                                 "runs",    "queue", "limits",  "layers"};
   return sections;
 }
 
@@ -264,7 +270,7 @@ Result<std::string> make_info(const InfoSources& sources, const std::vector<std:
   for (const std::string& section : sections.empty() ? all_sections() : sections) {
     if (std::find(all_sections().begin(), all_sections().end(), section) == all_sections().end()) {
       return failure(Errc::kInvalid, "there is no section '" + section.substr(0, limits::kIdBytes) +
-                                         "'; there are manager, pools, workers, sessions, runs, queue, limits");
+                                         "'; there are manager, pools, workers, sessions, runs, queue, limits, layers");
     }
     document[section] = section_json(sources, section, uid);
   }

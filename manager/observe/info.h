@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "manager/doctor.h"
 #include "manager/schedule/dispatcher.h"
 #include "manager/sessions/session_registry.h"
 
@@ -19,6 +20,7 @@ struct ManagerFacts {
   TimePoint started_at{};
   bool is_private = false;
   std::vector<std::string> degraded;  // what does not hold here, for people
+  DoctorFindings findings;            // of the start; empty until it has ended
 };
 
 struct InfoSources {

@@ -11,6 +11,7 @@
 
 #include "base/posix_io.h"
 #include "manager/observe/log.h"
+#include "manager/pool/id_map_writer.h"
 
 namespace capsule {
 namespace {
@@ -30,6 +31,7 @@ CapsuleProcess::CapsuleProcess(Loop& loop, Start start, const WorkerConfig& conf
       name_(std::move(start.name)),
       profile_(std::move(start.profile)),
       workspace_(std::move(start.workspace)),
+      user_(start.user),
       channel_(std::make_shared<FrameChannel>(loop, std::move(start.link), PassedFds::kTaken, label::Socket::kWorker,
                                               metrics)),
       pidfd_(loop, std::move(start.pidfd)),
@@ -57,6 +59,10 @@ void CapsuleProcess::begin(Events events) {
   pid_ = pid_of(pidfd_.fd());
   join_cgroup();
   channel_->start(std::move(handlers));
+  if (user_ != 0) {
+    const Status mapped = write_id_maps_of(pid_of(pidfd_.fd()), user_);
+    channel_->send(Mapped{mapped ? std::string() : mapped.error().message});
+  }
   // Strong: the keeper is reaped even when nobody else remembers this capsule.
   pidfd_.on_readable([self = shared_from_this()] { self->pidfd_readable(); });
 }
@@ -145,6 +151,12 @@ void CapsuleProcess::sweep(std::function<void(Status)> done) {
   sweeping_.emplace(request, std::move(done));
   channel_->send(Sweep{request});
   expect_answer();
+}
+
+uint32_t CapsuleProcess::own_user() const {
+  const bool is_mapped = std::any_of(hello_.layers.begin(), hello_.layers.end(),
+                                     [](const Layer& layer) { return layer.name == "id_maps" && layer.state == "on"; });
+  return is_mapped ? user_ : 0;
 }
 
 bool CapsuleProcess::is_contained() const {

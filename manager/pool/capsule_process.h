@@ -36,6 +36,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
     CgroupMode cgroup_mode;
     CgroupLimits limits;
     std::vector<AllowedHost> allowed_hosts;  // for the proxy, where the profile lists any
+    uint32_t user = 0;                       // to be mapped into its user namespace; 0: it maps its own
   };
   struct Events {
     std::function<void(const Hello&)> on_ready;
@@ -50,6 +51,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   uint64_t id() const { return id_; }
   const std::string& name() const { return name_; }
   const std::vector<Layer>& layers() const { return hello_.layers; }  // with `cgroup`
+  uint32_t own_user() const;                                          // whose processes it holds; 0: the zygote's
   std::vector<Layer> layers_of(const Worker& worker) const;           // and the worker's after them
   const Hello& hello() const { return hello_; }
   bool is_gone() const { return gone_; }
@@ -100,6 +102,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   uint64_t id_;
   std::string name_, profile_, workspace_;
   pid_t pid_ = 0;
+  uint32_t user_;
   std::shared_ptr<FrameChannel> channel_;
   FdWatch pidfd_;
   std::shared_ptr<Workspace> files_;

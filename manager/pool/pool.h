@@ -17,6 +17,7 @@
 #include "manager/pool/capsule_process.h"
 #include "manager/pool/pool_policy.h"
 #include "manager/pool/trigger.h"
+#include "manager/pool/user_range.h"
 #include "manager/pool/zygote_policy.h"
 #include "manager/pool/zygote_process.h"
 
@@ -36,6 +37,7 @@ struct PoolEnvironment {
   std::string scratch_dir;                       // for workspaces when capsules cannot have private ones
   unsigned worker_user = 0;                      // 0: the manager's own
   CgroupKeeper* cgroups = nullptr;               // the manager's; outlives every pool
+  UserRange* users = nullptr;                    // of capsules; none: they share worker_user
 };
 
 class Pool {
@@ -96,6 +98,7 @@ class Pool {
     std::shared_ptr<CapsuleProcess> capsule;
     std::shared_ptr<Worker> worker;
     Use use = Use::kStarting;
+    uint32_t user = 0;  // of environment_.users; 0: none
     TimePoint ready_at{}, checked_at{}, begun_at{};
     double jitter = 0;
     label::Recycle retired_why = label::Recycle::kUsed;
@@ -118,7 +121,9 @@ class Pool {
   void zygote_gone(uint64_t generation, const std::string& why);
   void replace_zygote_when_due();
   void start_capsule();
-  void capsule_branched(uint64_t id, std::string workspace, Result<BranchedCapsule> branched);
+  void capsule_branched(uint64_t id, std::string workspace, uint32_t user, Result<BranchedCapsule> branched);
+  void give_back_user(uint32_t user);
+  Result<std::string> make_workspace(uint64_t id, uint32_t user);
   void capsule_ready(uint64_t id, const Hello& hello);
   void capsule_gone(uint64_t id);
   void start_worker(uint64_t id);

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "manager/floor.h"
 #include "manager/observe/log.h"
 #include "manager/pool/pool.h"
 #include "manager/pool/stock_holder.h"
@@ -27,6 +28,7 @@ void Pool::start_zygote() {
   options.prepare.heartbeat_ms = static_cast<uint64_t>(to_milliseconds(profile_.settings.worker.heartbeat_interval));
   options.prepare.workspace_bytes = profile_.settings.sandbox.workspace_bytes;
   options.prepare.workspace_files = profile_.settings.sandbox.workspace_files;
+  options.prepare.own_users = environment_.users != nullptr;
   breaker_.start_began(now());
   const uint64_t generation = ++next_generation_;
   ZygoteProcess::Events events;
@@ -113,26 +115,49 @@ void Pool::replace_zygote_when_due() {
 void Pool::start_capsule() {
   if (!zygote_) return;
   const uint64_t id = ++last_id_;
-  std::string workspace;
-  if (needs_workspace_ || profile_.settings.sandbox.namespaces == NamespaceMode::kOff) {
-    workspace = environment_.scratch_dir + "/capsule-" + std::to_string(getpid()) + "-" + profile_.name + "-" +
-                std::to_string(id);
-    if (mkdir(workspace.c_str(), 0700) != 0) return count_death("cannot make " + workspace);
-    if (environment_.worker_user != 0 &&
-        chown(workspace.c_str(), environment_.worker_user, environment_.worker_user) != 0) {
-      log_warning("cannot give a workspace to the worker's user", {{"path", workspace}});
-    }
+  uint32_t user = 0;
+  if (environment_.users != nullptr) {
+    const auto taken = environment_.users->take();
+    if (!taken) return count_death("all users of server.worker_uid_count are taken");
+    user = *taken;
+  }
+  auto workspace = make_workspace(id, user);
+  if (!workspace) {
+    give_back_user(user);
+    return count_death(workspace.error().message);
   }
   ++branching_capsules_;
   breaker_.start_began(now());
-  zygote_->branch("capsule-" + std::to_string(id), workspace, [this, id, workspace](Result<BranchedCapsule> branched) {
-    capsule_branched(id, workspace, std::move(branched));
-  });
+  zygote_->branch({"capsule-" + std::to_string(id), *workspace, user},
+                  [this, id, workspace = *workspace, user](Result<BranchedCapsule> branched) {
+                    capsule_branched(id, workspace, user, std::move(branched));
+                  });
 }
 
-void Pool::capsule_branched(uint64_t id, std::string workspace, Result<BranchedCapsule> branched) {
+// A directory for a capsule that cannot have a private root; else none.
+Result<std::string> Pool::make_workspace(uint64_t id, uint32_t user) {
+  if (!needs_workspace_ && profile_.settings.sandbox.namespaces != NamespaceMode::kOff) return std::string();
+  const std::string workspace = environment_.scratch_dir + "/capsule-" + std::to_string(getpid()) + "-" +
+                                profile_.name + "-" + std::to_string(id);
+  if (mkdir(workspace.c_str(), 0700) != 0) return system_failure("cannot make " + workspace);
+  const bool has_user = user != 0 && std::any_of(layers_.begin(), layers_.end(), [](const Layer& layer) {
+                          return layer.name == "id_maps" && layer.state == "on";
+                        });
+  const uid_t owner = has_user ? user : environment_.worker_user;
+  if (owner != 0 && chown(workspace.c_str(), owner, owner) != 0) {
+    log_warning("cannot give a workspace to the worker's user", {{"path", workspace}});
+  }
+  return workspace;
+}
+
+void Pool::give_back_user(uint32_t user) {
+  if (user != 0) environment_.users->give_back(user);
+}
+
+void Pool::capsule_branched(uint64_t id, std::string workspace, uint32_t user, Result<BranchedCapsule> branched) {
   --branching_capsules_;
   if (!branched) {
+    give_back_user(user);
     if (!workspace.empty()) rmdir(workspace.c_str());
     if (stopped_) return;
     return count_death(branched.error().message);
@@ -148,11 +173,13 @@ void Pool::capsule_branched(uint64_t id, std::string workspace, Result<BranchedC
                               *environment_.cgroups,
                               profile_.settings.sandbox.cgroup,
                               {profile_.settings.limits.memory_bytes, profile_.settings.limits.processes + kOwnTasks},
-                              profile_.content.allowed_hosts};
+                              profile_.content.allowed_hosts,
+                              user};
   auto capsule = std::make_shared<CapsuleProcess>(loop_, std::move(start), profile_.settings.worker, metrics_);
   Slot& slot = slots_[id];
   slot.capsule = capsule;
   slot.begun_at = now();
+  slot.user = user;
   CapsuleProcess::Events events;
   events.on_ready = [this, id](const Hello& hello) { capsule_ready(id, hello); };
   events.on_gone = [this, id] { capsule_gone(id); };
@@ -192,6 +219,7 @@ void Pool::capsule_gone(uint64_t id) {
   const auto found = slots_.find(id);
   if (found == slots_.end()) return;
   const Slot::Use use = found->second.use;
+  give_back_user(std::exchange(found->second.user, 0));
   if (use == Slot::Use::kLeased || use == Slot::Use::kSession) {
     found->second.use = Slot::Use::kRetiring;  // its holder was told by the worker; release() finds it gone
     metrics_.worker_recycled(handle_, label::Recycle::kCrashed);
@@ -223,6 +251,16 @@ void Pool::worker_ready(uint64_t id, const Hello& hello) {
   Slot& slot = slots_.at(id);
   if (slot.use != Slot::Use::kWorkerStarting) return;
   if (!hello.failure.empty()) return stock_worker_failed(id, label::Recycle::kStartFailed, hello.failure);
+  // Whatever was possible when the manager started: this one has to hold too.
+  const Status held = check_floor(profile_.settings.sandbox.floor, slot.capsule->layers_of(*slot.worker));
+  if (!held) {
+    unavailable_ = true;
+    detail_ = held.error().message;
+    log_error("a profile cannot be had", {{"profile", profile_.name}, {"why", detail_}});
+    retire(id, label::Recycle::kStartFailed);
+    fail_waiters({Errc::kUnavailable, "profile '" + profile_.name + "' cannot be had: " + detail_});
+    return settle();
+  }
   breaker_.start_succeeded(now());
   slot.worker->apply(WorkerEvent::kReady);
   slot.worker->mark();

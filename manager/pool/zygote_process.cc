@@ -121,7 +121,7 @@ void ZygoteProcess::expect_answer(Duration patience) {
   });
 }
 
-void ZygoteProcess::branch(const std::string& name, const std::string& workspace, CapsuleBranched done) {
+void ZygoteProcess::branch(const CapsuleRequest& wanted, CapsuleBranched done) {
   if (!ready_ || gone_) return done(failure(Errc::kUnavailable, "the zygote is not ready"));
   auto link = make_stream_socketpair();
   if (!link) return done(tl::unexpected<Error>(link.error()));
@@ -129,8 +129,9 @@ void ZygoteProcess::branch(const std::string& name, const std::string& workspace
   branching_.emplace(request, Pending{std::move(link->first), std::move(done)});
   Branch branch;
   branch.id = request;
-  branch.name = name;
-  branch.workspace = workspace;
+  branch.name = wanted.name;
+  branch.workspace = wanted.workspace;
+  branch.uid = wanted.user;
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(link->second));
   channel_->send(branch, std::move(fds));

@@ -18,6 +18,12 @@ struct ZygoteOptions {
   unsigned user = 0;    // become this user first; 0: stay
 };
 
+struct CapsuleRequest {
+  std::string name;
+  std::string workspace;  // a directory for when it cannot have a private one, or empty
+  uint32_t user = 0;      // its own, or 0
+};
+
 struct BranchedCapsule {
   UniqueFd link, pidfd;
   Duration took{};
@@ -35,7 +41,7 @@ class ZygoteProcess : public std::enable_shared_from_this<ZygoteProcess> {
                                                        Metrics& metrics);
   ~ZygoteProcess();
 
-  void branch(const std::string& name, const std::string& workspace, CapsuleBranched done);
+  void branch(const CapsuleRequest& request, CapsuleBranched done);
   void stop();  // asks it to end; kills it when it does not
 
   pid_t pid() const;

@@ -70,7 +70,13 @@ def _reseed_multiprocessing(process):
     process.current_process().authkey = os.urandom(32)
 
 
+def _forget_host(platform):
+    platform._uname_cache = None  # a preloaded module may have asked for the host's name; the capsule has its own
+    platform._platform_cache.clear()
+
+
 _RESEEDERS = (
+    ("platform", _forget_host),
     ("random", _reseed_random),
     ("numpy.random.mtrand", _reseed_numpy),
     ("_ssl", _reseed_openssl),

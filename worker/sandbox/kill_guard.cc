@@ -78,9 +78,29 @@ bool KillGuard::answer_one(int listener) {
   Sized<seccomp_notif_resp> reply(sizes.seccomp_notif_resp);
   if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, call.get()) != 0) return false;  // ENOENT: its caller died
   reply.get()->id = call.get()->id;
-  reply.get()->error = -perform(*call.get(), listener);
+  if (is_to_itself(*call.get())) {
+    reply.get()->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+  } else {
+    reply.get()->error = -perform(*call.get(), listener);
+  }
   // Fails when the caller is gone; by its own signal, for one.
   (void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, reply.get());
+  return true;
+}
+
+// A process's signals to itself are the kernel's to send: libc stops and cancels its threads with signals whose sender
+// must be the process itself, or waits for ever. The numbers were copied when the call was made and the caller's own
+// process id is nobody else's as long as the caller waits, so nothing can change what the call means.
+bool KillGuard::is_to_itself(const seccomp_notif& call) {
+  const bool names_thread = call.data.nr == SYS_tgkill || call.data.nr == SYS_rt_tgsigqueueinfo;
+  const bool names_process = call.data.nr == SYS_kill || call.data.nr == SYS_rt_sigqueueinfo;
+  const pid_t target = to_pid(call.data.args[0]);
+  const pid_t caller = to_pid(call.pid);
+  if ((!names_thread && !names_process) || target <= 0) return false;
+  if (target != caller && target != process_of(caller)) return false;
+  const int signal = to_int(call.data.args[names_thread ? 2 : 1]);
+  const auto worker = last_signal_.find(target);
+  if (worker != last_signal_.end() && signal != 0) worker->second = signal;
   return true;
 }
 

@@ -1,7 +1,7 @@
 // Signals between the processes of a capsule. The kill family of workers arrives here by seccomp notification: the
-// keeper checks the target and sends the signal itself, or refuses. So no worker reaches its keeper or a parked
-// interpreter, though all of them have the same user (docs/decisions/0008-kill-guard.md). Lives in the keeper, on its
-// one thread; never blocks.
+// keeper checks the target and sends the signal itself, or refuses; only a process that signals itself is let through.
+// So no worker reaches its keeper or a parked interpreter, though all of them have the same user
+// (docs/decisions/0008-kill-guard.md). Lives in the keeper, on its one thread; never blocks.
 //
 // Limits: kListenersMax workers alive at once; kCallsPerTurn calls of each are answered before the keeper looks at
 // its other descriptors.
@@ -44,6 +44,7 @@ class KillGuard {
 
  private:
   bool answer_one(int listener);
+  bool is_to_itself(const seccomp_notif& call);
   int perform(const seccomp_notif& call, int listener);
   int send_to_many(pid_t target, int signal, pid_t caller);
   int queue(const seccomp_notif& call, int listener, pid_t process, pid_t thread, int signal, uint64_t address);

@@ -103,7 +103,8 @@ Status restrict_files(const Recipe& recipe, const WorkerRequest& request) {
 }
 
 Status load_filter(const Recipe& recipe, const WorkerRequest& request, UniqueFd& listener) {
-  const auto& program = parked::has(request.namespaces, CLONE_NEWNET) ? recipe.local_sockets : recipe.no_sockets;
+  const bool is_local = parked::has(request.namespaces, CLONE_NEWNET) || !recipe.no_sockets;
+  const auto& program = is_local ? recipe.local_sockets : *recipe.no_sockets;
   if (!program) return tl::unexpected<Error>(program.error());
   auto loaded = seccomp::load(*program);
   if (!loaded) return tl::unexpected<Error>(loaded.error());
@@ -114,11 +115,15 @@ Status load_filter(const Recipe& recipe, const WorkerRequest& request, UniqueFd&
 }  // namespace
 
 Recipe make_recipe(const Prepare& prepare) {
-  Recipe recipe{make_policy(prepare), {}, landlock::abi(), {}, {}};
+  Recipe recipe{make_policy(prepare), {}, landlock::abi(), {}, std::nullopt};
   recipe.root = plan_root(recipe.policy, look_at_host());
   recipe.local_sockets = compile_for(recipe.policy, seccomp::Sockets::kLocal, recipe.landlock_abi);
-  recipe.no_sockets = compile_for(recipe.policy, seccomp::Sockets::kNone, recipe.landlock_abi);
   return recipe;
+}
+
+void complete_recipe(Recipe& recipe, parked::Namespaces namespaces) {
+  if (parked::has(namespaces, CLONE_NEWNET) || recipe.no_sockets) return;
+  recipe.no_sockets = compile_for(recipe.policy, seccomp::Sockets::kNone, recipe.landlock_abi);
 }
 
 CapsuleLayers enter_capsule(const Recipe& recipe, const CapsuleRequest& request) {

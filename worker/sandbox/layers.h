@@ -7,6 +7,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,10 +26,12 @@ struct Recipe {
   Policy policy;
   RootPlan root;
   int landlock_abi = 0;
-  // By whether local sockets stay inside the capsule (they do in a network namespace of its own).
-  Result<seccomp::Program> local_sockets, no_sockets;
+  Result<seccomp::Program> local_sockets;              // where they stay inside the capsule
+  std::optional<Result<seccomp::Program>> no_sockets;  // without a network namespace; compiled when needed
 };
 Recipe make_recipe(const Prepare& prepare);
+// Before a capsule with these namespaces is cloned.
+void complete_recipe(Recipe& recipe, parked::Namespaces namespaces);
 
 enum class IdMaps {
   kOwn,        // the keeper maps the id it has

@@ -83,9 +83,8 @@ constexpr std::string_view kRefused[] = {
 // The default, written down where somebody may look for it.
 // clang-format off
 constexpr std::string_view kMissing[] = {
-    "add_key",        "clone3",   "io_cancel",   "io_destroy",     "io_getevents", "io_pgetevents",  "io_setup",
-    "io_submit",   "io_uring_enter", "io_uring_register", "io_uring_setup", "keyctl",   "request_key",
-    "futex_waitv",
+    "add_key", "clone3", "futex_waitv", "io_cancel", "io_destroy", "io_getevents", "io_pgetevents", "io_setup",
+    "io_submit", "io_uring_enter", "io_uring_register", "io_uring_setup", "keyctl", "request_key",
 };
 // clang-format on
 
@@ -135,33 +134,32 @@ void add_processes(const Policy& policy, Table& table) {
   }
 }
 
-// A length, not a name, would be the kernel's business: only families, types and protocols are looked at.
-void add_sockets(const Policy& policy, Surroundings surroundings, Table& table) {
+// TCP and UDP of one family, and nothing else of it.
+void add_internet(uint64_t family, Table& table) {
   constexpr uint64_t kTypeMask = 0xf;  // above it are SOCK_CLOEXEC and SOCK_NONBLOCK
   constexpr uint64_t kTcp = 6, kUdp = 17, kMptcp = 262;
-  constexpr uint64_t kLastFamily = 64;  // and everything above
-  const bool inet = policy.network != Network::kNone;
-  for (uint64_t family = 0; family <= kLastFamily; ++family) {
-    if (family == AF_UNIX) {
-      table.row("socket", surroundings.sockets == Sockets::kLocal ? Action::kAllow : Action::kRefuse,
-                {equal(0, family)}, "local sockets");
-    } else if (inet && (family == AF_INET || family == AF_INET6)) {
-      for (const uint64_t protocol : {uint64_t{0}, kTcp}) {
-        table.row("socket", Action::kAllow, {equal(0, family), masked(1, kTypeMask, SOCK_STREAM), equal(2, protocol)},
-                  "TCP");
-      }
-      for (const uint64_t protocol : {uint64_t{0}, kUdp}) {
-        table.row("socket", Action::kAllow, {equal(0, family), masked(1, kTypeMask, SOCK_DGRAM), equal(2, protocol)},
-                  "UDP");
-      }
-      table.row("socket", Action::kRefuse, {equal(0, family), masked(1, kTypeMask, SOCK_RAW)}, "raw sockets");
-      table.row("socket", Action::kRefuse, {equal(0, family), masked(1, kTypeMask, SOCK_STREAM), equal(2, kMptcp)},
-                "MPTCP: Landlock's TCP rules do not see it");
-    } else {
-      table.row("socket", Action::kRefuse, {equal(0, family)}, "other socket families");
+  const auto row = [&](Action action, uint64_t type, uint64_t protocol, std::string_view note) {
+    table.row("socket", action, {equal(0, family), masked(1, kTypeMask, type), equal(2, protocol)}, note);
+  };
+  for (const uint64_t protocol : {uint64_t{0}, kTcp}) row(Action::kAllow, SOCK_STREAM, protocol, "TCP");
+  for (const uint64_t protocol : {uint64_t{0}, kUdp}) row(Action::kAllow, SOCK_DGRAM, protocol, "UDP");
+  row(Action::kRefuse, SOCK_STREAM, kMptcp, "MPTCP: Landlock's TCP rules do not see it");
+  table.row("socket", Action::kRefuse, {equal(0, family), masked(1, kTypeMask, SOCK_RAW)}, "raw sockets");
+}
+
+void add_sockets(const Policy& policy, Surroundings surroundings, Table& table) {
+  constexpr std::string_view kOthers = "other socket families";
+  const Action local = surroundings.sockets == Sockets::kLocal ? Action::kAllow : Action::kRefuse;
+  table.row("socket", local, {equal(0, AF_UNIX)}, "local sockets");
+  if (policy.network == Network::kNone) return table.row("socket", Action::kRefuse, {differs(0, AF_UNIX)}, kOthers);
+  for (uint64_t family = 0; family <= AF_INET6; ++family) {
+    if (family == AF_INET || family == AF_INET6) {
+      add_internet(family, table);
+    } else if (family != AF_UNIX) {
+      table.row("socket", Action::kRefuse, {equal(0, family)}, kOthers);
     }
   }
-  table.row("socket", Action::kRefuse, {above(0, kLastFamily)}, "other socket families");
+  table.row("socket", Action::kRefuse, {above(0, AF_INET6)}, kOthers);
 }
 
 // Signals by way of a descriptor would go round the keeper; larger pipes would use up a budget that all capsules share.

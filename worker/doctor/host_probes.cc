@@ -1,0 +1,123 @@
+#include "worker/doctor/host_probes.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <sstream>
+
+#include "base/posix_io.h"
+#include "worker/sandbox/descriptors.h"
+#include "worker/sandbox/landlock.h"
+#include "worker/sandbox/privileges.h"
+
+namespace capsule::doctor {
+namespace {
+
+constexpr const char* kReadableFile = "/etc/passwd";
+constexpr int kUnknownCall = 1023;
+constexpr size_t kProcFileBytes = 1 << 20;
+
+void try_descriptors(Reporter& report) {
+  const int left_open = fcntl(STDERR_FILENO, F_DUPFD, 50);
+  sandbox::close_all_but({report.pipe()});
+  report.tried("descriptors", fcntl(left_open, F_GETFD) < 0, "a descriptor left open on purpose is gone");
+}
+
+void try_environment(Reporter& report) {
+  setenv("CAPSULE_DOCTOR", "canary", 1);
+  clearenv();
+  report.tried("environment", std::getenv("CAPSULE_DOCTOR") == nullptr, "a variable set on purpose is gone");
+}
+
+void try_landlock(Reporter& report) {
+  const int abi = sandbox::landlock::abi();
+  const auto rules = sandbox::landlock::make_ruleset({}, {}, sandbox::landlock::Scopes::kNone, abi);
+  if (!rules) return report.off("landlock", rules.error().message);
+  (void)sandbox::no_new_privileges();
+  if (const Status done = sandbox::landlock::restrict_self(rules->get()); !done) {
+    return report.off("landlock", done.error().message);
+  }
+  const UniqueFd file(open(kReadableFile, O_RDONLY | O_CLOEXEC));
+  report.tried("landlock", !file && errno == EACCES,
+               "ABI " + std::to_string(abi) + ": a file that everybody may read could not be opened");
+}
+
+void try_seccomp(const Result<sandbox::seccomp::Program>& program, Reporter& report) {
+  if (!program) return report.off("seccomp", program.error().message);
+  (void)sandbox::no_new_privileges();
+  const auto listener = sandbox::seccomp::load(*program);
+  if (!listener) return report.off("seccomp", listener.error().message);
+  const bool socket_refused = socket(AF_INET, SOCK_STREAM, 0) < 0 && errno == EPERM;
+  const bool unknown = syscall(kUnknownCall) < 0 && errno == ENOSYS;
+  report.tried("seccomp", socket_refused && unknown, "an internet socket and an unknown system call are refused");
+#if defined(__x86_64__)
+  asm volatile("int $0x80" : : "a"(20));  // getpid by the 32-bit entry: this line must not be survived
+#else
+  raise(SIGSYS);
+#endif
+}
+
+std::vector<Finding> probe_seccomp(const Result<sandbox::seccomp::Program>& program) {
+  Outcome outcome = in_child(::fork, [&](Reporter& report) { try_seccomp(program, report); });
+  const bool killed = WIFSIGNALED(outcome.wait_status) && WTERMSIG(outcome.wait_status) == SIGSYS;
+  for (Finding& found : outcome.findings) {
+    if (found.state != "on" || killed) continue;
+    found = {"seccomp", "off", "", "a system call of another architecture did not end the process", ""};
+  }
+  return outcome.findings;
+}
+
+// cgroups(7): "0::/path" is version 2, "4:memory:/path" version 1.
+std::string own_group(const std::string& controller) {
+  std::istringstream lines(read_file("/proc/self/cgroup", kProcFileBytes).value_or(""));
+  for (std::string line; std::getline(lines, line);) {
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    if (line.substr(first + 1, second - first - 1) == controller) return line.substr(second + 1);
+  }
+  return {};
+}
+
+bool can_make_group(const std::string& directory) {
+  const std::string made = directory + "/capsule-doctor-" + std::to_string(getpid());
+  if (mkdir(made.c_str(), 0755) != 0) return false;
+  rmdir(made.c_str());
+  return true;
+}
+
+Finding probe_cgroup() {
+  const std::string unified = own_group("");
+  for (const char* mount : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
+    const auto controllers = read_file(mount + unified + "/cgroup.controllers", kProcFileBytes);
+    if (controllers && controllers->find("memory") != std::string::npos && can_make_group(mount + unified)) {
+      return {"cgroup", "on", "version 2: a group with the memory controller could be made", "", ""};
+    }
+  }
+  const std::string memory = own_group("memory");
+  if (!memory.empty() && can_make_group("/sys/fs/cgroup/memory" + memory)) {
+    return {"cgroup", "on", "version 1: a memory group could be made", "", ""};
+  }
+  return {"cgroup", "off", "", "no control group of ours with the memory controller", ""};
+}
+
+}  // namespace
+
+std::vector<Finding> probe_host(const sandbox::Recipe& recipe) {
+  std::vector<Finding> all;
+  const auto add = [&all](std::vector<Finding> more) { all.insert(all.end(), more.begin(), more.end()); };
+  add(in_child(::fork, try_descriptors).findings);
+  add(in_child(::fork, try_environment).findings);
+  add(in_child(::fork, try_landlock).findings);
+  add(probe_seccomp(recipe.local_sockets));
+  add({probe_cgroup()});
+  return all;
+}
+
+}  // namespace capsule::doctor
