@@ -60,6 +60,7 @@ void visit(V& v, Branch& m) {
   v("workspace", m.workspace, kOptional);
   v("uid", m.uid, kOptional);
   v("cgroup", m.cgroup, kOptional);
+  v("awaited", m.awaited, kOptional);
 }
 template <class V>
 void visit(V& v, Mapped& m) {

@@ -87,6 +87,7 @@ struct Branch {
   std::string workspace;  // a directory to use when no private one can be mounted
   uint32_t uid = 0;       // the capsule's own user and group (Prepare.own_users); 0: the zygote's
   bool cgroup = false;
+  bool awaited = false;  // keepers: a run waits for this worker, which therefore starts without a rehearsal
   bool operator==(const Branch&) const = default;
 };
 

@@ -157,6 +157,7 @@ class Keeper {
     worker.handover = std::move(handover);
     worker.profile = options_.profile;
     worker.heartbeat_interval = options_.heartbeat_interval;
+    worker.rehearsal = branch.awaited ? interpreter::Rehearsal::kSkip : interpreter::Rehearsal::kDo;
     serve_as_worker(std::move(link), std::move(worker));
   }
 

@@ -171,7 +171,7 @@ void serve_as_worker(UniqueFd link, WorkerOptions options) {
   static LinkThread link_thread;
   static LinkHost host(link_thread);
   Status ready = hello.failure.empty() ? Status() : Status(failure(Errc::kSystem, hello.failure));
-  if (ready) ready = interpreter::become_worker(host);
+  if (ready) ready = interpreter::become_worker(host, options.rehearsal);
   const int link_fd = link.get();
   link_thread.set_stack_dump(interpreter::dump_stacks);
   if (ready) ready = link_thread.start(std::move(link), options.heartbeat_interval);

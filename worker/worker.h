@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/unique_fd.h"
+#include "worker/interpreter/interpreter.h"
 #include "worker/sandbox/layers.h"
 
 namespace capsule {
@@ -15,6 +16,7 @@ struct WorkerOptions {
   UniqueFd handover;  // to the keeper: the listener of the worker's filter goes there
   std::string profile;
   Duration heartbeat_interval{};
+  interpreter::Rehearsal rehearsal{};
 };
 
 // Never returns. Tells the manager through `hello` whether it could start.

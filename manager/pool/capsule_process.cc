@@ -118,7 +118,7 @@ bool CapsuleProcess::bound_memory(uint64_t bytes) {
   return true;
 }
 
-void CapsuleProcess::start_worker(uint64_t id, WorkerStarted started) {
+void CapsuleProcess::start_worker(uint64_t id, Demand demand, WorkerStarted started) {
   if (gone_ || destroyed_) return started(failure(Errc::kClosed, "the capsule is gone"));
   auto link = make_stream_socketpair();
   if (!link) return started(tl::unexpected<Error>(link.error()));
@@ -127,6 +127,7 @@ void CapsuleProcess::start_worker(uint64_t id, WorkerStarted started) {
   Branch branch;
   branch.id = request;
   branch.name = "worker-" + std::to_string(id);
+  branch.awaited = demand == Demand::kAwaited;
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(link->second));
   channel_->send(branch, std::move(fds));

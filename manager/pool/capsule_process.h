@@ -63,7 +63,8 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   bool bound_memory(uint64_t bytes);
 
   // Forks a worker; the callback gets it as soon as the fork is done. It says hello when it is ready.
-  void start_worker(uint64_t id, WorkerStarted started);
+  enum class Demand { kStock, kAwaited };  // awaited: somebody's run is its first, no rehearsal before it
+  void start_worker(uint64_t id, Demand demand, WorkerStarted started);
   // Ends everything in it but the keeper.
   void sweep(std::function<void(Status)> done);
   // With a pid namespace: kills the keeper, and the kernel everything in it. Without one the keeper is asked to end

@@ -39,8 +39,10 @@ void decide_starts(const PoolView& view, const PoolConfig& config, const StockTa
   decision.workers_to_start = std::min({missing, view.ready_capsules, starts});
   starts -= decision.workers_to_start;
 
-  // Workers that find no capsule yet need one each, on top of the stock of capsules.
-  const size_t capsules_wanted = missing - decision.workers_to_start + targets.capsules;
+  // Workers that find no capsule yet need one each. The stock of capsules comes after who waits for one of them: made
+  // at the same time it would take the processor from that very run.
+  const size_t stock = view.waiting > 0 && missing > 0 ? 0 : targets.capsules;
+  const size_t capsules_wanted = missing - decision.workers_to_start + stock;
   const size_t capsules_there = view.ready_capsules - decision.workers_to_start + view.starting_capsules;
   if (view.zygote_ready) decision.capsules_to_start = std::min(less(capsules_wanted, capsules_there), starts);
   if (missing == 0) decision.capsules_to_retire = less(view.ready_capsules, targets.capsules);

@@ -237,7 +237,8 @@ void Pool::start_worker(uint64_t id) {
   slot.use = Slot::Use::kWorkerStarting;
   slot.begun_at = now();
   breaker_.start_began(now());
-  slot.capsule->start_worker(id, [this, id](Result<std::shared_ptr<Worker>> started) {
+  const auto demand = waiting_.empty() ? CapsuleProcess::Demand::kStock : CapsuleProcess::Demand::kAwaited;
+  slot.capsule->start_worker(id, demand, [this, id](Result<std::shared_ptr<Worker>> started) {
     const auto found = slots_.find(id);
     if (found == slots_.end() || found->second.use != Slot::Use::kWorkerStarting) return;
     if (!started) return stock_worker_failed(id, label::Recycle::kStartFailed, started.error().message);

@@ -131,7 +131,7 @@ void Session::start_next_worker() {
     // It cannot be asked, and need not be reaped yet: a keeper whose link has ended is no use, alive or not.
     if (!swept) return session->take_another_capsule();
     session->forget_previous();
-    session->lease_.capsule->start_worker(session->pool_.next_worker_id(),
+    session->lease_.capsule->start_worker(session->pool_.next_worker_id(), CapsuleProcess::Demand::kStock,
                                           [self](Result<std::shared_ptr<Worker>> started) {
                                             if (const auto still = self.lock())
                                               still->worker_started(std::move(started));

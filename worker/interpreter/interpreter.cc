@@ -145,11 +145,11 @@ void before_fork() { PyOS_BeforeFork(); }
 void after_fork_in_parent() { PyOS_AfterFork_Parent(); }
 void after_fork_in_child() { PyOS_AfterFork_Child(); }
 
-Status become_worker(Host& host) {
+Status become_worker(Host& host, Rehearsal rehearsal) {
   set_host(host);
   if (auto fresh = call_for_effect("_capsule_fresh", "after_fork"); !fresh) return fresh;
   if (auto interrupt = call_for_effect("_capsule_interrupt", "install"); !interrupt) return interrupt;
-  return call_for_effect("_capsule_run", "warm_up");
+  return rehearsal == Rehearsal::kSkip ? Status() : call_for_effect("_capsule_run", "warm_up");
 }
 
 bool healthy() {

@@ -34,8 +34,10 @@ void before_fork();
 void after_fork_in_parent();
 void after_fork_in_child();
 
-// First step of a worker: new randomness, the interrupt handler, a no-op cell.
-Status become_worker(Host& host);
+// First step of a worker: new randomness, the interrupt handler, and the rehearsal of a no-op cell, which touches what
+// the first run will write. It is skipped for a run that waits: that run would pay for both.
+enum class Rehearsal { kDo, kSkip };
+Status become_worker(Host& host, Rehearsal rehearsal);
 
 // Runs it to the end; the claim of the run. Descriptors 0-2 must already be the run's own.
 Finished execute(const Execute& request);
