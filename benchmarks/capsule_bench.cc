@@ -5,6 +5,9 @@
 //   fresh     a fresh one-shot run of 1+1 in `data`, a pool hit           beside python3 -c pass, python3 -c 'import
 //                                                                         numpy', a bare fork, a socketpair
 //   straight  fresh runs one after the other, refilling included          beside a bare fork
+//   sandbox   fresh runs from a ready capsule and from nothing            beside a fork of the interpreter that runs
+//   1+1
+//             computing                                                   beside the same outside
 //   warm      1+1 in a session                                            beside ipykernel, a socketpair
 //   writes    stdout in writes of 64 KiB                                  beside ipykernel, a raw Unix socket
 //   prints    a flood of print                                            beside ipykernel, python3 into a pipe
@@ -39,6 +42,7 @@ constexpr Effort kFull{.rounds = 12,
                        .notebook_blocks = 512,
                        .printed_lines = 100'000,
                        .cancels = 4,
+                       .spins = 3,
                        .stock = {24, 4}};
 constexpr Effort kQuick{.rounds = 5,
                         .pings = 500,
@@ -53,6 +57,7 @@ constexpr Effort kQuick{.rounds = 5,
                         .notebook_blocks = 256,
                         .printed_lines = 50'000,
                         .cancels = 2,
+                        .spins = 2,
                         .stock = {24, 4}};
 constexpr Effort kSmoke{.rounds = 1,
                         .pings = 10,
@@ -67,6 +72,7 @@ constexpr Effort kSmoke{.rounds = 1,
                         .notebook_blocks = 4,
                         .printed_lines = 100,
                         .cancels = 1,
+                        .spins = 1,
                         .stock = {4, 1}};
 
 struct Options {

@@ -148,7 +148,7 @@ Result<std::vector<Figure>> measure_fresh(Bench& bench) {
   if (!hops) return tl::unexpected(hops.error());
   auto samples = interleave(
       {[&] { return fresh_block(bench); }, [&] { return command_block(bench); },
-       [&] { return hops->measure(bench.effort.pings); }, [&] { return bench.bare_fork.measure(bench.effort.forks); },
+       [&] { return hops->measure(bench.effort.pings); }, [&] { return bench.bare_fork.forks(bench.effort.forks); },
        [&] {
          return program_block(bench, {kPython, "-c", "pass"}, "");
        },
@@ -170,7 +170,7 @@ Result<std::vector<Figure>> measure_fresh(Bench& bench) {
 
 Result<std::vector<Figure>> measure_straight(Bench& bench) {
   auto samples =
-      interleave({[&] { return straight_block(bench); }, [&] { return bench.bare_fork.measure(bench.effort.forks); }},
+      interleave({[&] { return straight_block(bench); }, [&] { return bench.bare_fork.forks(bench.effort.forks); }},
                  bench.effort.rounds);
   if (!samples) return tl::unexpected(samples.error());
   return std::vector<Figure>{

@@ -58,18 +58,22 @@ Result<BareFork> BareFork::start(const std::vector<std::string>& modules) {
       .map([](Child&& child) { return BareFork(std::move(child)); });
 }
 
-Result<std::vector<double>> BareFork::measure(size_t count) {
-  const Result<std::string> line = child_.ask(std::to_string(count), kPeerTimeout);
+Result<std::vector<double>> BareFork::ask(const std::string& what, size_t count, double scale) {
+  const Result<std::string> line = child_.ask(what + " " + std::to_string(count), kPeerTimeout);
   if (!line) return tl::unexpected(line.error());
   std::istringstream words(*line);
-  std::vector<double> took_ms;
-  for (double took_us = 0; words >> took_us;) {
-    if (took_us < 0) return failure(Errc::kSystem, "a bare fork failed");
-    took_ms.push_back(took_us / 1e3);
+  std::vector<double> numbers;
+  for (double number = 0; words >> number;) {
+    if (number < 0) return failure(Errc::kSystem, "a bare fork failed");
+    numbers.push_back(number * scale);
   }
-  if (took_ms.size() != count) return failure(Errc::kInvalid, "bare_fork answered " + *line);
-  return took_ms;
+  if (numbers.size() != count) return failure(Errc::kInvalid, "bare_fork answered " + *line);
+  return numbers;
 }
+
+Result<std::vector<double>> BareFork::forks(size_t count) { return ask("fork", count, 1e-3); }
+Result<std::vector<double>> BareFork::runs(size_t count) { return ask("run", count, 1e-3); }
+Result<std::vector<double>> BareFork::spins(size_t count) { return ask("spin", count, 1); }
 
 Result<PlainPython> PlainPython::start() {
   Result<Child> child = start_peer({kPython, script("plain.py")}, "plain.py did not start");

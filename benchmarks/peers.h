@@ -18,9 +18,12 @@ inline constexpr milliseconds kSpinHead{5};  // a loop goes round for so long be
 class BareFork {
  public:
   static Result<BareFork> start(const std::vector<std::string>& modules);
-  Result<std::vector<double>> measure(size_t count);  // ms
+  Result<std::vector<double>> forks(size_t count);  // ms, nothing runs in the child
+  Result<std::vector<double>> runs(size_t count);   // ms, the child evaluates 1+1
+  Result<std::vector<double>> spins(size_t count);  // CPU s of the program in spin.h
 
  private:
+  Result<std::vector<double>> ask(const std::string& what, size_t count, double scale);
   explicit BareFork(Child child) : child_(std::move(child)) {}
   Child child_;
 };

@@ -8,6 +8,8 @@ const std::vector<Workload>& workloads() {
       {"memory", "private memory of an idle worker with its keeper", measure_memory},
       {"fresh", "a fresh one-shot run of 1+1 in `data`, pool hit", measure_fresh},
       {"straight", "fresh runs one after the other, refilling included", measure_straight},
+      {"sandbox", "fresh runs from a ready capsule and from nothing, and computing, beside no sandbox",
+       measure_sandbox},
       {"warm", "1+1 in a session", measure_warm},
       {"writes", "stdout in writes of 64 KiB", measure_writes},
       {"prints", "a flood of print", measure_prints},

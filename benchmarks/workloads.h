@@ -22,6 +22,7 @@ struct Effort {
   size_t write_blocks = 0, stream_bytes = 0, notebook_blocks = 0;
   size_t printed_lines = 0;
   size_t cancels = 0;
+  size_t spins = 0;
   Stock stock;
 };
 
@@ -60,6 +61,7 @@ const std::vector<Workload>& workloads();
 
 Result<std::vector<Figure>> measure_fresh(Bench& bench);
 Result<std::vector<Figure>> measure_straight(Bench& bench);
+Result<std::vector<Figure>> measure_sandbox(Bench& bench);
 Result<std::vector<Figure>> measure_warm(Bench& bench);
 Result<std::vector<Figure>> measure_cancel(Bench& bench);
 Result<std::vector<Figure>> measure_writes(Bench& bench);

@@ -266,6 +266,7 @@ STEPS = {
     "checks": lambda runner, whole: check_step(runner),
     "unit": lambda runner, whole: suite_steps(runner, ["unit", "golden"]),
     "system": lambda runner, whole: suite_steps(runner, ["system"]),
+    "attacks": lambda runner, whole: suite_steps(runner, ["attacks"]),
     "asan": asan_step,
     "tsan": tsan_step,
     "fuzz": lambda runner, whole: fuzz_step(runner),
