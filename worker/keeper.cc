@@ -115,6 +115,7 @@ class Keeper {
       return;
     }
     if (std::holds_alternative<Shutdown>(request.message)) die();
+    if (std::holds_alternative<Mapped>(request.message)) return;  // without a user namespace nobody waited for it
     if (!channel_.send(ErrorReply{0, "invalid", "a keeper does not take this message"})) die();
   }
 
