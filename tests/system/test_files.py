@@ -301,7 +301,7 @@ class Races(FilesCase):
 class NoMounts(FilesCase):
     @classmethod
     def setUpClass(cls):
-        cls.manager = Manager(SMALL + '[sandbox]\nnamespaces = "off"\n')
+        cls.manager = Manager(SMALL + '[sandbox]\nnamespaces = "off"\nfloor = "degraded"\n')
         cls.addClassCleanup(cls.manager.kill)
         os.chmod(cls.manager.directory, 0o711)  # as root the programs have a user of their own, who has to get there
         cls.manager.start()
