@@ -60,6 +60,9 @@ bool is_secret(int fd) {
   return pread(fd, text, 6, 0) == 6 && std::string(text) == "secret";
 }
 
+// On one processor the attacker may not run at all for a while: then it is given more time, within bounds.
+bool is_one_sided(int read, int tried) { return (read == 0 || read == tried) && tried < 200 * attempts(); }
+
 }  // namespace
 
 TEST_CASE("a file that is swapped with a link to the outside is never read through it", "[race]") {
@@ -68,14 +71,15 @@ TEST_CASE("a file that is swapped with a link to the outside is never read throu
   fs::create_symlink(tree.secret(), tree.path("b"));
   const Swapper swapper([&] { exchange(tree.path("a"), tree.path("b")); });
   int read = 0, won = 0;
-  for (int i = 0; i < attempts(); ++i) {
+  int tried = 0;
+  for (; tried < attempts() || is_one_sided(read, tried); ++tried) {
     const auto file = beneath::open_to_read(tree.fd(), "a", 100);
     read += file ? 1 : 0;
     won += file && is_secret(file->fd.get()) ? 1 : 0;
   }
   CHECK(won == 0);
   CHECK(read > 0);
-  CHECK(read < attempts());
+  CHECK(read < tried);
 }
 
 TEST_CASE("a directory that is swapped with a link to the outside never lets a reader out", "[race]") {
@@ -85,14 +89,15 @@ TEST_CASE("a directory that is swapped with a link to the outside never lets a r
   fs::create_symlink(tree.outside(), tree.path("e"));
   const Swapper swapper([&] { exchange(tree.path("d"), tree.path("e")); });
   int read = 0, won = 0;
-  for (int i = 0; i < attempts(); ++i) {
+  int tried = 0;
+  for (; tried < attempts() || is_one_sided(read, tried); ++tried) {
     const auto file = beneath::open_to_read(tree.fd(), "d/secret", 100);
     read += file ? 1 : 0;
     won += file && is_secret(file->fd.get()) ? 1 : 0;
   }
   CHECK(won == 0);
   CHECK(read > 0);
-  CHECK(read < attempts());
+  CHECK(read < tried);
 }
 
 TEST_CASE("a directory that is moved up and down never lets a reader out", "[race]") {

@@ -161,7 +161,12 @@ std::vector<Sample> make_samples() {
   std::vector<Sample> list;
   add(list, full_hello());
   add(list, full_prepare());
-  add(list, Branch{.id = 2, .name = "data-17", .workspace = "/var/lib/capsule/work/17", .uid = 61'003, .cgroup = true, .awaited = true});
+  add(list, Branch{.id = 2,
+                   .name = "data-17",
+                   .workspace = "/var/lib/capsule/work/17",
+                   .uid = 61'003,
+                   .cgroup = true,
+                   .awaited = true});
   add(list, Branched{.re = 2, .pid = 42, .failure = "clone3: EAGAIN", .took_us = 900});
   add(list, Mapped{.failure = "write uid_map: Operation not permitted"});
   add(list, full_exited());
