@@ -14,7 +14,7 @@ from processes import wait_for
 from scenarios import scenario
 from wire import HELLO, RawClient, frame
 
-CONNECTIONS = 200  # at once; the manager takes client.max_connections (256) in all
+CONNECTIONS = 100  # at once; a user may have client.max_connections_per_uid (128)
 
 
 def expect_answer(arena, seconds=1.0):
@@ -52,23 +52,13 @@ def slow_connections(arena):
             each.connect(arena.manager.socket)
         hello = frame(HELLO)
         for at in range(20):
-            raw = [each for each in raw if _send(each, hello[at:at + 1])]  # more than a user may have are closed
+            for each in raw:
+                each.send(hello[at:at + 1])
             expect_answer(arena)
-        if not raw:
-            raise AssertionError("none of the slow connections was kept")
         return [run_works(arena)]
     finally:
         for each in raw:
             each.close()
-
-
-def _send(connection, data):
-    try:
-        connection.send(data)
-        return True
-    except (BrokenPipeError, ConnectionResetError):
-        connection.close()
-        return False
 
 
 @scenario("J03a", "connections that say nothing at all, more than there may be")
