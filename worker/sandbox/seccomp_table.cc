@@ -88,7 +88,7 @@ constexpr std::string_view kMissing[] = {
 };
 // clang-format on
 
-constexpr std::string_view kKillFamily[] = {"kill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "tkill"};
+constexpr std::string_view kKillFamily[] = {"kill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "tgkill", "tkill"};
 
 Match equal(unsigned argument, uint64_t value) { return {Match::Kind::kEqual, argument, value, 0}; }
 Match differs(unsigned argument, uint64_t value) { return {Match::Kind::kDiffers, argument, value, 0}; }
@@ -201,17 +201,6 @@ void add_prctl(Table& table) {
   table.each("prctl", Action::kRefuse, 0, kOthers);
 }
 
-// libc runs setuid(2) and its like in every thread, and cancels threads, by two signals of its own; its handlers look
-// at the sender, so the keeper cannot send them for it: setuid() would wait for ever. To threads of the caller's own
-// process they pass unasked. The rows are disjoint: libseccomp wants one action for each set of arguments.
-void add_signals_of_libc(Table& table) {
-  constexpr uint64_t kCancelOrSetxid = 32, kOneBit = 1, kFiveBits = 31;
-  table.row("tgkill", Action::kAsk, {differs(0, kOwnPid)});
-  table.row("tgkill", Action::kAsk, {equal(0, kOwnPid), masked(2, ~kFiveBits, 0)});
-  table.row("tgkill", Action::kAsk, {equal(0, kOwnPid), above(2, kCancelOrSetxid + 1)});
-  table.row("tgkill", Action::kAllow, {equal(0, kOwnPid), masked(2, ~kOneBit, kCancelOrSetxid)}, "libc's own signals");
-}
-
 // Its own scheduling and limits, by the number that means "myself"; not those of a pid, which may be the keeper's.
 void add_own_only(Table& table) {
   for (const std::string_view call : {"prlimit64", "sched_setattr", "sched_setparam", "sched_setscheduler"}) {
@@ -279,7 +268,6 @@ std::vector<Row> make_table(const Policy& policy, Surroundings surroundings) {
   add_descriptor_controls(table);
   add_prctl(table);
   add_own_only(table);
-  add_signals_of_libc(table);
   add_affinity(table);
   add_files(surroundings, table);
   add_futex(table);
