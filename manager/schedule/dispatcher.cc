@@ -35,7 +35,7 @@ Dispatcher::Dispatcher(Loop& loop, const Config& config, Pools& pools, SessionRe
       sessions_(sessions),
       files_(files),
       metrics_(metrics),
-      worker_user_(worker_user),
+      admission_(pools, sessions, files, metrics, worker_user),
       scheduler_(limits_of(config)),
       uids_(config.client),
       expiry_timer_(loop) {}
@@ -48,86 +48,21 @@ void Dispatcher::set_limits(const Config& config) {
 
 // ---- in --------------------------------------------------------------------------------------------------------
 
-Result<const Profile*> Dispatcher::profile_for(const Execute& request, uid_t uid, const std::string& default_profile) {
-  std::string name = request.profile.empty() ? default_profile : request.profile;
-  if (!request.session.empty()) {
-    const auto session = sessions_.find(request.session, uid);
-    if (!session) return tl::unexpected<Error>(session.error());
-    if (!request.profile.empty() && request.profile != (*session)->profile()) {
-      return failure(Errc::kInvalid,
-                     "session '" + request.session + "' has the profile '" + (*session)->profile() + "'");
-    }
-    name = (*session)->profile();
-  }
-  const auto pool = pools_.find(name);
-  if (pool != pools_.end()) return &pool->second->profile();
-  std::string known;
-  for (const auto& [other, unused] : pools_) known += (known.empty() ? "" : ", ") + other;
-  return failure(Errc::kNotFound,
-                 "there is no profile '" + name.substr(0, limits::kIdBytes) + "'; there are: " + known);
-}
-
-Result<RunSettings> Dispatcher::settings_for(const Execute& request, const Profile& profile) const {
-  const Session* session = request.session.empty() ? nullptr : sessions_.find(request.session);
-  auto settings = run_settings(request, profile.settings, session == nullptr ? SessionLimits{} : session->limits());
-  if (!settings) return settings;
-  settings->worker_user = worker_user_;
-  if (session != nullptr) settings->secrets = session->secrets();
-  return settings;
-}
-
-Status Dispatcher::admit_user(uid_t uid) {
-  const auto passed = uids_.passed_by_run(uid, sessions_.count_of(uid), now());
-  if (!passed) return {};
-  metrics_.queue_rejected(*passed == UidUse::Cap::kCrashes ? label::Rejection::kUidCrashes
-                                                           : label::Rejection::kUidFull);
-  return failure(Errc::kUnavailable, UidUse::describe(*passed));
-}
-
 Result<Accepted> Dispatcher::submit(Execute request, const Submitter& submitter, const std::string& default_profile) {
   if (draining_) {
     metrics_.queue_rejected(label::Rejection::kDraining);
     return failure(Errc::kUnavailable, "the manager is shutting down");
   }
-  if (request.mode != "script" && request.mode != "cell") return failure(Errc::kInvalid, "mode is script or cell");
-  if (!request.environment.empty()) return failure(Errc::kInvalid, "secrets belong to a session");
-  if (const Status known = check_required(request.require); !known) return tl::unexpected<Error>(known.error());
-  const auto profile = profile_for(request, submitter.uid, default_profile);
-  if (!profile) return tl::unexpected<Error>(profile.error());
-  if (const auto settings = settings_for(request, **profile); !settings) return tl::unexpected<Error>(settings.error());
-  if (const Status admitted = admit_user(submitter.uid); !admitted) return tl::unexpected<Error>(admitted.error());
-  Pool& pool = *pools_.at((*profile)->name);
-  if (request.session.empty()) {
-    if (const Status admitted = pool.admit(); !admitted) {
-      const bool unavailable = pool.state() == Pool::State::kUnavailable;
-      metrics_.queue_rejected(unavailable ? label::Rejection::kProfileUnavailable : label::Rejection::kPoolExhausted);
-      return tl::unexpected<Error>(admitted.error());
-    }
-  }
-  const TimePoint at = now();
-  auto run = std::make_shared<Run>();
-  run->id = ids_.next(wall_clock_ms());
-  run->client = submitter.client;
-  run->uid = submitter.uid;
-  run->listener = submitter.listener;
-  run->profile = (*profile)->name;
-  run->queued_at = at;
-  run->created_wall_ms = wall_clock_ms();
-  QueuedRun queued{run->id, run->client, request.session, run->profile, at, TimePoint::max()};
-  if (request.session.empty()) queued.deadline = at + (*profile)->settings.pool.acquire_timeout;
-  if (request.upload != 0) {
-    auto upload = files_.take_upload(std::exchange(request.upload, 0), submitter.client);
-    if (!upload) return tl::unexpected<Error>(upload.error());
-    run->upload = std::move(*upload);
-  }
-  run->request = std::move(request);
-  const auto before = scheduler_.submit(std::move(queued), at);
+  auto admitted = admission_.admit(std::move(request), submitter, default_profile, uids_);
+  if (!admitted) return tl::unexpected<Error>(admitted.error());
+  const std::shared_ptr<Run> run = std::move(admitted->run);
+  const auto before = scheduler_.submit(std::move(admitted->queued), run->queued_at);
   if (!before) {
     const bool client_full = scheduler_.depth() < config_.queue.capacity;
     metrics_.queue_rejected(client_full ? label::Rejection::kClientFull : label::Rejection::kQueueFull);
     return tl::unexpected<Error>(before.error());
   }
-  metrics_.run_created(pool.handle());
+  metrics_.run_created(pools_.at(run->profile)->handle());
   uids_.queued(run->uid);
   runs_[run->id].run = run;
   pump_soon();
@@ -283,12 +218,12 @@ bool Dispatcher::bring_files(Run& run, const CapsuleProcess& capsule) {
 void Dispatcher::drive(Active& active, Lease lease) {
   Run& run = *active.run;
   run.apply(RunEvent::kLeased);
-  const auto settings = settings_for(run.request, pools_.at(run.profile)->profile());
+  const auto settings = admission_.settings_for(run.request, pools_.at(run.profile)->profile());
   // It was admitted with limits that a reload has since lowered: the lower ones hold.
   Execute plain;
   plain.session = run.request.session;
   RunSettings effective =
-      settings ? *settings : settings_for(plain, pools_.at(run.profile)->profile()).value_or(RunSettings{});
+      settings ? *settings : admission_.settings_for(plain, pools_.at(run.profile)->profile()).value_or(RunSettings{});
   active.driver = std::make_unique<RunDriver>(loop_, active.run, std::move(lease), std::move(effective), metrics_,
                                               [this, id = run.id](const Ending& ending) { ended(id, ending); });
   active.driver->start();

@@ -1,5 +1,6 @@
-// Takes accepted runs through the manager: queue, lease, drive, verdict. The scheduler decides which goes next; pools
-// and sessions give workers; a RunDriver does the run. Every accepted run ends here, exactly once, with one verdict.
+// Takes accepted runs through the manager: queue, lease, drive, verdict. Admission says which are accepted; the
+// scheduler decides which goes next; pools and sessions give workers; a RunDriver does the run. Every accepted run ends
+// here, exactly once, with one verdict.
 //
 // Owned by the manager; lives on the loop's thread.
 #pragma once
@@ -10,25 +11,12 @@
 #include <memory>
 #include <string>
 
-#include "base/uuid7.h"
 #include "manager/config.h"
-#include "manager/files/file_service.h"
 #include "manager/link/run_driver.h"
-#include "manager/pool/pool.h"
-#include "manager/schedule/run.h"
+#include "manager/schedule/run_admission.h"
 #include "manager/schedule/scheduler.h"
-#include "manager/schedule/uid_use.h"
-#include "manager/sessions/session_registry.h"
 
 namespace capsule {
-
-using Pools = std::map<std::string, std::unique_ptr<Pool>>;
-
-struct Submitter {
-  ClientKey client = 0;
-  uid_t uid = 0;
-  std::weak_ptr<RunClient> listener;
-};
 
 class Dispatcher {
  public:
@@ -72,9 +60,6 @@ class Dispatcher {
     uint64_t early_bytes = 0;
   };
 
-  Result<RunSettings> settings_for(const Execute& request, const Profile& profile) const;
-  Result<const Profile*> profile_for(const Execute& request, uid_t uid, const std::string& default_profile);
-  Status admit_user(uid_t uid);
   void pump_soon();
   void pump();
   void begin(const QueuedRun& queued);
@@ -95,11 +80,10 @@ class Dispatcher {
   SessionRegistry& sessions_;
   FileService& files_;
   Metrics& metrics_;
-  unsigned worker_user_;
+  RunAdmission admission_;
   Scheduler scheduler_;
   UidUse uids_;
   Timer expiry_timer_;
-  Uuid7Generator ids_;
   std::map<RunId, Active> runs_;  // ids grow with time
   std::deque<std::shared_ptr<const Run>> finished_;
   std::function<void()> when_idle_;

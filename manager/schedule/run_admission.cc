@@ -1,0 +1,88 @@
+#include "manager/schedule/run_admission.h"
+
+namespace capsule {
+
+Result<const Profile*> RunAdmission::profile_for(const Execute& request, uid_t uid,
+                                                 const std::string& default_profile) const {
+  std::string name = request.profile.empty() ? default_profile : request.profile;
+  if (!request.session.empty()) {
+    const auto session = sessions_.find(request.session, uid);
+    if (!session) return tl::unexpected<Error>(session.error());
+    if (!request.profile.empty() && request.profile != (*session)->profile()) {
+      return failure(Errc::kInvalid,
+                     "session '" + request.session + "' has the profile '" + (*session)->profile() + "'");
+    }
+    name = (*session)->profile();
+  }
+  const auto pool = pools_.find(name);
+  if (pool != pools_.end()) return &pool->second->profile();
+  std::string known;
+  for (const auto& [other, unused] : pools_) known += (known.empty() ? "" : ", ") + other;
+  return failure(Errc::kNotFound,
+                 "there is no profile '" + name.substr(0, limits::kIdBytes) + "'; there are: " + known);
+}
+
+Result<RunSettings> RunAdmission::settings_for(const Execute& request, const Profile& profile) const {
+  const Session* session = request.session.empty() ? nullptr : sessions_.find(request.session);
+  auto settings = run_settings(request, profile.settings, session == nullptr ? SessionLimits{} : session->limits());
+  if (!settings) return settings;
+  settings->worker_user = worker_user_;
+  if (session != nullptr) settings->secrets = session->secrets();
+  return settings;
+}
+
+Status RunAdmission::check_user(uid_t uid, UidUse& uids) {
+  const auto passed = uids.passed_by_run(uid, sessions_.count_of(uid), now());
+  if (!passed) return {};
+  metrics_.queue_rejected(*passed == UidUse::Cap::kCrashes ? label::Rejection::kUidCrashes
+                                                           : label::Rejection::kUidFull);
+  return failure(Errc::kUnavailable, UidUse::describe(*passed));
+}
+
+Status RunAdmission::check_pool(const Pool& pool) {
+  const Status admitted = pool.admit();
+  if (admitted) return {};
+  const bool unavailable = pool.state() == Pool::State::kUnavailable;
+  metrics_.queue_rejected(unavailable ? label::Rejection::kProfileUnavailable : label::Rejection::kPoolExhausted);
+  return admitted;
+}
+
+std::shared_ptr<Run> RunAdmission::make_run(const Submitter& submitter, const std::string& profile) {
+  auto run = std::make_shared<Run>();
+  run->created_wall_ms = wall_clock_ms();
+  run->id = ids_.next(run->created_wall_ms);
+  run->client = submitter.client;
+  run->uid = submitter.uid;
+  run->listener = submitter.listener;
+  run->profile = profile;
+  run->queued_at = now();
+  return run;
+}
+
+Result<Admitted> RunAdmission::admit(Execute request, const Submitter& submitter, const std::string& default_profile,
+                                     UidUse& uids) {
+  if (request.mode != "script" && request.mode != "cell") return failure(Errc::kInvalid, "mode is script or cell");
+  if (!request.environment.empty()) return failure(Errc::kInvalid, "secrets belong to a session");
+  if (const Status known = check_required(request.require); !known) return tl::unexpected<Error>(known.error());
+  const auto profile = profile_for(request, submitter.uid, default_profile);
+  if (!profile) return tl::unexpected<Error>(profile.error());
+  if (const auto settings = settings_for(request, **profile); !settings) return tl::unexpected<Error>(settings.error());
+  if (const Status user = check_user(submitter.uid, uids); !user) return tl::unexpected<Error>(user.error());
+  const bool one_shot = request.session.empty();
+  if (one_shot) {
+    if (const Status room = check_pool(*pools_.at((*profile)->name)); !room) return tl::unexpected<Error>(room.error());
+  }
+  auto run = make_run(submitter, (*profile)->name);
+  const TimePoint at = run->queued_at;
+  const TimePoint deadline = one_shot ? at + (*profile)->settings.pool.acquire_timeout : TimePoint::max();
+  QueuedRun queued{run->id, run->client, request.session, run->profile, at, deadline};
+  if (request.upload != 0) {
+    auto upload = files_.take_upload(std::exchange(request.upload, 0), submitter.client);
+    if (!upload) return tl::unexpected<Error>(upload.error());
+    run->upload = std::move(*upload);
+  }
+  run->request = std::move(request);
+  return Admitted{std::move(run), std::move(queued)};
+}
+
+}  // namespace capsule

@@ -1,0 +1,59 @@
+// Whether a run is taken at all: its profile or session, its limits, what its user may still have, a place in its pool.
+// What passes becomes a Run with an id and a place to queue at; from then on it is the dispatcher's. Errors say what
+// the client can do about it, and each refusal is counted under its reason.
+//
+// Owned by the dispatcher; lives on the loop's thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/uuid7.h"
+#include "manager/files/file_service.h"
+#include "manager/pool/pool.h"
+#include "manager/schedule/run.h"
+#include "manager/schedule/run_settings.h"
+#include "manager/schedule/uid_use.h"
+#include "manager/sessions/session_registry.h"
+
+namespace capsule {
+
+using Pools = std::map<std::string, std::unique_ptr<Pool>>;
+
+struct Submitter {
+  ClientKey client = 0;
+  uid_t uid = 0;
+  std::weak_ptr<RunClient> listener;
+};
+
+struct Admitted {
+  std::shared_ptr<Run> run;
+  QueuedRun queued;
+};
+
+class RunAdmission {
+ public:
+  RunAdmission(Pools& pools, SessionRegistry& sessions, FileService& files, Metrics& metrics, unsigned worker_user)
+      : pools_(pools), sessions_(sessions), files_(files), metrics_(metrics), worker_user_(worker_user) {}
+
+  // `default_profile` is for requests that name none.
+  Result<Admitted> admit(Execute request, const Submitter& submitter, const std::string& default_profile, UidUse& uids);
+  // What holds for a run of this request: also asked again when it starts, for a reload may have come between.
+  Result<RunSettings> settings_for(const Execute& request, const Profile& profile) const;
+
+ private:
+  Result<const Profile*> profile_for(const Execute& request, uid_t uid, const std::string& default_profile) const;
+  Status check_user(uid_t uid, UidUse& uids);
+  Status check_pool(const Pool& pool);
+  std::shared_ptr<Run> make_run(const Submitter& submitter, const std::string& profile);
+
+  Pools& pools_;
+  SessionRegistry& sessions_;
+  FileService& files_;
+  Metrics& metrics_;
+  unsigned worker_user_;
+  Uuid7Generator ids_;
+};
+
+}  // namespace capsule
