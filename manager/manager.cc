@@ -7,6 +7,7 @@
 
 #include "base/posix_io.h"
 #include "manager/cgroup/detect.h"
+#include "manager/cgroup/group_claim.h"
 #include "manager/directories.h"
 #include "manager/observe/log.h"
 #include "manager/worker_user.h"
@@ -165,9 +166,8 @@ std::unique_ptr<Pool> Manager::make_pool(const Profile& profile) {
   return std::make_unique<Pool>(loop_, profile, std::move(environment), metrics_, std::move(events));
 }
 
-// Every manager with this socket has the same name for its groups, and only one can have the socket.
 void Manager::find_cgroups() {
-  const std::string owner = std::to_string(std::hash<std::string>{}(facts_.socket) % 1'000'000'007);
+  const std::string owner = group_owner(getpid(), facts_.started_wall_ms);
   cgroups_ = std::make_unique<CgroupKeeper>(loop_, detect_cgroups(options_.config.defaults.sandbox.cgroup, owner));
   log_info("control groups", {{"state", cgroups_->layer().state}, {"detail", cgroups_->layer().detail}});
 }

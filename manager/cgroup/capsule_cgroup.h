@@ -17,11 +17,13 @@ namespace capsule {
 
 enum class CgroupVersion { kNone, kV1, kV2 };
 
-// Where capsules get their groups; made once, by detect_cgroups().
+// Where capsules get their groups; made once, by detect_cgroups(). Move-only: it holds what is this manager's.
 struct CgroupRoot {
   CgroupVersion version = CgroupVersion::kNone;
   std::string memory, tasks, cpu;  // parent directories; empty: that controller cannot be had. Version 2: all the same.
   std::string detail;              // "v1 memory pids cpuacct", or why there is none
+  std::vector<UniqueFd> claims;    // locks on those directories (group_claim.h)
+  std::vector<std::string> places;  // where managers of this user may have left theirs
   bool bounds_everything() const { return !memory.empty() && !tasks.empty() && !cpu.empty(); }
 };
 

@@ -3,11 +3,13 @@
 #include <csignal>
 
 #include "manager/cgroup/detect.h"
+#include "manager/cgroup/group_claim.h"
 
 namespace capsule {
 namespace {
 constexpr milliseconds kRemoveRetry{50};
 constexpr int kLastRemovals = 20;  // at the end; a second together
+constexpr int kDeadLooks = 100;    // five seconds: capsules of a manager that was killed just now are ending
 }  // namespace
 
 CgroupKeeper::CgroupKeeper(Loop& loop, CgroupRoot root) : loop_(loop), root_(std::move(root)) {
@@ -56,7 +58,7 @@ void CgroupKeeper::remove(CapsuleCgroup group) {
 }
 
 void CgroupKeeper::work() {
-  int last_removals = kLastRemovals;
+  int last_removals = kLastRemovals, dead_looks = kDeadLooks;
   for (std::unique_lock lock(mutex_); !(stopping_ && (leaving_.empty() || last_removals-- == 0));) {
     if (!jobs_.empty()) {
       Job job = std::move(jobs_.front());
@@ -71,10 +73,21 @@ void CgroupKeeper::work() {
       lock.lock();
       for (CapsuleCgroup& group : leaving) leaving_.push_back(std::move(group));
       if (!leaving_.empty() && jobs_.empty()) changed_.wait_for(lock, kRemoveRetry);
+    } else if (dead_looks > 0 && !stopping_) {
+      lock.unlock();
+      dead_looks = remove_dead() ? 0 : dead_looks - 1;
+      lock.lock();
+      if (dead_looks > 0 && jobs_.empty() && !stopping_) changed_.wait_for(lock, kRemoveRetry);
     } else {
       changed_.wait(lock);
     }
   }
+}
+
+bool CgroupKeeper::remove_dead() const {
+  bool all = true;
+  for (const std::string& place : root_.places) all &= remove_dead_groups(place);
+  return all;
 }
 
 void CgroupKeeper::run(Job job) {

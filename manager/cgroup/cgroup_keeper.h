@@ -1,5 +1,6 @@
 // Makes, fills and removes the control groups of capsules, on a thread of its own: moving a process into a group waits
-// for a grace period of the kernel (13 ms here), which the loop must not. Owned by the manager.
+// for a grace period of the kernel (13 ms here), which the loop must not. Also removes, in its first seconds, what
+// killed managers left. Owned by the manager.
 #pragma once
 
 #include <condition_variable>
@@ -34,7 +35,7 @@ class CgroupKeeper {
   Layer layer() const;
 
   void place(const std::string& name, const CgroupLimits& limits, pid_t pid, Placed placed);
-  // Later, when its processes are gone; what cannot be removed is left to the next manager of the same name.
+  // Later, when its processes are gone; what cannot be removed is left to the next manager.
   void remove(CapsuleCgroup group);
 
  private:
@@ -47,6 +48,7 @@ class CgroupKeeper {
 
   void work();
   void run(Job job);
+  bool remove_dead() const;  // false: some of it is still in use
 
   Loop& loop_;
   CgroupRoot root_;

@@ -1,16 +1,15 @@
 #include "manager/cgroup/detect.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <set>
 
 #include "base/posix_io.h"
+#include "manager/cgroup/group_claim.h"
 
 namespace capsule {
 namespace {
@@ -25,21 +24,14 @@ bool write_text(const std::string& path, const std::string& text) {
   return file.good();
 }
 
-bool make_dir(const std::string& path) { return mkdir(path.c_str(), 0755) == 0 || errno == EEXIST; }
-
-// What a dead manager of this name left.
-void remove_below(const std::string& dir) {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(dir, ignored)) {
-    if (entry.is_directory(ignored)) rmdir(entry.path().c_str());
-  }
-}
-
-std::string parent_in(const std::string& place, const std::string& owner) {
+// Controllers that share a hierarchy (cpu,cpuacct) share the directory.
+std::string parent_in(const std::string& place, const std::string& owner, CgroupRoot& root) {
   if (place.empty() || access(place.c_str(), W_OK) != 0) return {};
   std::string dir = place + "/capsule-" + owner;
-  if (!make_dir(dir)) return {};
-  remove_below(dir);
+  if (dir == root.memory || dir == root.tasks) return dir;
+  auto claim = claim_group(dir);
+  if (!claim) return {};
+  root.claims.push_back(std::move(*claim));
   return dir;
 }
 
@@ -47,7 +39,7 @@ CgroupRoot use_v1(const CgroupPlaces& places, const std::string& owner) {
   CgroupRoot root;
   const auto place = [&](const char* controller) {
     const auto found = places.v1.find(controller);
-    return found == places.v1.end() ? std::string() : parent_in(found->second, owner);
+    return found == places.v1.end() ? std::string() : parent_in(found->second, owner, root);
   };
   root.memory = place("memory");
   root.tasks = place("pids");
@@ -88,7 +80,9 @@ CgroupRoot use_v2(const CgroupPlaces& places, const std::string& owner) {
   }
   const std::string supervisor = own + "/supervisor-" + owner;
   if (!hand_on(own, wanted)) {
-    const bool moved = make_dir(supervisor) && write_text(supervisor + "/cgroup.procs", std::to_string(getpid()));
+    auto claim = claim_group(supervisor);
+    const bool moved = claim && write_text(supervisor + "/cgroup.procs", std::to_string(getpid()));
+    if (claim) root.claims.push_back(std::move(*claim));
     if (!moved || !hand_on(own, wanted)) {
       if (moved) (void)write_text(own + "/cgroup.procs", std::to_string(getpid()));
       rmdir(supervisor.c_str());
@@ -96,7 +90,7 @@ CgroupRoot use_v2(const CgroupPlaces& places, const std::string& owner) {
       return root;
     }
   }
-  const std::string parent = parent_in(own, owner);
+  const std::string parent = parent_in(own, owner, root);
   if (parent.empty() || !hand_on(parent, wanted)) {
     root.detail = "v2: cannot make groups below " + own;
     return root;
@@ -109,9 +103,7 @@ CgroupRoot use_v2(const CgroupPlaces& places, const std::string& owner) {
   return root;
 }
 
-}  // namespace
-
-CgroupRoot detect_cgroups(const CgroupPlaces& places, CgroupMode mode, const std::string& owner) {
+CgroupRoot choose(const CgroupPlaces& places, CgroupMode mode, const std::string& owner) {
   CgroupRoot none;
   none.detail = "turned off (sandbox.cgroup)";
   switch (mode) {
@@ -120,7 +112,7 @@ CgroupRoot detect_cgroups(const CgroupPlaces& places, CgroupMode mode, const std
     case CgroupMode::kV2: return use_v2(places, owner);
     case CgroupMode::kAuto: break;
   }
-  const CgroupRoot second = use_v2(places, owner);
+  CgroupRoot second = use_v2(places, owner);
   if (second.bounds_everything()) return second;
   CgroupRoot first = use_v1(places, owner);
   if (first.version != CgroupVersion::kNone) {
@@ -130,6 +122,19 @@ CgroupRoot detect_cgroups(const CgroupPlaces& places, CgroupMode mode, const std
   if (second.version != CgroupVersion::kNone) return second;
   none.detail = second.detail + "; " + first.detail;
   return none;
+}
+
+}  // namespace
+
+CgroupRoot detect_cgroups(const CgroupPlaces& places, CgroupMode mode, const std::string& owner) {
+  CgroupRoot root = choose(places, mode, owner);
+  std::set<std::string> all{places.v2};
+  for (const char* controller : {"memory", "pids", "cpuacct"}) {
+    if (const auto found = places.v1.find(controller); found != places.v1.end()) all.insert(found->second);
+  }
+  all.erase("");
+  root.places.assign(all.begin(), all.end());
+  return root;
 }
 
 CgroupRoot detect_cgroups(CgroupMode mode, const std::string& owner) {
@@ -142,7 +147,7 @@ void remove_groups_of(const CgroupRoot& root) {
   const std::set<std::string> parents{root.memory, root.tasks, root.cpu};
   for (const std::string& parent : parents) {
     if (parent.empty()) continue;
-    remove_below(parent);
+    (void)remove_groups_below(parent);
     rmdir(parent.c_str());
   }
 }

@@ -11,8 +11,7 @@
 
 namespace capsule {
 
-// `owner` names the groups of this manager ([a-z0-9-]): a later manager with the same name removes what a dead one
-// left. Called once, before anything is forked.
+// `owner` names the groups of this manager, as group_owner() does. Called once, before anything is forked.
 CgroupRoot detect_cgroups(const CgroupPlaces& places, CgroupMode mode, const std::string& owner);
 
 // The same with what /proc says of this process.

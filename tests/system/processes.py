@@ -53,6 +53,12 @@ def descendants(pid):
     return below
 
 
+def groups_of(manager):
+    """The directories of control groups that the manager with this pid made, in every hierarchy."""
+    return [place for place, names, _ in os.walk("/sys/fs/cgroup")
+            if os.path.basename(place).startswith((f"capsule-{manager}-", f"supervisor-{manager}-"))]
+
+
 def fd_count(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 

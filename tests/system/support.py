@@ -255,6 +255,8 @@ class Manager:
 
     def assert_nothing_left(self):
         processes.assert_none_left()
+        if left := processes.groups_of(self.pid):
+            raise AssertionError(f"control groups were left behind: {left}")
         left = [str(p.relative_to(self.directory)) for p in self.temporary.rglob("*")]
         if left:
             raise AssertionError(f"temporary files were left behind: {left[:10]}")

@@ -92,6 +92,23 @@ class ManagerLifeTest(unittest.TestCase):
         done = finish(child)
         self.assertEqual(done.status, 125, done)
 
+    def test_what_a_killed_manager_left_in_control_groups_goes_with_the_next_one_anywhere(self):
+        dead = self.manager()
+        if not processes.groups_of(dead.pid):
+            self.skipTest("this machine gives capsules no control groups")
+        other = self.manager()
+        dead.signal(signal.SIGKILL)
+        dead.wait_gone()
+        self.assertTrue(processes.groups_of(dead.pid))
+        third = self.manager()
+        wait_for(lambda: not processes.groups_of(dead.pid), 20, "no group of the dead manager")
+        for manager in (other, third):
+            self.assertTrue(processes.groups_of(manager.pid), "a live manager keeps its own")
+            self.assertEqual(manager.capsule("run", "-c", "print(1)").out, b"1\n")
+            manager.signal(signal.SIGTERM)
+            self.assertEqual(manager.wait_gone(), 0)
+            self.assertEqual(processes.groups_of(manager.pid), [])
+
     def test_a_new_manager_takes_over_the_socket_of_a_dead_one(self):
         manager = self.manager()
         manager.signal(signal.SIGKILL)

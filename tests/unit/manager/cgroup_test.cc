@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "manager/cgroup/detect.h"
+#include "manager/cgroup/group_claim.h"
 
 using namespace capsule;
 namespace fs = std::filesystem;
@@ -66,14 +67,10 @@ TEST_CASE("version 2 hands its controllers on and bounds a capsule", "[cgroup]")
   const Directory top;
   top.write("cgroup.controllers", "cpu io memory pids\n");
   for (const char* name : {"cgroup.procs", "cgroup.subtree_control"}) top.write(name, "");
-  fs::create_directories(top / "capsule-7");
-  top.write("capsule-7/cgroup.subtree_control", "");
-  fs::create_directories(top / "capsule-7/left-behind");
   const CgroupRoot root = detect_cgroups({{}, top.path()}, CgroupMode::kAuto, "7");
   CHECK(root.version == CgroupVersion::kV2);
   CHECK(root.bounds_everything());
   CHECK(top.read("cgroup.subtree_control") == "+memory +pids +cpu");
-  CHECK_FALSE(fs::exists(top / "capsule-7/left-behind"));
 
   const std::string group = "capsule-7/one/";
   fs::create_directories(top / group);
@@ -145,4 +142,48 @@ TEST_CASE("groups can be turned off, and what cannot be had is said", "[cgroup]"
   CHECK(none.version == CgroupVersion::kNone);
   CHECK(none.detail.find("v2 is not mounted") != std::string::npos);
   CHECK(none.detail.find("v1") != std::string::npos);
+}
+
+TEST_CASE("groups of dead managers are removed, those of live ones and of others stay", "[cgroup]") {
+  const Directory top;
+  for (const char* dead :
+       {"capsule-10-1700000000000/one", "capsule-10-1700000000000/two", "supervisor-11-1700000000001"}) {
+    fs::create_directories(top / dead);
+  }
+  for (const char* other : {"capsule-mine/one", "capsule-10", "user.slice/capsule-1-2"}) {
+    fs::create_directories(top / other);
+  }
+  const auto alive = claim_group(top / "capsule-12-1700000000002");
+  REQUIRE(alive);
+  fs::create_directories(top / "capsule-12-1700000000002/one");
+  CHECK(remove_dead_groups(top.path()));
+  CHECK_FALSE(fs::exists(top / "capsule-10-1700000000000"));
+  CHECK_FALSE(fs::exists(top / "supervisor-11-1700000000001"));
+  for (const char* kept :
+       {"capsule-12-1700000000002/one", "capsule-mine/one", "capsule-10", "user.slice/capsule-1-2"}) {
+    CHECK(fs::exists(top / kept));
+  }
+}
+
+TEST_CASE("a group that is still in use is told, and goes the next time", "[cgroup]") {
+  const Directory top;
+  fs::create_directories(top / "capsule-10-1/one/a-process-as-it-were");
+  CHECK_FALSE(remove_dead_groups(top.path()));
+  fs::remove(top / "capsule-10-1/one/a-process-as-it-were");
+  CHECK(remove_dead_groups(top.path()));
+  CHECK(fs::is_empty(top.path()));
+}
+
+TEST_CASE("a manager's groups are its own for as long as it lives", "[cgroup]") {
+  const Directory top;
+  const std::string dir = top / ("capsule-" + group_owner(10, 1700000000000));
+  {
+    const auto held = claim_group(dir);
+    REQUIRE(held);
+    CHECK(claim_group(dir).error().code == Errc::kConflict);
+    CHECK(remove_dead_groups(top.path()));
+    CHECK(fs::exists(dir));
+  }
+  CHECK(remove_dead_groups(top.path()));
+  CHECK_FALSE(fs::exists(dir));
 }
