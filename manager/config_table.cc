@@ -163,7 +163,7 @@ constexpr Knob kTable[] = {
     {"client.max_sessions_per_uid", "sessions", &one<&Config::client, &ClientConfig::max_sessions_per_uid>, 128, 0, 10000,
      "Open sessions of one user at most; 0: no limit."},
     {"client.max_workers_per_uid", "workers", &one<&Config::client, &ClientConfig::max_workers_per_uid>, 0, 0, 16384,
-     "Workers that the runs and sessions of one user may hold; a run beyond is rejected; 0: no limit."},
+     "Workers that the runs and sessions of one user may hold; a run beyond waits, as it does for the pool; 0: no limit."},
     {"client.max_crashes_per_minute_per_uid", "crashes",
      &one<&Config::client, &ClientConfig::max_crashes_per_minute_per_uid>, 1000, 0, 100000,
      "Runs of one user that may crash within a minute before its runs are rejected; 0: no limit."},

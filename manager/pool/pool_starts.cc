@@ -252,8 +252,10 @@ void Pool::worker_ready(uint64_t id, const Hello& hello) {
   Slot& slot = slots_.at(id);
   if (slot.use != Slot::Use::kWorkerStarting) return;
   if (!hello.failure.empty()) return stock_worker_failed(id, label::Recycle::kStartFailed, hello.failure);
+  worker_layers_ = hello.layers;
+  layers_ = slot.capsule->layers_of(*slot.worker);
   // Whatever was possible when the manager started: this one has to hold too.
-  const Status held = check_floor(profile_.settings.sandbox.floor, slot.capsule->layers_of(*slot.worker));
+  const Status held = check_floor(profile_.settings.sandbox.floor, layers_);
   if (!held) {
     unavailable_ = true;
     detail_ = held.error().message;
@@ -268,8 +270,6 @@ void Pool::worker_ready(uint64_t id, const Hello& hello) {
   slot.use = Slot::Use::kReadyWorker;
   slot.ready_at = slot.checked_at = now();
   slot.jitter = random();
-  worker_layers_ = hello.layers;
-  layers_ = slot.capsule->layers_of(*slot.worker);
   for (const auto& [step, us] : hello.timings_us) {
     spawn_timings_us_[step] = us;
     if (step == "warm_up") metrics_.spawn_step(label::SpawnStep::kWarmUp, microseconds(us));

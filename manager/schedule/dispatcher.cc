@@ -70,6 +70,8 @@ Result<Accepted> Dispatcher::submit(Execute request, const Submitter& submitter,
   return Accepted{0, run->id, *before};
 }
 
+bool Dispatcher::may_hold_worker(uid_t uid) const { return uids_.may_hold_worker(uid, sessions_.count_of(uid)); }
+
 Status Dispatcher::cancel(const std::string& run_id, uid_t uid) {
   const auto found = runs_.find(run_id);
   if (found == runs_.end() || (found->second.run->uid != uid && uid != 0)) {
@@ -135,7 +137,8 @@ void Dispatcher::pump() {
     const auto pool = pools_.find(profile);
     return pool != pools_.end() && pool->second->has_room();
   };
-  while (const auto queued = scheduler_.next(capacity)) begin(*queued);
+  const auto allowance = [this](uid_t uid) { return may_hold_worker(uid); };
+  while (const auto queued = scheduler_.next(capacity, allowance)) begin(*queued);
   metrics_.set_queue(scheduler_.depth(), config_.queue.capacity);
   metrics_.set_runs_in_progress(scheduler_.running());
 }
@@ -157,11 +160,6 @@ void Dispatcher::begin(const QueuedRun& queued) {
     active.counted = Active::Counted::kSession;
     uids_.unqueued(active.run->uid);
     return drive(active, session->begin_run());
-  }
-  if (!uids_.may_hold_worker(active.run->uid, sessions_.count_of(active.run->uid))) {
-    metrics_.queue_rejected(label::Rejection::kUidFull);
-    return loop_.post(
-        [this, id = queued.id] { drop(id, Verdict::kRejected, UidUse::describe(UidUse::Cap::kWorkers)); });
   }
   active.counted = Active::Counted::kWorker;
   uids_.unqueued(active.run->uid);
@@ -230,14 +228,20 @@ void Dispatcher::drive(Active& active, Lease lease) {
   for (const Input& input : std::exchange(active.early_input, {})) (void)active.driver->input(input);
 }
 
+// Of the capsule it was offered or belongs to; else what the latest capsule and worker of its profile had.
+std::vector<Layer> Dispatcher::layers_for(const Run& run) const {
+  if (!run.outcome.evidence.layers.empty()) return run.outcome.evidence.layers;
+  const Session* session = run.request.session.empty() ? nullptr : sessions_.find(run.request.session);
+  if (session != nullptr && session->lease().worker) return session->lease().layers();
+  return pools_.at(run.profile)->layers();
+}
+
 // Posted: the pool or the pump is in the middle of telling others.
 void Dispatcher::refuse_sandbox(const RunId& id, Lease unused, const std::string& missing) {
   Active& active = runs_.at(id);
   if (unused.capsule) {
     active.run->outcome.evidence.layers = unused.layers();
     active.pool->release(std::move(unused), label::Recycle::kUsed);
-  } else if (const Session* session = sessions_.find(active.run->request.session)) {
-    active.run->outcome.evidence.layers = session->lease().layers();
   }
   loop_.post([this, id, missing] {
     metrics_.queue_rejected(label::Rejection::kLayerMissing);
@@ -281,6 +285,7 @@ void Dispatcher::drop(const RunId& id, Verdict verdict, const std::string& why, 
   run.outcome.verdict = verdict;
   run.outcome.exit_status = exit_status_for(verdict, 0, 0);
   run.outcome.evidence.detail = why;
+  run.outcome.evidence.layers = layers_for(run);
   run.outcome.evidence.retry = retry == Retry::kAsVerdict && retry_makes_sense(verdict);
   run.outcome.usage.queue_us = static_cast<uint64_t>(to_microseconds(run.finished_at - run.queued_at));
   finish(id);
@@ -322,7 +327,8 @@ void Dispatcher::expire() {
   const TimePoint at = now();
   for (const QueuedRun& late : scheduler_.take_expired(at)) {
     metrics_.queue_rejected(label::Rejection::kAcquireTimeout);
-    const std::string& detail = pools_.at(late.profile)->detail();
+    std::string detail = pools_.at(late.profile)->detail();
+    if (!may_hold_worker(late.uid)) detail = UidUse::describe(UidUse::Cap::kWorkers);
     drop(late.id, Verdict::kRejected,
          "no worker became free in time (pool.acquire_timeout_s)" + (detail.empty() ? "" : ": " + detail));
   }
@@ -347,6 +353,7 @@ void Dispatcher::session_closed(const std::string& id, const Error& why) {
   for (auto& [run_id, active] : runs_) {
     if (active.run->request.session == id && active.driver) active.driver->kill(StopReason::kClientCancel);
   }
+  pump_soon();  // its worker counted among those of its user
 }
 
 void Dispatcher::drain(std::function<void()> idle) {

@@ -25,6 +25,8 @@ class Dispatcher {
 
   // The run is queued, or the reason why not. `default_profile` is for requests that name none.
   Result<Accepted> submit(Execute request, const Submitter& submitter, const std::string& default_profile);
+  // A further worker, for a one-shot run or a session of this user.
+  bool may_hold_worker(uid_t uid) const;
   // Runs of another uid do not exist for this one.
   Status cancel(const std::string& run_id, uid_t uid);
   Status input(const Input& input, ClientKey client);
@@ -64,6 +66,7 @@ class Dispatcher {
   void pump();
   void begin(const QueuedRun& queued);
   void leased(const RunId& id, Result<Lease> lease);
+  std::vector<Layer> layers_for(const Run& run) const;
   void refuse_sandbox(const RunId& id, Lease unused, const std::string& missing);
   bool bring_files(Run& run, const CapsuleProcess& capsule);  // false: the run is being dropped
   void drive(Active& active, Lease lease);

@@ -32,11 +32,18 @@ Result<RunSettings> RunAdmission::settings_for(const Execute& request, const Pro
 }
 
 Status RunAdmission::check_user(uid_t uid, UidUse& uids) {
-  const auto passed = uids.passed_by_run(uid, sessions_.count_of(uid), now());
+  const auto passed = uids.passed_by_run(uid, now());
   if (!passed) return {};
   metrics_.queue_rejected(*passed == UidUse::Cap::kCrashes ? label::Rejection::kUidCrashes
                                                            : label::Rejection::kUidFull);
   return failure(Errc::kUnavailable, UidUse::describe(*passed));
+}
+
+// Beyond it a run waits, unless runs of this profile never wait for a worker.
+Status RunAdmission::check_workers(uid_t uid, const UidUse& uids, const PoolConfig& config) {
+  if (config.exhaustion == Exhaustion::kWait || uids.may_hold_worker(uid, sessions_.count_of(uid))) return {};
+  metrics_.queue_rejected(label::Rejection::kUidFull);
+  return failure(Errc::kUnavailable, UidUse::describe(UidUse::Cap::kWorkers));
 }
 
 Status RunAdmission::check_pool(const Pool& pool) {
@@ -70,12 +77,14 @@ Result<Admitted> RunAdmission::admit(Execute request, const Submitter& submitter
   if (const Status user = check_user(submitter.uid, uids); !user) return tl::unexpected<Error>(user.error());
   const bool one_shot = request.session.empty();
   if (one_shot) {
+    const Status may = check_workers(submitter.uid, uids, (*profile)->settings.pool);
+    if (!may) return tl::unexpected<Error>(may.error());
     if (const Status room = check_pool(*pools_.at((*profile)->name)); !room) return tl::unexpected<Error>(room.error());
   }
   auto run = make_run(submitter, (*profile)->name);
   const TimePoint at = run->queued_at;
   const TimePoint deadline = one_shot ? at + (*profile)->settings.pool.acquire_timeout : TimePoint::max();
-  QueuedRun queued{run->id, run->client, request.session, run->profile, at, deadline};
+  QueuedRun queued{run->id, run->client, run->uid, request.session, run->profile, at, deadline};
   if (request.upload != 0) {
     auto upload = files_.take_upload(std::exchange(request.upload, 0), submitter.client);
     if (!upload) return tl::unexpected<Error>(upload.error());

@@ -45,6 +45,7 @@ class RunAdmission {
  private:
   Result<const Profile*> profile_for(const Execute& request, uid_t uid, const std::string& default_profile) const;
   Status check_user(uid_t uid, UidUse& uids);
+  Status check_workers(uid_t uid, const UidUse& uids, const PoolConfig& config);
   Status check_pool(const Pool& pool);
   std::shared_ptr<Run> make_run(const Submitter& submitter, const std::string& profile);
 

@@ -2,6 +2,8 @@
 // Pure; one thread. Every operation on one run costs O(log n).
 #pragma once
 
+#include <sys/types.h>
+
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +27,7 @@ using ClientKey = uint64_t;  // one connection
 struct QueuedRun {
   RunId id;
   ClientKey client = 0;
+  uid_t uid = 0;        // whose connection it is
   std::string session;  // empty: one-shot
   std::string profile;
   TimePoint queued_at{};

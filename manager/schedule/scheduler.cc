@@ -23,7 +23,7 @@ Result<size_t> Scheduler::submit(QueuedRun run, TimePoint now) {
   return queued_before;
 }
 
-std::optional<QueuedRun> Scheduler::next(const Capacity& capacity) {
+std::optional<QueuedRun> Scheduler::next(const Capacity& capacity, const Allowance& allowance) {
   if (limits_.max_running != 0 && active_.size() >= limits_.max_running) return std::nullopt;
   Answers answers;
   const auto& clients = queue_.by_client();
@@ -31,7 +31,7 @@ std::optional<QueuedRun> Scheduler::next(const Capacity& capacity) {
   auto turn = clients.upper_bound(last_served_);
   for (size_t asked = 0; asked < clients.size(); ++asked, ++turn) {
     if (turn == clients.end()) turn = clients.begin();
-    const auto ticket = oldest_runnable(turn->second, capacity, answers);
+    const auto ticket = oldest_runnable(turn->second, capacity, allowance, answers);
     if (!ticket) continue;
     last_served_ = turn->first;
     return activate(*ticket);
@@ -40,7 +40,7 @@ std::optional<QueuedRun> Scheduler::next(const Capacity& capacity) {
 }
 
 std::optional<RunQueue::Ticket> Scheduler::oldest_runnable(const RunQueue::ClientRuns& runs, const Capacity& capacity,
-                                                           Answers& answers) const {
+                                                           const Allowance& allowance, Answers& answers) const {
   std::optional<RunQueue::Ticket> oldest;
   for (const auto& [lane, tickets] : runs.lanes) {
     const RunQueue::Ticket first = *tickets.begin();
@@ -49,6 +49,7 @@ std::optional<RunQueue::Ticket> Scheduler::oldest_runnable(const RunQueue::Clien
       if (session_can_start(lane.session, first)) oldest = first;
       continue;
     }
+    if (allowance && !allowance(queue_.at(first).uid)) continue;
     auto answer = answers.find(lane.profile);
     if (answer == answers.end()) answer = answers.emplace(lane.profile, capacity(lane.profile)).first;
     if (answer->second) oldest = first;

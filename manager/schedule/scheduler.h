@@ -26,6 +26,8 @@ class Scheduler {
  public:
   // Whether a one-shot run of this profile could get a worker now. Asked at most once a profile in one next().
   using Capacity = std::function<bool(const std::string& profile)>;
+  // Whether this user's one-shot runs may take a further worker now; empty: everybody's may.
+  using Allowance = std::function<bool(uid_t uid)>;
 
   explicit Scheduler(SchedulerLimits limits);
   void set_limits(SchedulerLimits limits);
@@ -35,7 +37,7 @@ class Scheduler {
 
   // The run to start now, no longer queued and active from here on; nullopt when none can. Call until nullopt after
   // any event that may free something. Sessions ask for no capacity: they have their worker.
-  std::optional<QueuedRun> next(const Capacity& capacity);
+  std::optional<QueuedRun> next(const Capacity& capacity, const Allowance& allowance = {});
 
   // The worker an active run was to get died before it was told anything: queued again, at its old place.
   void put_back(std::string_view id);
@@ -70,7 +72,7 @@ class Scheduler {
   using Answers = std::unordered_map<std::string, bool>;  // of Capacity, within one next()
 
   std::optional<RunQueue::Ticket> oldest_runnable(const RunQueue::ClientRuns& runs, const Capacity& capacity,
-                                                  Answers& answers) const;
+                                                  const Allowance& allowance, Answers& answers) const;
   bool session_can_start(const std::string& session, RunQueue::Ticket ticket) const;
   QueuedRun activate(RunQueue::Ticket ticket);
 

@@ -5,14 +5,13 @@ namespace {
 bool is_full(uint64_t limit, size_t used) { return limit != 0 && used >= limit; }
 }  // namespace
 
-std::optional<UidUse::Cap> UidUse::passed_by_run(uid_t uid, size_t sessions, TimePoint now) {
+std::optional<UidUse::Cap> UidUse::passed_by_run(uid_t uid, TimePoint now) {
   forget_old(uid, now);
   const auto found = users_.find(uid);
   if (found == users_.end()) return std::nullopt;
   const User& user = found->second;
   if (is_full(config_.max_crashes_per_minute_per_uid, user.crashes.size())) return Cap::kCrashes;
   if (is_full(config_.max_queued_per_uid, user.queued)) return Cap::kQueued;
-  if (!may_hold_worker(uid, sessions)) return Cap::kWorkers;
   return std::nullopt;
 }
 

@@ -24,9 +24,10 @@ class UidUse {
   explicit UidUse(const ClientConfig& config) : config_(config) {}
   void set_config(const ClientConfig& config) { config_ = config; }
 
-  // Which limit one more run would pass. A limit of 0 is none.
   enum class Cap { kQueued, kWorkers, kCrashes };
-  std::optional<Cap> passed_by_run(uid_t uid, size_t sessions, TimePoint now);
+  // Which limit one more queued run would pass. A limit of 0 is none.
+  std::optional<Cap> passed_by_run(uid_t uid, TimePoint now);
+  // Whether a one-shot run or a session of this user may have one more; else it waits in the queue.
   bool may_hold_worker(uid_t uid, size_t sessions) const;
   static std::string describe(Cap cap);
 

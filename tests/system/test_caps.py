@@ -1,7 +1,8 @@
 """What one user may have under way, and that its crashing programs slow nobody down."""
 import unittest
 
-from support import SMALL, ManagerCase
+from processes import wait_for
+from support import SMALL, ManagerCase, finish, read_event
 
 CRASH = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
 
@@ -20,22 +21,36 @@ class CrashesTest(ManagerCase):
 
 class WorkersTest(ManagerCase):
     config = SMALL + "[client]\nmax_workers_per_uid = 2\nmax_sessions_per_uid = 1\n"
+    config = config.replace("[pool]", "[pool]\nacquire_timeout_s = 2", 1)
 
-    def test_sessions_and_runs_share_the_workers_of_a_user(self):
+    def test_sessions_and_runs_share_the_workers_of_a_user_and_a_run_beyond_waits(self):
         session = self.manager.capsule("session", "new").out.decode().strip()
         refused = self.manager.capsule("session", "new")
         self.assertEqual(refused.status, 125, refused)
         self.assertIn(b"client.max_sessions_per_uid", refused.err)
         running = self.manager.spawn("run", "--events", "-c", "import time; print('up', flush=True); time.sleep(60)")
-        while b'"output"' not in running.stdout.readline():
-            pass
-        document = self.manager.run_code("1")
-        self.assert_verdict(document, "rejected", 125)
-        self.assertIn("client.max_workers_per_uid", document["evidence"]["detail"])
-        running.kill()
+        read_event(running, "output")
+        self.assert_verdict(self.manager.exec(session, "print('a session has its worker')"), "ok", 0)
+        late = self.manager.run_code("1")
+        self.assert_verdict(late, "rejected", 125)
+        self.assertIn("client.max_workers_per_uid", late["evidence"]["detail"])
+        self.assertTrue(late["evidence"]["layers"], late)
+        waiting = self.manager.spawn("run", "-c", "print('waited')")
+        wait_for(lambda: self.manager.info("queue")["queue"]["depth"] == 1, 20, "the run to wait")
         self.manager.capsule("session", "rm", session)
-        self.manager.wait_settled()
-        self.assert_next_run_works()
+        self.assertEqual(finish(waiting).out, b"waited\n")
+        running.kill()
+
+    def test_a_session_beyond_is_refused(self):
+        running = [self.manager.spawn("run", "--events", "-c", "import time; print('up', flush=True); time.sleep(60)")
+                   for _ in range(2)]
+        for child in running:
+            read_event(child, "output")
+        refused = self.manager.capsule("session", "new")
+        self.assertEqual(refused.status, 125, refused)
+        self.assertIn(b"client.max_workers_per_uid", refused.err)
+        for child in running:
+            child.kill()
 
 
 class ConnectionsTest(ManagerCase):

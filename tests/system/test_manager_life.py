@@ -73,6 +73,21 @@ class ManagerLifeTest(unittest.TestCase):
         self.assertEqual(manager.wait_gone(), 1, "a stop that killed programs is told from one that did not")
         manager.assert_nothing_left()
 
+    def test_aborted_runs_tell_their_layers_also_those_that_never_started(self):
+        manager = self.manager(SMALL.replace("warm = 2", "warm = 1\nmax = 1", 1))
+        running = self.busy(manager)
+        waiting = manager.spawn("run", "--events", "-c", "1")
+        wait_for(lambda: manager.info("queue")["queue"]["depth"] == 1, 20, "a run that waits")
+        manager.signal(signal.SIGTERM)
+        wait_for(lambda: "draining" in manager.log(), 10, "draining")
+        manager.signal(signal.SIGTERM)
+        for child in (running, waiting):
+            event = last_event(child)
+            self.assertEqual(event["verdict"], "aborted", event)
+            states = {layer["name"]: layer["state"] for layer in event["layers"]}
+            self.assertEqual((states["seccomp"], states["root"]), ("on", "on"), event)
+        manager.wait_gone()
+
     def test_a_drain_that_takes_too_long_aborts(self):
         manager = self.manager(SMALL + "[server]\ndrain_timeout_s = 0.5\n[run]\ngrace_s = 0.2\n")
         child = self.busy(manager)

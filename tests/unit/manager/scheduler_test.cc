@@ -50,6 +50,20 @@ TEST_CASE("clients take turns, however much each has queued", "[scheduler]") {
   CHECK(drain(scheduler) == "a1 b1 c1 a2 c2 a3 a4");
 }
 
+TEST_CASE("a user who may have no further worker waits, its sessions and other users do not", "[scheduler]") {
+  Scheduler scheduler(kWide);
+  for (const char* id : {"a1", "a2"}) submit(scheduler, run(id, 1));
+  submit(scheduler, run("a-in-session", 1, "s"));
+  QueuedRun other = run("b1", 2);
+  other.uid = 1000;
+  submit(scheduler, other);
+  const Scheduler::Allowance not_root = [](uid_t uid) { return uid != 0; };
+  CHECK(scheduler.next(kAlways, not_root)->id == "a-in-session");
+  CHECK(scheduler.next(kAlways, not_root)->id == "b1");
+  CHECK_FALSE(scheduler.next(kAlways, not_root));
+  CHECK(drain(scheduler) == "a1 a2");
+}
+
 TEST_CASE("the turn goes on where it was, not at the first client again", "[scheduler]") {
   Scheduler scheduler(kWide);
   submit(scheduler, run("a1", 1));

@@ -23,13 +23,13 @@ ClientConfig small() {
 TEST_CASE("a user may queue so many runs, and another as many", "[uid]") {
   UidUse use(small());
   for (int i = 0; i < 2; ++i) {
-    CHECK_FALSE(use.passed_by_run(kAnn, 0, at(0s)));
+    CHECK_FALSE(use.passed_by_run(kAnn, at(0s)));
     use.queued(kAnn);
   }
-  CHECK(use.passed_by_run(kAnn, 0, at(0s)) == UidUse::Cap::kQueued);
-  CHECK_FALSE(use.passed_by_run(kBob, 0, at(0s)));
+  CHECK(use.passed_by_run(kAnn, at(0s)) == UidUse::Cap::kQueued);
+  CHECK_FALSE(use.passed_by_run(kBob, at(0s)));
   use.unqueued(kAnn);
-  CHECK_FALSE(use.passed_by_run(kAnn, 0, at(0s)));
+  CHECK_FALSE(use.passed_by_run(kAnn, at(0s)));
 }
 
 TEST_CASE("sessions and running programs of a user share its workers", "[uid]") {
@@ -37,7 +37,7 @@ TEST_CASE("sessions and running programs of a user share its workers", "[uid]") 
   CHECK(use.may_hold_worker(kAnn, 1));
   use.took_worker(kAnn);
   CHECK_FALSE(use.may_hold_worker(kAnn, 1));
-  CHECK(use.passed_by_run(kAnn, 1, at(0s)) == UidUse::Cap::kWorkers);
+  CHECK_FALSE(use.passed_by_run(kAnn, at(0s)));  // it may queue
   CHECK(use.may_hold_worker(kAnn, 0));
   CHECK(use.may_hold_worker(kBob, 1));
   use.gave_worker_back(kAnn);
@@ -47,10 +47,10 @@ TEST_CASE("sessions and running programs of a user share its workers", "[uid]") 
 TEST_CASE("too many crashes within a minute shed a user's runs, and nobody else's", "[uid]") {
   UidUse use(small());
   for (int i = 0; i < 3; ++i) use.crashed(kAnn, at(i * 10s));
-  CHECK(use.passed_by_run(kAnn, 0, at(30s)) == UidUse::Cap::kCrashes);
-  CHECK_FALSE(use.passed_by_run(kBob, 0, at(30s)));
-  CHECK(use.passed_by_run(kAnn, 0, at(59s)) == UidUse::Cap::kCrashes);
-  CHECK_FALSE(use.passed_by_run(kAnn, 0, at(60s)));  // the first is a minute old
+  CHECK(use.passed_by_run(kAnn, at(30s)) == UidUse::Cap::kCrashes);
+  CHECK_FALSE(use.passed_by_run(kBob, at(30s)));
+  CHECK(use.passed_by_run(kAnn, at(59s)) == UidUse::Cap::kCrashes);
+  CHECK_FALSE(use.passed_by_run(kAnn, at(60s)));  // the first is a minute old
 }
 
 TEST_CASE("a limit of 0 is none", "[uid]") {
@@ -62,7 +62,8 @@ TEST_CASE("a limit of 0 is none", "[uid]") {
     use.took_worker(kAnn);
     use.crashed(kAnn, at(0s));
   }
-  CHECK_FALSE(use.passed_by_run(kAnn, 100, at(0s)));
+  CHECK_FALSE(use.passed_by_run(kAnn, at(0s)));
+  CHECK(use.may_hold_worker(kAnn, 100));
 }
 
 TEST_CASE("each cap names its knob", "[uid]") {
