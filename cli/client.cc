@@ -97,7 +97,10 @@ Status Client::exchange_hello(TimePoint deadline) {
     if (answer.error().code != Errc::kTimedOut) return tl::unexpected(answer.error());
     return failure(Errc::kTimedOut, "the manager at " + path_ + " does not answer");
   }
-  if (const auto* refusal = std::get_if<ErrorReply>(&*answer)) return tl::unexpected(error_from(*refusal));
+  // Whatever its reason, somebody does listen there.
+  if (const auto* refusal = std::get_if<ErrorReply>(&*answer)) {
+    return failure(Errc::kRefused, "the manager at " + path_ + " refused the connection: " + refusal->message);
+  }
   auto* hello = std::get_if<Hello>(&*answer);
   if (hello == nullptr || hello->role != "manager") {
     return failure(Errc::kInvalid, "what listens at " + path_ + " is not a capsule manager");

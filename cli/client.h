@@ -23,7 +23,7 @@ inline constexpr seconds kReplyTimeout{300};  // a new session may wait for its 
 class Client {
  public:
   // Connects and exchanges hellos. kUnavailable: nobody listens there, or not any longer. kRefused: the listener is
-  // somebody else.
+  // somebody else, or takes no further connection.
   static Result<Client> connect(const SocketCandidate& where);
 
   // Takes over a connected socket; hellos are exchanged already or not wanted (tests).

@@ -105,18 +105,22 @@ Json pool_json(const Pool& pool, const Metrics& metrics) {
           {"spawn_timings_us", pool.spawn_timings_us()}};
 }
 
-// Which session and run each worker serves right now.
+bool may_see(uid_t uid, uid_t owner) { return uid == owner || uid == 0; }
+
+// Which session and run each worker serves right now, as far as this user may know.
 struct Assignment {
   std::string session, run_id;
 };
 using Assignments = std::map<const Worker*, Assignment>;
 
-Assignments assignments(const InfoSources& from) {
+Assignments assignments(const InfoSources& from, uid_t uid) {
   Assignments all;
   for (const auto& [id, session] : from.sessions.all()) {
-    if (session->lease().worker) all[session->lease().worker.get()].session = id;
+    if (session->lease().worker && may_see(uid, session->uid())) all[session->lease().worker.get()].session = id;
   }
-  for (const auto& [id, driver] : from.dispatcher.drivers()) all[driver->lease().worker.get()].run_id = id;
+  for (const auto& [id, driver] : from.dispatcher.drivers()) {
+    if (may_see(uid, driver->run().uid)) all[driver->lease().worker.get()].run_id = id;
+  }
   return all;
 }
 
@@ -163,7 +167,7 @@ Json session_json(const Session& session, const Scheduler& scheduler) {
 Json sessions_json(const InfoSources& from, uid_t uid) {
   Json list = Json::array();
   for (const auto& [id, session] : from.sessions.all()) {
-    if (session->uid() == uid || uid == 0) list.push_back(session_json(*session, from.dispatcher.scheduler()));
+    if (may_see(uid, session->uid())) list.push_back(session_json(*session, from.dispatcher.scheduler()));
   }
   return list;
 }
@@ -192,7 +196,7 @@ Json run_json(const Run& run, const OutputCount& output) {
 Json runs_json(const InfoSources& from, uid_t uid) {
   Json list = Json::array();
   for (const auto& run : from.dispatcher.runs()) {
-    if (run->uid == uid || uid == 0) list.push_back(run_json(*run, from.dispatcher.output_of(*run)));
+    if (may_see(uid, run->uid)) list.push_back(run_json(*run, from.dispatcher.output_of(*run)));
   }
   return list;
 }
@@ -247,7 +251,7 @@ Json section_json(const InfoSources& from, const std::string& section, uid_t uid
     for (const auto& [name, pool] : from.pools) list.push_back(pool_json(*pool, from.metrics));
     return list;
   }
-  const Assignments assigned = assignments(from);
+  const Assignments assigned = assignments(from, uid);
   for (const auto& [name, pool] : from.pools) {
     for (const auto& worker : pool->workers()) {
       const auto found = assigned.find(worker.get());

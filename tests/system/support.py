@@ -4,6 +4,7 @@ CAPSULE_BUILD names the build directory (default: build/ in the source tree).
 """
 import contextlib
 import fcntl
+import grp
 import json
 import os
 import pathlib
@@ -38,6 +39,16 @@ capsules = 1
 warm = 0
 capsules = 0
 """
+
+
+# For a manager that serves more users than its own: `as_user` is a member of its group.
+SHARED_GROUP = grp.getgrgid(100).gr_name if os.geteuid() == 0 else ""
+SHARED = f"[server]\nsocket_group = \"{SHARED_GROUP}\"\n"
+
+
+def as_user(user):
+    """Options for a command that another user of the machine runs; root only."""
+    return {"user": user, "group": user, "extra_groups": [100], "cwd": "/"}
 
 
 def program(name):
@@ -92,6 +103,8 @@ class Manager:
         self.log_file = pathlib.Path(self.directory, "log")
         self.temporary = pathlib.Path(self.directory, "tmp")
         self.temporary.mkdir()
+        if SHARED in config:
+            os.chmod(self.directory, 0o711)
         self.arguments = list(arguments)
         self.environment = dict(os.environ, TMPDIR=str(self.temporary), **(environment or {}))
         self.environment.pop("CAPSULE_SOCKET", None)

@@ -1,8 +1,11 @@
 """What one user may have under way, and that its crashing programs slow nobody down."""
+import contextlib
+import os
+import threading
 import unittest
 
 from processes import wait_for
-from support import SMALL, ManagerCase, finish, read_event
+from support import SHARED, SMALL, ManagerCase, as_user, finish, read_event
 
 CRASH = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
 
@@ -17,6 +20,55 @@ class CrashesTest(ManagerCase):
         document = self.manager.run_code("print('shed')")
         self.assert_verdict(document, "rejected", 125)
         self.assertIn("client.max_crashes_per_minute_per_uid", document["evidence"]["detail"])
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs root to be two users")
+class TwoUsersTest(ManagerCase):
+    config = SMALL + SHARED + "[breaker]\ndeaths = 2\n[client]\nmax_crashes_per_minute_per_uid = 12\n"
+    crasher, neighbour = 2001, 2002
+
+    def crash_until_shed(self, documents):
+        while not documents or documents[-1]["verdict"] == "crashed":
+            documents.append(self.manager.run_code(CRASH, **as_user(self.crasher)))
+
+    def test_programs_of_one_user_that_crash_take_nothing_from_another_user(self):
+        crashed = [[], [], []]
+        threads = [threading.Thread(target=self.crash_until_shed, args=(documents,)) for documents in crashed]
+        for thread in threads:
+            thread.start()
+        session = self.manager.capsule("session", "new", **as_user(self.neighbour)).out.decode().strip()
+        rounds = 0
+        while rounds < 5 or any(thread.is_alive() for thread in threads):
+            rounds += 1
+            document = self.manager.run_code(f"print({rounds} ** 2)", **as_user(self.neighbour))
+            self.assertEqual((document["verdict"], document["stdout"]), ("ok", f"{rounds ** 2}\n"), document)
+            document = self.manager.exec(session, f"n = globals().get('n', 0) + 1; n", **as_user(self.neighbour))
+            self.assertEqual((document["verdict"], document["result"]["text/plain"]), ("ok", str(rounds)), document)
+        for thread in threads:
+            thread.join()
+        verdicts = [document["verdict"] for documents in crashed for document in documents]
+        self.assertGreaterEqual(verdicts.count("crashed"), 12)
+        self.assertEqual(verdicts.count("rejected"), 3, verdicts)
+        for documents in crashed:
+            self.assertIn("client.max_crashes_per_minute_per_uid", documents[-1]["evidence"]["detail"])
+        pool = self.manager.pool()
+        self.assertEqual((pool["state"], pool["breaker"]["state"], pool["breaker"]["deaths"]), ("ready", "closed", 0))
+        self.assertEqual(self.manager.capsule("session", "rm", session, **as_user(self.neighbour)).status, 0)
+
+    def test_what_a_user_has_does_not_exist_for_another(self):
+        session = self.manager.capsule("session", "new", **as_user(self.neighbour)).out.decode().strip()
+        running = self.manager.spawn("exec", "--events", session, "-c", "print('up', flush=True); input()",
+                                     **as_user(self.neighbour))
+        run_id = read_event(running, "output")["run_id"]
+        for words in (("exec", session, "-c", "1"), ("session", "rm", session), ("cancel", run_id),
+                      ("cp", f"{session}:a", "-")):
+            done = self.manager.capsule(*words, **as_user(self.crasher))
+            self.assertEqual(done.status, 125, (words, done))
+            self.assertIn(b"no session" if session in " ".join(words) else b"no run", done.err)
+        seen = self.manager.capsule("info", "--json", **as_user(self.crasher)).out.decode()
+        self.assertFalse(session in seen or run_id in seen, "info shows what is another user's")
+        running.communicate(b"\n", timeout=20)
+        self.assertEqual(self.manager.capsule("session", "rm", session, **as_user(self.neighbour)).status, 0)
 
 
 class WorkersTest(ManagerCase):
@@ -56,11 +108,33 @@ class WorkersTest(ManagerCase):
 class ConnectionsTest(ManagerCase):
     config = SMALL + "[client]\nmax_connections_per_uid = 2\n"
 
+    def greeted(self):
+        """A connection that counts. The manager may not have seen yet that earlier ones have ended."""
+
+        def attempt():
+            client = self.manager.raw()
+            with contextlib.suppress(AssertionError, ConnectionError):
+                client.hello()
+                self.addCleanup(client.close)
+                return client
+            client.close()
+
+        return wait_for(attempt, 20, "a connection")
+
     def test_a_user_gets_so_many_connections(self):
-        with self.manager.raw(), self.manager.raw(), self.manager.raw() as third:
+        self.greeted(), self.greeted()
+        with self.manager.raw() as third:
             refusal = third.receive()
         self.assertEqual(refusal["type"], "error")
         self.assertIn("client.max_connections_per_uid", refusal["message"])
+
+    def test_the_command_says_that_it_was_refused_and_starts_no_other_manager(self):
+        self.greeted(), self.greeted()
+        for words in (("info",), ("run", "-c", "1")):
+            done = self.manager.capsule(*words)
+            self.assertEqual(done.status, 125, done)
+            self.assertIn(b"refused the connection: too many connections of this user", done.err)
+            self.assertNotIn(b"no manager", done.err)
 
 
 if __name__ == "__main__":
