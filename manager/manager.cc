@@ -329,6 +329,9 @@ void Manager::reload() {
   (void)notify_.reloading();
   const auto text = read_file(options_.config_file, kConfigBytes);
   auto config = text ? parse_config(*text, options_.config_file) : tl::unexpected<Error>(text.error());
+  if (config) {
+    if (const Status there = check_profile_paths(*config); !there) config = tl::unexpected<Error>(there.error());
+  }
   if (!config) {
     log_error("reload: the configuration is unchanged", {{"error", config.error().message}});
   } else {

@@ -18,7 +18,6 @@ namespace capsule::beneath {
 namespace {
 
 constexpr int kTriesMax = 16;            // openat2 gives EAGAIN while others rename on the way
-constexpr size_t kCopyBytes = 8u << 20;  // of one sendfile
 constexpr seconds kUploadedFilesAge{1};  // see write_file
 constexpr size_t kRandomWords = 2;       // in the name of a file that is not whole yet
 
@@ -66,20 +65,6 @@ Result<UniqueFd> make_parents(int root, std::string_view parents) {
     at = open_beneath(at->get(), part, O_PATH | O_DIRECTORY, 0);
   }
   return at;
-}
-
-Status copy(const Source& source, int into) {
-  auto offset = static_cast<off_t>(source.offset);
-  const auto end = static_cast<off_t>(source.offset + source.bytes);
-  while (offset < end) {
-    const ssize_t put = sendfile(into, source.fd, &offset, std::min<size_t>(kCopyBytes, end - offset));
-    if (put > 0) continue;
-    if (put < 0 && errno == EINTR) continue;
-    if (put == 0) return failure(Errc::kSystem, "an upload is shorter than it was");
-    if (errno == ENOSPC || errno == EDQUOT) return failure(Errc::kTooLarge, "the workspace is full");
-    return system_failure("write");
-  }
-  return {};
 }
 
 // Not to be guessed, so that no program can be in the way.
@@ -131,23 +116,55 @@ Result<UniqueFd> open_directory(int root, std::string_view path) {
   return open_beneath(root, path.empty() ? "." : std::string(path), O_RDONLY | O_DIRECTORY, 0);
 }
 
-Result<struct stat> write_file(int root, std::string_view path, const Source& source) {
+Result<Writing> Writing::begin(int root, std::string_view path, const Source& source) {
   const size_t slash = path.rfind('/');
-  const std::string name(path.substr(slash == path.npos ? 0 : slash + 1));
   auto parent = make_parents(root, path.substr(0, slash == path.npos ? 0 : slash));
   if (!parent) return tl::unexpected<Error>(parent.error());
-  const std::string part_name = random_name();
-  auto part = open_beneath(parent->get(), part_name, O_WRONLY | O_CREAT | O_EXCL, source.mode);
+  Writing writing(std::move(*parent), std::string(path.substr(slash == path.npos ? 0 : slash + 1)), source);
+  std::string part_name = random_name();
+  auto part = open_beneath(writing.parent_.get(), part_name, O_WRONLY | O_CREAT | O_EXCL, source.mode);
   if (!part) return tl::unexpected<Error>(part.error());
-  const auto fix_mode = [&]() -> Status {  // whatever the manager's umask is
-    return fchmod(part->get(), source.mode) == 0 ? Status{} : Status(system_failure("fchmod"));
-  };
-  auto written = copy(source, part->get()).and_then(fix_mode).and_then([&] { return settle(part->get()); });
-  if (written && renameat(parent->get(), part_name.c_str(), parent->get(), name.c_str()) != 0) {
-    written = system_failure("cannot write '" + escape_control(replace_invalid_utf8(path)) + "'");
+  writing.part_ = std::move(*part);
+  writing.part_name_ = std::move(part_name);
+  return writing;
+}
+
+Writing::~Writing() {
+  if (part_) unlinkat(parent_.get(), part_name_.c_str(), 0);
+}
+
+Result<uint64_t> Writing::copy(uint64_t bytes_max) {
+  auto offset = static_cast<off_t>(source_.offset);
+  for (uint64_t left = std::min(bytes_max, source_.bytes); left > 0;) {
+    const ssize_t put = sendfile(part_.get(), source_.fd, &offset, left);
+    if (put < 0 && errno == EINTR) continue;
+    if (put == 0) return failure(Errc::kSystem, "an upload is shorter than it was");
+    if (put < 0 && (errno == ENOSPC || errno == EDQUOT)) return failure(Errc::kTooLarge, "the workspace is full");
+    if (put < 0) return system_failure("write");
+    left -= static_cast<uint64_t>(put);
+    source_.bytes -= static_cast<uint64_t>(put);
   }
-  if (!written) unlinkat(parent->get(), part_name.c_str(), 0);
-  return written;
+  source_.offset = static_cast<uint64_t>(offset);
+  return source_.bytes;
+}
+
+Result<struct stat> Writing::finish() {
+  // Whatever the manager's umask is.
+  if (fchmod(part_.get(), source_.mode) != 0) return system_failure("fchmod");
+  const auto facts = settle(part_.get());
+  if (!facts) return facts;
+  if (renameat(parent_.get(), part_name_.c_str(), parent_.get(), name_.c_str()) != 0) {
+    return system_failure("cannot write '" + escape_control(replace_invalid_utf8(name_)) + "'");
+  }
+  part_.reset();
+  return facts;
+}
+
+Result<struct stat> write_file(int root, std::string_view path, const Source& source) {
+  auto writing = Writing::begin(root, path, source);
+  if (!writing) return tl::unexpected<Error>(writing.error());
+  if (const auto copied = writing->copy(source.bytes); !copied) return tl::unexpected<Error>(copied.error());
+  return writing->finish();
 }
 
 }  // namespace capsule::beneath

@@ -28,10 +28,14 @@ bool was_written(const RunFiles& files, const std::string& path, const struct st
 }  // namespace
 
 FileService::FileService(Loop& loop, FilesConfig config, SessionRegistry& sessions, Metrics& metrics)
-    : config_(config), sessions_(sessions), metrics_(metrics), timer_(loop) {}
+    : loop_(loop), config_(config), sessions_(sessions), metrics_(metrics), timer_(loop) {}
 
-uint64_t FileService::uploaded_bytes() const {
+uint64_t FileService::uploaded_bytes() {
   uint64_t bytes = 0;
+  std::erase_if(taken_, [](const auto& upload) { return upload.expired(); });
+  for (const auto& taken : taken_) {
+    if (const auto upload = taken.lock()) bytes += upload->bytes();
+  }
   for (const auto& [key, upload] : uploads_) bytes += upload->bytes();
   return bytes;
 }
@@ -60,16 +64,23 @@ Status FileService::put(const FilePut& piece, ClientKey client) {
 Result<std::shared_ptr<Upload>> FileService::take_upload(uint64_t id, ClientKey client) {
   const auto found = uploads_.extract(UploadKey{client, id});
   if (found.empty()) return failure(Errc::kNotFound, "there is no upload " + std::to_string(id));
+  taken_.push_back(found.mapped());
   return found.mapped();
 }
 
-Status FileService::store(const FileStore& request, ClientKey client, uid_t uid) {
+Status FileService::store(const FileStore& request, ClientKey client, uid_t uid, Stored stored) {
   const auto upload = take_upload(request.upload, client);
   if (!upload) return tl::unexpected<Error>(upload.error());
   const auto files = find({}, request.session, client, uid);
   if (!files) return tl::unexpected<Error>(files.error());
-  const auto stored = (*upload)->store(*files->workspace);
-  return stored ? Status{} : tl::unexpected<Error>(stored.error());
+  const UploadKey key{client, request.upload};
+  if (placings_.contains(key)) return failure(Errc::kConflict, "an upload with this number is being stored");
+  placings_[key] = std::make_unique<Placing>(
+      loop_, *upload, files->workspace, [this, key, stored = std::move(stored)](Result<Manifest> manifest) {
+        const auto ended = placings_.extract(key);
+        stored(manifest ? Status{} : Status(tl::unexpected<Error>(manifest.error())));
+      });
+  return {};
 }
 
 Result<RunFiles> FileService::find(const std::string& run_id, const std::string& session, ClientKey client, uid_t uid) {
@@ -152,6 +163,7 @@ Status FileService::done(const FileDone& request, ClientKey client) {
 
 void FileService::client_gone(ClientKey client) {
   std::erase_if(uploads_, [client](const auto& entry) { return entry.first.first == client; });
+  std::erase_if(placings_, [client](const auto& entry) { return entry.first.first == client; });
   std::erase_if(kept_, [client](const auto& entry) { return entry.second.client == client; });
 }
 

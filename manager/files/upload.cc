@@ -46,16 +46,41 @@ Status Upload::put(const FilePut& piece, const UploadLimits& limits) {
   return {};
 }
 
-Result<Manifest> Upload::store(const Workspace& workspace) const {
-  const AsOwner as_owner(workspace);
-  Manifest manifest;
-  for (const Item& item : items_) {
-    const auto written =
-        beneath::write_file(workspace.fd(), item.path, {memory_.get(), item.offset, item.bytes, item.mode});
-    if (!written) return tl::unexpected<Error>(written.error());
-    manifest[item.path] = {written->st_ino, written->st_size, written->st_mtim};
+Storing::~Storing() {
+  if (!writing_) return;
+  const AsOwner as_owner(*workspace_);
+  writing_.reset();
+}
+
+Result<bool> Storing::step() {
+  const AsOwner as_owner(*workspace_);
+  uint64_t bytes = kSliceBytes;
+  for (size_t files = 0; files < kSliceFiles && bytes > 0; ++files) {
+    if (next_ == upload_->items_.size()) return true;
+    const auto used = store_some(bytes);
+    if (!used) return tl::unexpected<Error>(used.error());
+    bytes -= *used;
   }
-  return manifest;
+  return next_ == upload_->items_.size();
+}
+
+Result<uint64_t> Storing::store_some(uint64_t bytes_max) {
+  const Upload::Item& item = upload_->items_[next_];
+  if (!writing_) {
+    auto begun = beneath::Writing::begin(workspace_->fd(), item.path,
+                                         {upload_->memory_.get(), item.offset, item.bytes, item.mode});
+    if (!begun) return tl::unexpected<Error>(begun.error());
+    writing_.emplace(std::move(*begun));
+  }
+  const auto left = writing_->copy(bytes_max);
+  if (!left) return tl::unexpected<Error>(left.error());
+  if (*left > 0) return bytes_max;
+  const auto written = writing_->finish();
+  if (!written) return tl::unexpected<Error>(written.error());
+  manifest_[item.path] = {written->st_ino, written->st_size, written->st_mtim};
+  writing_.reset();
+  ++next_;
+  return std::min(bytes_max, item.bytes);
 }
 
 }  // namespace capsule

@@ -119,7 +119,12 @@ bool ClientConnection::serve_files(Message& message) {
   };
   if (const auto* put = std::get_if<FilePut>(&message)) return acknowledge(put->id, files.put(*put, key_));
   if (const auto* store = std::get_if<FileStore>(&message)) {
-    return acknowledge(store->id, files.store(*store, key_, peer_.uid));
+    const Status begun =
+        files.store(*store, key_, peer_.uid, [self = weak_from_this(), id = store->id](const Status& stored) {
+          const auto connection = self.lock();
+          if (connection) stored ? connection->send(Ack{id, {}}) : connection->refuse(id, stored.error());
+        });
+    return begun ? true : acknowledge(store->id, begun);
   }
   if (const auto* done = std::get_if<FileDone>(&message)) return acknowledge(done->id, files.done(*done, key_));
   const auto* list = std::get_if<FileList>(&message);

@@ -54,10 +54,25 @@ void RunDriver::start() {
   lease_.worker->set_holder(this);
   lease_.worker->count_run();
   run_->worker_pid = lease_.worker->pid();
-  if (const Status sent = send_execute(); !sent) {
-    act(ending_.failed(sent.error().message));
+  if (const Status made = make_pipes(); !made) {
+    act(ending_.failed(made.error().message));
     return settle();
   }
+  const auto upload = std::exchange(run_->upload, nullptr);
+  if (!upload) return start_program();
+  placing_ = std::make_unique<Placing>(loop_, upload, lease_.capsule->workspace(), [this](Result<Manifest> placed) {
+    placing_.reset();
+    if (placed) {
+      run_->files.uploaded = std::move(*placed);
+      return start_program();
+    }
+    ending_.not_started(Verdict::kRejected, "its files could not be put in place: " + placed.error().message);
+    settle();
+  });
+}
+
+void RunDriver::start_program() {
+  send_execute();
   const TimePoint at = now();
   run_->started_at = at;
   run_->apply(RunEvent::kStarted);
@@ -70,19 +85,19 @@ void RunDriver::start() {
   settle();
 }
 
-Status RunDriver::send_execute() {
+// At once, so that input can come before the program starts.
+Status RunDriver::make_pipes() {
   const unsigned own = lease_.capsule->own_user();
   const unsigned owner = own != 0 ? own : settings_.worker_user;
   auto out = make_run_pipe(owner), error = make_run_pipe(owner);
   if (!out) return tl::unexpected<Error>(out.error());
   if (!error) return tl::unexpected<Error>(error.error());
-  std::vector<UniqueFd> fds;
-  fds.push_back(std::move(out->second));
-  fds.push_back(std::move(error->second));
+  worker_ends_.push_back(std::move(out->second));
+  worker_ends_.push_back(std::move(error->second));
   if (run_->request.standard_input) {
     auto in = make_run_pipe(owner);
     if (!in) return tl::unexpected<Error>(in.error());
-    fds.push_back(std::move(in->first));
+    worker_ends_.push_back(std::move(in->first));
     stdin_ = std::make_unique<InputWriter>(loop_, std::move(in->second), [this](uint64_t bytes) {
       if (const auto client = listener()) client->send(Credit{run_->id, bytes});
     });
@@ -92,15 +107,18 @@ Status RunDriver::send_execute() {
   stderr_ = std::make_unique<PipeReader>(loop_, std::move(error->first), Stream::kStderr, sink);
   stdout_->start();
   stderr_->start();
+  return {};
+}
+
+void RunDriver::send_execute() {
   Execute execute = std::move(run_->request);
   execute.id = 0;
   execute.run_id = run_->id;
   execute.environment = std::move(settings_.secrets);
-  lease_.worker->send(execute, std::move(fds));
+  lease_.worker->send(execute, std::exchange(worker_ends_, {}));
   execute.code = {};
   execute.environment = {};
   run_->request = std::move(execute);
-  return {};
 }
 
 void RunDriver::take_chunk(Stream stream, std::string_view chunk) {
@@ -148,15 +166,23 @@ Status RunDriver::input(const Input& input) {
   return {};
 }
 
+void RunDriver::not_started(StopReason reason) {
+  placing_.reset();
+  ending_.not_started(verdict_for(reason), "stopped before it started");
+  settle();
+}
+
 void RunDriver::stop(StopReason reason) {
   if (ending_.ending()) return;
   metrics_.cancel_requested(label_of(reason));
+  if (placing_) return not_started(reason);
   act(ending_.stop(reason, now()));
   settle();
 }
 
 void RunDriver::kill(StopReason reason) {
   if (ending_.ending()) return;
+  if (placing_) return not_started(reason);
   act(ending_.kill(reason, now()));
   settle();
 }
@@ -258,13 +284,15 @@ void RunDriver::settle() {
 
 void RunDriver::finish() {
   finished_ = true;
+  placing_.reset();
+  worker_ends_.clear();
   timer_.cancel();
   stack_timer_.cancel();
   guard_->stop();
   if (!ending_.ending()->worker_survives) drain();  // else its claim was a barrier and has emptied them
   if (stdin_) stdin_->close();
   const Ending& ending = *ending_.ending();
-  run_->apply(RunEvent::kEnded);
+  if (!run_->apply(RunEvent::kEnded)) run_->apply(RunEvent::kDropped);  // it never started
   Finished& outcome = run_->outcome;
   outcome.run_id = run_->id;
   outcome.verdict = ending.verdict;

@@ -1,5 +1,6 @@
-// Drives one run on one worker: sends it, pumps its pipes, climbs the ladder, and in the end says how it ended. It
-// holds the worker while the run lasts. Decisions are RunEnding's and OutputBudget's; this is the shell around them.
+// Drives one run on one worker: puts its files in place, sends it, pumps its pipes, climbs the ladder, and in the end
+// says how it ended. It holds the worker while the run lasts. Decisions are RunEnding's and OutputBudget's; this is the
+// shell around them.
 //
 // Order: `display`, `result` and `finished` are barriers. The worker flushes before it sends them; here both pipes are
 // read empty before they are passed on, so all output comes before them.
@@ -8,6 +9,7 @@
 #include <functional>
 #include <memory>
 
+#include "manager/files/placing.h"
 #include "manager/link/limit_guard.h"
 #include "manager/link/run_ending.h"
 #include "manager/output/input_writer.h"
@@ -45,7 +47,10 @@ class RunDriver : public Worker::Holder {
   void worker_lost(LostWhy why) override;
 
  private:
-  Status send_execute();
+  void start_program();
+  void not_started(StopReason reason);
+  Status make_pipes();
+  void send_execute();
   void take_chunk(Stream stream, std::string_view chunk);
   void drain();
   void act(StopAction action);
@@ -68,12 +73,14 @@ class RunDriver : public Worker::Holder {
   RunEnding ending_;
   OutputBudget budget_;
   Timer timer_;
-  Timer stack_timer_;  // runs while a worker that is to be killed tells its stack
+  Timer stack_timer_;                 // runs while a worker that is to be killed tells its stack
+  std::unique_ptr<Placing> placing_;  // until the program starts
   std::unique_ptr<LimitGuard> guard_;
   std::string stack_, stack_missing_;
   bool asked_for_stack_ = false;
   std::unique_ptr<PipeReader> stdout_, stderr_;
   std::unique_ptr<InputWriter> stdin_;
+  std::vector<UniqueFd> worker_ends_;  // of the pipes, until they are sent
   Finished claim_;
   std::optional<Exited> report_;
   std::optional<Message> result_;  // goes out with the verdict, which is right behind it

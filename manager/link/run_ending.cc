@@ -126,6 +126,15 @@ StopAction RunEnding::lost(LostWhy why) {
   return end_lost(Verdict::kWorkerLost, why == LostWhy::kCapsule ? Rung::kNone : Rung::kKill, describe(why));
 }
 
+void RunEnding::not_started(Verdict verdict, std::string detail) {
+  if (ending_) return;
+  Ending ending;
+  ending.verdict = verdict;
+  ending.detail = std::move(detail);
+  ending.worker_survives = true;
+  end(std::move(ending));
+}
+
 StopAction RunEnding::failed(std::string detail) {
   if (ending_) return StopAction::kNothing;
   if (ladder_.rung() == Rung::kKill) {

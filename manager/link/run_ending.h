@@ -74,6 +74,8 @@ class RunEnding {
   void link_closed(TimePoint now);
   // kKill when the worker may be alive and nobody has killed it yet.
   StopAction lost(LostWhy why);
+  // Before started(): the program never ran, and its worker is as good as new.
+  void not_started(Verdict verdict, std::string detail);
   // Our fault. kKill as above.
   StopAction failed(std::string detail);
 

@@ -155,7 +155,7 @@ void Dispatcher::begin(const QueuedRun& queued) {
         !missing.empty()) {
       return refuse_sandbox(queued.id, {}, missing);
     }
-    if (!bring_files(*active.run, *session->lease().capsule)) return;
+    if (!has_place_for_files(*active.run, *session->lease().capsule)) return;
     active.run->lease = "session";
     active.counted = Active::Counted::kSession;
     uids_.unqueued(active.run->uid);
@@ -185,26 +185,18 @@ void Dispatcher::leased(const RunId& id, Result<Lease> lease) {
   if (const std::string missing = missing_layers(active.run->request.require, lease->layers()); !missing.empty()) {
     return refuse_sandbox(id, std::move(*lease), missing);
   }
-  if (!bring_files(*active.run, *lease->capsule)) {
+  if (!has_place_for_files(*active.run, *lease->capsule)) {
     return active.pool->release(std::move(*lease), label::Recycle::kUsed);
   }
   active.run->lease = lease->hit ? "hit" : "miss";
   drive(active, std::move(*lease));
 }
 
-bool Dispatcher::bring_files(Run& run, const CapsuleProcess& capsule) {
-  const auto upload = std::exchange(run.upload, nullptr);
-  if (!upload && !run.request.artifacts) return true;
-  Status ready;
+bool Dispatcher::has_place_for_files(Run& run, const CapsuleProcess& capsule) {
+  if (!run.upload && !run.request.artifacts) return true;
   if (!capsule.workspace()) {
-    ready = failure(Errc::kUnavailable, "this capsule has no workspace for files");
-  } else if (upload) {
-    auto stored = upload->store(*capsule.workspace());
-    stored ? void(run.files.uploaded = std::move(*stored)) : void(ready = tl::unexpected<Error>(stored.error()));
-  }
-  if (!ready) {
-    loop_.post([this, id = run.id, why = ready.error().message] {
-      drop(id, Verdict::kRejected, "its files could not be put in place: " + why);
+    loop_.post([this, id = run.id] {
+      drop(id, Verdict::kRejected, "its files could not be put in place: this capsule has no workspace for files");
     });
     return false;
   }

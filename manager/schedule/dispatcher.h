@@ -68,7 +68,7 @@ class Dispatcher {
   void leased(const RunId& id, Result<Lease> lease);
   std::vector<Layer> layers_for(const Run& run) const;
   void refuse_sandbox(const RunId& id, Lease unused, const std::string& missing);
-  bool bring_files(Run& run, const CapsuleProcess& capsule);  // false: the run is being dropped
+  bool has_place_for_files(Run& run, const CapsuleProcess& capsule);  // false: the run is being dropped
   void drive(Active& active, Lease lease);
   void ended(const RunId& id, const Ending& ending);
   enum class Retry { kAsVerdict, kInVain };

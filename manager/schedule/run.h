@@ -45,7 +45,7 @@ struct Run {
   int64_t created_wall_ms = 0;
   pid_t worker_pid = 0;
   std::string lease;               // hit, miss, session
-  std::shared_ptr<Upload> upload;  // goes into the workspace before the run starts
+  std::shared_ptr<Upload> upload;  // goes into the workspace before the program starts
   RunFiles files;                  // with `artifacts`
   Finished outcome;                // filled when finished
   OutputCount output;

@@ -1,5 +1,6 @@
 """Files: into a workspace before a run, in and out of sessions, and what runs wrote; and all that must not come out."""
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -9,7 +10,7 @@ import unittest
 
 from processes import wait_for
 from support import SHARED, SMALL, Manager, ManagerCase, as_user
-from wire import RawClient
+from wire import RawClient, frame
 
 SWAP_ATTEMPTS = int(os.environ.get("CAPSULE_RACE_ATTEMPTS", 300))  # the long form is 100000 (make races)
 MANY_FILES = 6000  # more than one listing has (files.list_entries); the workspace has room for 10000
@@ -111,6 +112,61 @@ class Uploads(FilesCase):
             one.send({"type": "file_put", "id": 1, "upload": 9, "path": b"a", "data": b"x"})
             one.receive_of("ack")
             self.assertEqual(other.execute("1", upload=9)["code"], "not_found")
+
+
+class ManyFilesTest(FilesCase):
+    """So many that storing them takes a while, in which the manager goes on."""
+
+    count = 20000
+    config = SMALL + f"[files]\nupload_files = {count}\n[sandbox]\nworkspace_files = {count + 100}\n" \
+        "[client]\nframes_per_s = 0\n"
+
+    def upload(self, client):
+        for first in range(0, self.count, 500):
+            client.send_bytes(b"".join(frame({"type": "file_put", "id": i + 1, "upload": 1, "path": b"%d" % i})
+                                       for i in range(first, first + 500)))
+            for _ in range(500):
+                client.receive_of("ack")
+
+    def state_of(self, other, run):
+        other.send({"type": "info", "id": 1, "sections": ["runs"]})
+        runs = json.loads(other.receive_of("document")["json"])["runs"]
+        return next(r["state"] for r in runs if r["run_id"] == run)
+
+    def test_a_run_that_is_cancelled_while_its_files_are_stored_never_starts_and_costs_its_session_nothing(self):
+        session = self.session("many")
+        self.manager.exec(session, "kept = 1")
+        with self.manager.raw() as client, self.manager.raw() as other:
+            client.hello()
+            other.hello()
+            self.upload(client)
+            run = client.execute("kept = 2", session=session, mode="cell", upload=1)
+            self.assertEqual(self.state_of(other, run), "leased", "the manager answers between two slices")
+            other.send({"type": "cancel", "id": 2, "run_id": run})
+            finished = client.receive_of("finished")
+            self.assertEqual((finished["verdict"], finished["evidence"]["session_state"]), ("cancelled", "kept"), finished)
+            self.assertEqual(self.state_of(other, run), "finished")
+        document = self.manager.exec(session, "import os; kept, len(os.listdir()) < %d" % self.count)
+        self.assertEqual(document["result"]["text/plain"], "(1, True)")
+
+    def test_all_are_there_when_the_program_starts_and_input_that_came_early_too(self):
+        with self.manager.raw() as client:
+            client.hello()
+            self.upload(client)
+            run = client.execute("import os; print(len(os.listdir()), input())", upload=1, standard_input=True)
+            client.send({"type": "input", "run_id": run, "data": b"early\n", "eof": True})
+            messages = client.messages_until_finished()
+        self.assertEqual(b"".join(m["data"] for m in messages if m["type"] == "output"), b"%d early\n" % self.count)
+
+    def test_cp_of_many_is_answered_when_all_are_there(self):
+        session = self.session("stored")
+        with self.manager.raw() as client:
+            client.hello()
+            self.upload(client)
+            client.send({"type": "file_store", "id": 1, "upload": 1, "session": session})
+            self.assertEqual(client.receive_of("ack", "error")["type"], "ack")
+        document = self.manager.exec(session, "import os; len(os.listdir())")
+        self.assertEqual(document["result"]["text/plain"], str(self.count))
 
 
 class Sessions(FilesCase):

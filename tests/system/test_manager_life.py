@@ -159,6 +159,16 @@ class ManagerLifeTest(unittest.TestCase):
         self.assertEqual(manager.capsule("run", "-c", "print(1)").out, b"1\n")
         manager.stop()
 
+    def test_sighup_with_a_profile_that_names_what_is_not_there_changes_nothing_and_says_what(self):
+        manager = self.manager()
+        for key, text in (("mounts", '[{ source = "/no/such/data", target = "/data" }]'), ("packages", '["/no/such/venv"]')):
+            manager.config_file.write_text(SMALL.replace("warm = 2", "warm = 4", 1) + f"[profiles.base]\n{key} = {text}\n")
+            manager.signal(signal.SIGHUP)
+            wait_for(lambda: f"profiles.base.{key}" in manager.log(), 10, "the reason in the log")
+        self.assertEqual(manager.pool()["warm_target"], 2)
+        self.assertEqual(manager.capsule("run", "-c", "print(1)").out, b"1\n")
+        manager.stop()
+
     def test_a_bad_config_at_start_ends_with_its_place(self):
         manager = Manager(SMALL + "\n[pool]\n")
         self.addCleanup(manager.kill)

@@ -1,10 +1,13 @@
 """Layers are taken away on this machine: what is left is named, and the floor decides whether that is enough."""
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import unittest
 
+import processes
 import support
 
 WITHOUT = str(support.ROOT / "tests" / "system" / "without.py")
@@ -87,6 +90,62 @@ class TiersTest(unittest.TestCase):
 
     def test_where_clone3_is_hidden_capsules_are_whole(self):
         self.assertEqual(self.layers(self.start("clone3"))["netns"], "on")
+
+
+class WorkerLacking(support.Manager):
+    """A manager that finds everything in order at its start, and whose zygotes lack something all the same."""
+
+    def __init__(self, what, config=support.SMALL):
+        super().__init__(config)
+        os.chmod(self.directory, 0o711)
+        self.programs = self.temporary.parent / "programs"
+        self.programs.mkdir()
+        shutil.copy(support.MANAGER, self.programs)
+        worker = self.programs / "capsule-worker"
+        real = support.BUILD / "worker" / "capsule-worker"
+        worker.write_text(f"#!/bin/sh\ncase \"$*\" in *--doctor) exec {real} \"$@\";; esac\n"
+                          f"exec {sys.executable} -B {WITHOUT} {what} -- {real} \"$@\"\n")
+        worker.chmod(0o755)
+
+    def start(self, wait_ready=True):
+        manager = support.MANAGER
+        try:
+            support.MANAGER = self.programs / manager.name
+            return super().start(wait_ready)
+        finally:
+            support.MANAGER = manager
+
+
+class BelowFloorTest(unittest.TestCase):
+    def assert_nothing_runs(self, what, *names):
+        manager = WorkerLacking(what)
+        self.addCleanup(manager.kill)
+        manager.start(wait_ready=False)
+        processes.wait_for(lambda: "a profile cannot be had" in manager.log() or manager.process.poll(), 60, "a refusal")
+        document = manager.run_code("open('file', 'w')")
+        self.assertEqual((document["verdict"], document["exit_status"]), ("rejected", 125), document)
+        self.assertIn("sandbox.floor = standard is not met", document["evidence"]["detail"])
+        pool = manager.pool()
+        self.assertEqual((pool["state"], pool["workers"]["idle"]), ("unavailable", 0))
+        states = {layer["name"]: layer["state"] for layer in pool["layers"]}
+        for name in names:
+            self.assertIn(name, document["evidence"]["detail"])
+            self.assertEqual(states[name], "off", pool)
+        manager.signal(signal.SIGTERM)
+        self.assertEqual(manager.wait_gone(), 0)
+
+    def test_a_worker_without_its_filter_is_never_used(self):
+        self.assert_nothing_runs("seccomp", "seccomp", "kill_guard")
+
+    def test_a_worker_whose_files_nothing_keeps_apart_is_never_used(self):
+        self.assert_nothing_runs("landlock,mount", "landlock", "root")
+
+    def test_a_worker_without_landlock_is_used_where_there_is_a_private_root(self):
+        manager = WorkerLacking("landlock")
+        self.addCleanup(manager.kill)
+        document = manager.start().run_code("1")
+        states = {layer["name"]: layer["state"] for layer in document["layers"]}
+        self.assertEqual((document["verdict"], states["landlock"], states["root"]), ("ok", "off", "on"), document)
 
 
 class DoctorTest(unittest.TestCase):

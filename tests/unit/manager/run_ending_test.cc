@@ -437,3 +437,12 @@ TEST_CASE("a program that the kernel ends for memory while it is stopped keeps t
   run.died(signalled(SIGKILL), {0, 1});
   CHECK(run.ending()->verdict == V::kTimeout);
 }
+
+TEST_CASE("a program that never started leaves its worker as it was", "[ending]") {
+  RunEnding ending({});
+  ending.not_started(Verdict::kCancelled, "stopped before it started");
+  REQUIRE(ending.ending());
+  CHECK(ending.ending()->verdict == Verdict::kCancelled);
+  CHECK(ending.ending()->worker_survives);
+  CHECK(ending.stop(StopReason::kClientGone, at(0s)) == StopAction::kNothing);
+}

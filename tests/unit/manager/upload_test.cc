@@ -18,6 +18,17 @@ FilePut piece(const std::string& path, const std::string& data) {
   return put;
 }
 
+Result<Manifest> store(const std::unique_ptr<Upload>& upload, const std::shared_ptr<Workspace>& workspace,
+                       int slices_max = 1000) {
+  Storing storing(std::shared_ptr<const Upload>(upload.get(), [](const Upload*) {}), workspace);
+  for (int slice = 0; slice < slices_max; ++slice) {
+    const auto whole = storing.step();
+    if (!whole) return tl::unexpected<Error>(whole.error());
+    if (*whole) return storing.take_manifest();
+  }
+  return failure(Errc::kTimedOut, "more slices than expected");
+}
+
 struct stat facts_of(const std::filesystem::path& path) {
   struct stat facts {};
   REQUIRE(stat(path.c_str(), &facts) == 0);
@@ -39,7 +50,7 @@ TEST_CASE("an upload's pieces become files") {
   const auto workspace =
       Workspace::adopt(UniqueFd(open(tree.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), std::string());
   REQUIRE(workspace);
-  const auto manifest = (*upload)->store(**workspace);
+  const auto manifest = store(*upload, *workspace);
   REQUIRE(manifest);
   CHECK(TempTree::read(tree.path("a")) == "one two");
   CHECK(TempTree::read(tree.path("d/tool")) == "#!");
@@ -64,6 +75,37 @@ TEST_CASE("an upload keeps its limits") {
   REQUIRE((*upload)->put(piece("b", "1234"), limits));
   CHECK((*upload)->put(piece("c", ""), limits).error().code == Errc::kTooLarge);
   CHECK((*upload)->put(piece("a", "1"), limits).error().code == Errc::kInvalid);
+}
+
+TEST_CASE("an upload is stored in slices of bounded size, and each file appears whole") {
+  const TempTree tree;
+  const std::string large(3 * Storing::kSliceBytes + 1, 'x');
+  std::shared_ptr<Upload> upload = std::move(*Upload::make());
+  const UploadLimits limits{100, 1u << 30};
+  REQUIRE(upload->put(piece("large", large), limits));
+  for (size_t i = 0; i < 2 * Storing::kSliceFiles; ++i)
+    REQUIRE(upload->put(piece("f" + std::to_string(i), "."), limits));
+  const auto workspace =
+      Workspace::adopt(UniqueFd(open(tree.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), std::string());
+  REQUIRE(workspace);
+
+  SECTION("to the end") {
+    Storing storing(upload, *workspace);
+    for (int slice = 0; slice < 3; ++slice) {
+      REQUIRE(storing.step() == false);
+      CHECK_FALSE(std::filesystem::exists(tree.path("large")));
+    }
+    REQUIRE(storing.step() == false);
+    CHECK(TempTree::read(tree.path("large")) == large);
+    int slices = 1;
+    while (!storing.step().value()) ++slices;
+    CHECK(slices >= 2);
+    CHECK(storing.take_manifest().size() == 1 + 2 * Storing::kSliceFiles);
+  }
+  SECTION("given up on the way, it leaves no half a file") {
+    { CHECK(Storing(upload, *workspace).step() == false); }
+    CHECK(std::filesystem::is_empty(tree.path()));
+  }
 }
 
 TEST_CASE("the last owner of a workspace removes a directory of ours") {
