@@ -131,10 +131,16 @@ def missing(module_name, name, error):
     """Stands for a class or function: pickles may call it, derive from it and fill its instances."""
     _note(f"{module_name}.{name}", error)
     text = f"{module_name}.{name} was not to be had when the checkpoint was restored: {_brief(error)}"
-    return type(name.rpartition(".")[2], (Placeholder,), {"_capsule_reason": text, "__module__": module_name})
+    contents = {"_capsule_reason": text, "__module__": module_name}
+    return _PlaceholderType(name.rpartition(".")[2], (Placeholder,), contents)
 
 
-class Placeholder:
+class _PlaceholderType(type):
+    def __getattr__(cls, name):
+        raise AttributeError(cls._capsule_reason)
+
+
+class Placeholder(metaclass=_PlaceholderType):
     """Takes whatever a pickle does to an object, and refuses whatever else is done."""
 
     _capsule_reason = "it was not to be had when the checkpoint was restored"
@@ -183,8 +189,7 @@ class MissingModule(types.ModuleType):
 
 
 def is_placeholder(value):
-    kind = type(value)
-    return issubclass(kind, (Placeholder, MissingModule)) or (kind is type and issubclass(value, Placeholder))
+    return issubclass(type(value), (Placeholder, _PlaceholderType, MissingModule))
 
 
 def why_missing(placeholder):

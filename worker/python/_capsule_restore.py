@@ -4,7 +4,6 @@ What cannot be restored costs only itself, and what it alone brought along.
 """
 import _pickle
 import io
-import pickletools
 import sys
 
 import _capsule_checkpoint as checkpoint
@@ -218,6 +217,7 @@ class _Loader:
 
 def _harvest(pickled, memo_before, memo, unpickler):
     """(index, value) for the entries that a record gives the memo and that do not depend on its code having run."""
+    import pickletools  # needed by few, and it takes long
     found = {index: value for index, value in memo.items() if index < memo_before and type(value) is str}
     index, texts = memo_before, []
     try:
