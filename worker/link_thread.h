@@ -16,6 +16,7 @@
 #include <atomic>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -63,6 +64,8 @@ class LinkThread {
   std::string cancelled_run();
   // How to tell the stacks; set before start().
   void set_stack_dump(void (*dump)(int fd)) { dump_stacks_ = dump; }
+  // In a signal handler, on any thread: tells the stacks if nothing is being sent just now. Async-signal-safe.
+  void tell_crash();
   void set_namespace_names(uint64_t names) { namespace_names_ = names; }
   // Only in a forked child, where this thread does not exist: closes its copy of the descriptor.
   void forget_in_child() {
@@ -95,6 +98,7 @@ class LinkThread {
   void handle_execute(std::string_view payload);
   void handle_cancel(std::string_view payload);
   void handle_stack(std::string_view payload);
+  size_t stack_frame(std::string_view run, std::span<char> text, std::span<char> frame) const;
   void beat(TimePoint now);
   void lose_link();
   void wake_main();
@@ -126,6 +130,8 @@ class LinkThread {
   std::atomic<uint64_t> last_display_id_{0};
   std::atomic<uint64_t> namespace_names_{0};
   std::atomic<bool> busy_{false};
+
+  std::atomic<pid_t> process_{0};  // which serves runs, as opposed to its forks
 
   void (*dump_stacks_)(int fd) = nullptr;
   Buffer stack_frame_;  // reserved for the answer to `stack`

@@ -12,6 +12,7 @@
 
 #include "base/posix_io.h"
 #include "protocol/codec.h"
+#include "worker/crash_stack.h"
 #include "worker/interpreter/interpreter.h"
 #include "worker/link_thread.h"
 
@@ -175,6 +176,7 @@ void serve_as_worker(UniqueFd link, WorkerOptions options) {
   const int link_fd = link.get();
   link_thread.set_stack_dump(interpreter::dump_stacks);
   if (ready) ready = link_thread.start(std::move(link), options.heartbeat_interval);
+  tell_stack_of_crashes(link_thread);
   hello.timings_us["warm_up"] = static_cast<uint64_t>(to_microseconds(now() - started));
   if (!ready) {
     hello.failure = ready.error().message;

@@ -13,6 +13,7 @@
 namespace capsule {
 namespace {
 constexpr size_t kReadBytes = 64u << 10;
+constexpr int kReadsAtOnce = 8;
 constexpr size_t kJoinedBytes = 16u << 10;
 constexpr size_t kPendingFdsMax = 16;  // a peer we trust sends at most one a frame
 }  // namespace
@@ -81,27 +82,34 @@ void FrameChannel::close() {
   queued_bytes_ = 0;
 }
 
-void FrameChannel::read_some() {
+bool FrameChannel::read_some() {
   static std::array<char, kReadBytes> block;  // one loop, one thread
   if (passed_fds_ == PassedFds::kTaken) {
     const auto got = receive_with_fds(watch_.fd(), block, fds_, MSG_DONTWAIT);
     if (!got) {
-      if (errno == EAGAIN) return;
-      return end(got.error());
+      if (errno == EAGAIN) return false;
+      return end(got.error()), false;
     }
-    if (*got == 0) return end({Errc::kClosed, "closed by the peer"});
-    if (fds_.size() > kPendingFdsMax) return end({Errc::kTooLarge, "too many descriptors"});
+    if (*got == 0) return end({Errc::kClosed, "closed by the peer"}), false;
+    if (fds_.size() > kPendingFdsMax) return end({Errc::kTooLarge, "too many descriptors"}), false;
     decoder_.feed({block.data(), *got});
   } else {
     const ssize_t got = recv(watch_.fd(), block.data(), block.size(), MSG_DONTWAIT);
     if (got < 0) {
-      if (errno == EAGAIN || errno == EINTR) return;
-      return end(system_failure("recv").value());
+      if (errno == EAGAIN || errno == EINTR) return false;
+      return end(system_failure("recv").value()), false;
     }
-    if (got == 0) return end({Errc::kClosed, "closed by the peer"});
+    if (got == 0) return end({Errc::kClosed, "closed by the peer"}), false;
     decoder_.feed({block.data(), static_cast<size_t>(got)});
   }
   take_frames();
+  return is_open();
+}
+
+void FrameChannel::read_now() {
+  const auto self = shared_from_this();
+  for (int i = 0; i < kReadsAtOnce && is_open() && !paused_ && !handling_ && read_some(); ++i) {
+  }
 }
 
 void FrameChannel::take_frames() {

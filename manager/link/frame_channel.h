@@ -42,6 +42,8 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   // Descriptors that came with frames so far, oldest first. Only with PassedFds::kTaken.
   std::vector<UniqueFd> take_fds() { return std::exchange(fds_, {}); }
 
+  // Hands on now what has arrived, up to a few buffers full; reports an end as well.
+  void read_now();
   void pause_reading();
   void resume_reading();
   void set_max_payload(size_t bytes) { decoder_.set_max_payload(bytes); }
@@ -62,7 +64,7 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   };
 
   void enqueue(std::string frame, std::string body, std::vector<UniqueFd> fds);
-  void read_some();
+  bool read_some();  // false: nothing was there, or it ended
   void take_frames();
   void flush();
   void write_on();                 // the socket can take more

@@ -238,8 +238,9 @@ void RunDriver::worker_said(Message message) {
     return settle();
   }
   if (auto* stack = std::get_if<Stack>(&message)) {
-    if (!asked_for_stack_) return broke_protocol("a stack nobody asked for");
-    stack_ = std::move(stack->text.value);
+    if (std::exchange(asked_for_stack_ ? answered_stack_ : told_stack_, true)) return broke_protocol("a second stack");
+    stack_ = std::move(stack->text.value);  // unasked: it is about to die of a fault
+    if (!asked_for_stack_) return;
     stack_timer_.cancel();
     return lease_.worker->kill();
   }

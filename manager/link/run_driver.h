@@ -77,7 +77,7 @@ class RunDriver : public Worker::Holder {
   std::unique_ptr<Placing> placing_;  // until the program starts
   std::unique_ptr<LimitGuard> guard_;
   std::string stack_, stack_missing_;
-  bool asked_for_stack_ = false;
+  bool asked_for_stack_ = false, answered_stack_ = false, told_stack_ = false;
   std::unique_ptr<PipeReader> stdout_, stderr_;
   std::unique_ptr<InputWriter> stdin_;
   std::vector<UniqueFd> worker_ends_;  // of the pipes, until they are sent

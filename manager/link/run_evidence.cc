@@ -21,7 +21,7 @@ Evidence RunDriver::make_evidence(const Ending& ending) {
   if (evidence.detail.empty()) evidence.detail = claim_.evidence.detail;
   evidence.layers = lease_.layers();
   evidence.oom_kills = guard_->oom_kills();
-  if (ending.reason) add_stack(evidence);
+  if (ending.reason || ending.verdict == Verdict::kCrashed) add_stack(evidence);
   evidence.namespace_names = claim_.evidence.namespace_names;
   evidence.late_interrupts = claim_.evidence.late_interrupts;
   evidence.left_threads = claim_.evidence.left_threads;
@@ -41,10 +41,10 @@ void RunDriver::add_stack(Evidence& evidence) {
   if (!evidence.stack.value.empty()) return;
   if (!stack_missing_.empty()) {
     evidence.stack_missing = stack_missing_;
-  } else if (asked_for_stack_ && stack_.empty()) {
-    evidence.stack_missing = "the worker did not answer";
-  } else if (asked_for_stack_) {
+  } else if (!stack_.empty()) {
     evidence.stack_missing = "no code of the program was on a stack";
+  } else if (asked_for_stack_) {
+    evidence.stack_missing = "the worker did not answer";
   } else {
     evidence.stack_missing = "the program ended before its stack was read";
   }

@@ -113,7 +113,10 @@ void Worker::mark() {
   if (const auto current = stats()) marked_ = *current;
 }
 
+// Its last words first: they came before its death, on another socket.
 void Worker::reaped(const Exited& report) {
+  const auto self = shared_from_this();
+  channel_->read_now();
   apply(WorkerEvent::kDied);
   watch_timer_.cancel();
   if (holder_ != nullptr) holder_->worker_died(report);

@@ -1,5 +1,6 @@
 """Processor time and memory of runs and sessions: with control groups where they can be had, and without."""
 import os
+import signal
 import unittest
 
 from processes import descendants, wait_for
@@ -182,6 +183,36 @@ class StackTest(ManagerCase):
     def test_a_program_that_ends_by_itself_has_no_stack(self):
         evidence = self.manager.run_code("1 / 0")["evidence"]
         self.assertEqual((evidence["stack"], evidence["stack_missing"]), ("", ""))
+
+    def test_a_fault_in_c_code_tells_where_python_was(self):
+        deep = ("import sys\nsys.setrecursionlimit(10 ** 7)\nclass Deep:\n    def __getattr__(self, name):\n"
+                "        return getattr(self, name)\ndef inner():\n    Deep().x\ninner()\n")
+        for code, number in (("import ctypes\ndef inner():\n    ctypes.string_at(0)\ninner()", signal.SIGSEGV),
+                             ("import os\ndef inner():\n    os.abort()\ninner()", signal.SIGABRT),
+                             ("import os\ndef inner():\n    os.kill(os.getpid(), 11)\ninner()", signal.SIGSEGV),
+                             (deep, signal.SIGSEGV)):
+            document = self.manager.run_code(code)
+            self.assert_verdict(document, "crashed", 128 + number)
+            evidence = document["evidence"]
+            self.assertIn("in __getattr__" if code is deep else "in inner", evidence["stack"], document)
+            self.assertIn("Current thread", evidence["stack"])
+            self.assertNotIn("_capsule", evidence["stack"])
+            self.assertEqual(evidence["signal"], number)
+
+    def test_a_thread_that_crashes_is_told_from_the_others(self):
+        code = ("import ctypes, threading, time\ndef crash():\n    time.sleep(0.1)\n    ctypes.string_at(0)\n"
+                "threading.Thread(target=crash).start()\ndef wait():\n    time.sleep(60)\nwait()")
+        document = self.manager.run_code(code)
+        self.assert_verdict(document, "crashed", 139)
+        crashed, others = document["evidence"]["stack"].split("Thread 0x", 1)
+        self.assertIn("in crash", crashed)
+        self.assertIn("in wait", others)
+
+    def test_a_killed_program_has_no_stack_and_the_evidence_says_so(self):
+        document = self.manager.run_code("import os; os.kill(os.getpid(), 9)")
+        self.assert_verdict(document, "crashed", 137)
+        self.assertEqual(document["evidence"]["stack"], "")
+        self.assertEqual(document["evidence"]["stack_missing"], "the program ended before its stack was read")
 
     def test_people_see_it_too(self):
         done = self.manager.capsule("run", "--timeout", "0.3", "-c", "def here():\n    while True: pass\nhere()")

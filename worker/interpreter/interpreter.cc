@@ -160,7 +160,9 @@ bool healthy() {
 // Exported by libpython for faulthandler, declared in an internal header only (Include/internal/pycore_traceback.h).
 extern "C" const char* _Py_DumpTracebackThreads(int fd, PyInterpreterState* interpreter, PyThreadState* current);
 
-void dump_stacks(int fd) { (void)_Py_DumpTracebackThreads(fd, PyInterpreterState_Main(), nullptr); }
+void dump_stacks(int fd) {
+  (void)_Py_DumpTracebackThreads(fd, PyInterpreterState_Main(), PyGILState_GetThisThreadState());
+}
 
 std::string version() {
   const std::string_view full = Py_GetVersion();

@@ -44,7 +44,8 @@ Finished execute(const Execute& request);
 bool healthy();
 
 // Writes the stacks of all Python threads to `fd`, as faulthandler does: from any thread, without the GIL, without
-// allocating. What a running thread does meanwhile may make its part wrong; a stuck one's is right.
+// allocating, also in a signal handler; the thread that asks is marked. What a running thread does meanwhile may make
+// its part wrong; a stuck one's is right.
 void dump_stacks(int fd);
 
 std::string version();  // "3.11.2"
