@@ -42,9 +42,14 @@ void Pool::stop() {
 }
 
 void Pool::set_profile(Profile profile) {
-  profile_ = std::move(profile);
+  const Profile old = std::exchange(profile_, std::move(profile));
   breaker_.set_config(profile_.settings.breaker);
   unavailable_ = false;
+  const bool is_same = old.preload == profile_.preload && old.content == profile_.content &&
+                       old.settings.limits == profile_.settings.limits &&
+                       old.settings.sandbox == profile_.settings.sandbox &&
+                       old.settings.worker == profile_.settings.worker;
+  if (!is_same) load_anew();
   evaluate_soon();
 }
 

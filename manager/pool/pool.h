@@ -58,8 +58,10 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
 
   void start();
-  void stop();                        // ends everything; leases are the holders' to release
-  void set_profile(Profile profile);  // limits at once, preload at the next zygote
+  void stop();  // ends everything; leases are the holders' to release
+  // Limits hold at once. What a zygote is made with (modules, mounts, sandbox) holds as soon as a new one is loaded,
+  // which then replaces the old one and the stock that came from it; when it cannot be loaded, they stay.
+  void set_profile(Profile profile);
 
   // The callback comes later, or at once from inside when one is ready. It is not called after cancel(). kTimedOut when
   // there is none by the deadline.
@@ -100,6 +102,7 @@ class Pool {
     Use use = Use::kStarting;
     uint32_t user = 0;  // of environment_.users; 0: none
     TimePoint ready_at{}, checked_at{}, begun_at{};
+    uint64_t generation = 0;  // of the zygote it came from
     double jitter = 0;
     label::Recycle retired_why = label::Recycle::kUsed;
   };
@@ -116,12 +119,20 @@ class Pool {
   void evaluate_soon();
   void evaluate();
   void start_zygote();
+  Prepare preparation() const;
+  void load_anew();
+  void retire_outdated();
   void fill_content(Prepare& prepare) const;
   void zygote_ready(uint64_t generation, const Hello& hello);
   void zygote_gone(uint64_t generation, const std::string& why);
   void replace_zygote_when_due();
   void start_capsule();
-  void capsule_branched(uint64_t id, std::string workspace, uint32_t user, Result<BranchedCapsule> branched);
+  struct Branching {
+    uint64_t id, generation;
+    std::string workspace;
+    uint32_t user;
+  };
+  void capsule_branched(Branching of, Result<BranchedCapsule> branched);
   void give_back_user(uint32_t user);
   Result<std::string> make_workspace(uint64_t id, uint32_t user);
   void capsule_ready(uint64_t id, const Hello& hello);
@@ -156,6 +167,7 @@ class Pool {
   std::shared_ptr<ZygoteProcess> zygote_, next_zygote_;
   std::optional<ZygoteLifetime> zygote_lifetime_;
   uint64_t zygote_generation_ = 0, next_generation_ = 0;
+  uint64_t outdated_before_ = 0;  // stock of earlier zygotes is of another profile than today's
   std::map<uint64_t, Slot> slots_;
   std::map<uint64_t, std::unique_ptr<StockHolder>> holders_;
   std::deque<Waiter> waiting_;

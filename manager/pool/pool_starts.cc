@@ -16,19 +16,25 @@ constexpr uint64_t kOwnTasks = 8;
 constexpr const char* kProxyUrl = "http://127.0.0.1:3128";  // where the keeper listens
 }  // namespace
 
+Prepare Pool::preparation() const {
+  Prepare prepare;
+  prepare.profile = profile_.name;
+  prepare.preload = profile_.preload;
+  prepare.environment = environment_.variables;
+  fill_content(prepare);
+  prepare.namespaces = to_string(profile_.settings.sandbox.namespaces);
+  prepare.heartbeat_ms = static_cast<uint64_t>(to_milliseconds(profile_.settings.worker.heartbeat_interval));
+  prepare.workspace_bytes = profile_.settings.sandbox.workspace_bytes;
+  prepare.workspace_files = profile_.settings.sandbox.workspace_files;
+  prepare.own_users = environment_.users != nullptr;
+  return prepare;
+}
+
 void Pool::start_zygote() {
   ZygoteOptions options;
   options.program = environment_.worker_program;
   options.user = environment_.worker_user;
-  options.prepare.profile = profile_.name;
-  options.prepare.preload = profile_.preload;
-  options.prepare.environment = environment_.variables;
-  fill_content(options.prepare);
-  options.prepare.namespaces = to_string(profile_.settings.sandbox.namespaces);
-  options.prepare.heartbeat_ms = static_cast<uint64_t>(to_milliseconds(profile_.settings.worker.heartbeat_interval));
-  options.prepare.workspace_bytes = profile_.settings.sandbox.workspace_bytes;
-  options.prepare.workspace_files = profile_.settings.sandbox.workspace_files;
-  options.prepare.own_users = environment_.users != nullptr;
+  options.prepare = preparation();
   breaker_.start_began(now());
   const uint64_t generation = ++next_generation_;
   ZygoteProcess::Events events;
@@ -66,6 +72,26 @@ void Pool::fill_content(Prepare& prepare) const {
   prepare.open_files = limits.open_files;
 }
 
+// The profile is another than the zygote's. One that is being loaded never was in use.
+void Pool::load_anew() {
+  if (next_zygote_) {
+    breaker_.start_dropped();
+    next_zygote_->stop();
+    next_zygote_.reset();
+  }
+  outdated_before_ = next_generation_ + 1;
+  if (zygote_) start_zygote();  // else the next evaluation does
+}
+
+void Pool::retire_outdated() {
+  std::vector<uint64_t> outdated;
+  for (const auto& [id, slot] : slots_) {
+    const bool is_leased = slot.use == Slot::Use::kLeased || slot.use == Slot::Use::kSession;
+    if (slot.generation < outdated_before_ && !is_leased) outdated.push_back(id);
+  }
+  for (const uint64_t id : outdated) retire(id, label::Recycle::kZygote);
+}
+
 void Pool::zygote_ready(uint64_t generation, const Hello& hello) {
   if (generation != next_generation_ || !next_zygote_ || stopped_) return;
   if (!hello.failure.empty()) {
@@ -73,8 +99,8 @@ void Pool::zygote_ready(uint64_t generation, const Hello& hello) {
     breaker_.start_dropped();
     next_zygote_->stop();
     next_zygote_.reset();
-    if (zygote_) return;  // a replacement that fails leaves the old one in place
     detail_ = hello.failure;
+    if (zygote_) return;  // a replacement that fails leaves the old one in place
     unavailable_ = true;
     fail_waiters({Errc::kUnavailable, "profile '" + profile_.name + "' cannot be had: " + detail_});
     return settle();
@@ -85,6 +111,7 @@ void Pool::zygote_ready(uint64_t generation, const Hello& hello) {
   zygote_generation_ = generation;
   zygote_lifetime_.emplace(profile_.settings.pool, now(), random());
   detail_.clear();
+  retire_outdated();
   for (const auto& [step, us] : hello.timings_us) spawn_timings_us_[step] = us;
   log_info("profile is loaded", {{"profile", profile_.name}, {"zygote_pid", std::to_string(zygote_->pid())}});
   evaluate_soon();
@@ -129,8 +156,8 @@ void Pool::start_capsule() {
   ++branching_capsules_;
   breaker_.start_began(now());
   zygote_->branch({"capsule-" + std::to_string(id), *workspace, user},
-                  [this, id, workspace = *workspace, user](Result<BranchedCapsule> branched) {
-                    capsule_branched(id, workspace, user, std::move(branched));
+                  [this, of = Branching{id, zygote_generation_, *workspace, user}](Result<BranchedCapsule> branched) {
+                    capsule_branched(of, std::move(branched));
                   });
 }
 
@@ -154,7 +181,8 @@ void Pool::give_back_user(uint32_t user) {
   if (user != 0) environment_.users->give_back(user);
 }
 
-void Pool::capsule_branched(uint64_t id, std::string workspace, uint32_t user, Result<BranchedCapsule> branched) {
+void Pool::capsule_branched(Branching of, Result<BranchedCapsule> branched) {
+  auto& [id, generation, workspace, user] = of;
   --branching_capsules_;
   if (!branched) {
     give_back_user(user);
@@ -180,11 +208,13 @@ void Pool::capsule_branched(uint64_t id, std::string workspace, uint32_t user, R
   slot.capsule = capsule;
   slot.begun_at = now();
   slot.user = user;
+  slot.generation = generation;
   CapsuleProcess::Events events;
-  events.on_ready = [this, id](const Hello& hello) { capsule_ready(id, hello); };
-  events.on_gone = [this, id] { capsule_gone(id); };
+  events.on_ready = [this, id = id](const Hello& hello) { capsule_ready(id, hello); };
+  events.on_gone = [this, id = id] { capsule_gone(id); };
   capsule->begin(std::move(events));
-  if (stopped_) retire(id, label::Recycle::kShutdown);
+  if (stopped_) return retire(id, label::Recycle::kShutdown);
+  if (generation < outdated_before_ && zygote_generation_ >= outdated_before_) retire_outdated();
 }
 
 void Pool::note_layers(const Hello& hello) {

@@ -159,6 +159,29 @@ class ManagerLifeTest(unittest.TestCase):
         self.assertEqual(manager.capsule("run", "-c", "print(1)").out, b"1\n")
         manager.stop()
 
+    def test_sighup_with_another_content_of_a_profile_replaces_what_was_made_with_the_old_one(self):
+        manager = self.manager()
+        session = manager.capsule("session", "new").out.decode().strip()
+        code = "import os; print(os.environ.get('COLOUR'))"
+        self.assertEqual(manager.run_code(code)["stdout"], "None\n")
+        manager.config_file.write_text(SMALL + "[profiles.base.environment]\nCOLOUR = \"blue\"\n")
+        manager.signal(signal.SIGHUP)
+        wait_for(lambda: manager.run_code(code)["stdout"] == "blue\n", 20, "the new environment")
+        for _ in range(4):  # more than there were in stock
+            self.assertEqual(manager.run_code(code)["stdout"], "blue\n")
+        self.assertEqual(manager.exec(session, code)["stdout"], "None\n", "a session keeps what it was made with")
+        self.assertEqual(manager.pool()["breaker"]["deaths"], 0)
+        manager.stop()
+
+    def test_sighup_with_a_module_that_cannot_be_loaded_leaves_the_old_workers_and_says_why(self):
+        manager = self.manager()
+        manager.config_file.write_text(SMALL + "[profiles.base]\npreload = [\"no_such_module\"]\n")
+        manager.signal(signal.SIGHUP)
+        wait_for(lambda: "no_such_module" in manager.pool()["detail"], 20, "the reason")
+        for _ in range(4):
+            self.assertEqual(manager.capsule("run", "-c", "print(1)").out, b"1\n")
+        manager.stop()
+
     def test_sighup_with_a_profile_that_names_what_is_not_there_changes_nothing_and_says_what(self):
         manager = self.manager()
         for key, text in (("mounts", '[{ source = "/no/such/data", target = "/data" }]'), ("packages", '["/no/such/venv"]')):
