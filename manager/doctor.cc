@@ -54,12 +54,20 @@ std::string text_of(const Json& row, const char* key) {
   return found != row.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+constexpr const char* kDelegate = "in the manager's systemd unit: Delegate=memory pids cpu";
+
 Result<DoctorFindings> judge(std::string_view text) {
   if (text.empty()) return failure(Errc::kSystem, "the doctor said nothing");
   return parse_findings(text);
 }
 
 }  // namespace
+
+void add_cgroups(DoctorFindings& findings, const Layer& cgroup) {
+  const bool on = cgroup.state == "on";
+  findings.rows.push_back({cgroup.name, cgroup.state, on ? cgroup.detail + ": a group could be made in each" : "",
+                           on ? "" : cgroup.detail, on ? "" : kDelegate});
+}
 
 std::vector<Layer> DoctorFindings::layers() const {
   std::vector<Layer> all;

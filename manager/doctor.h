@@ -23,6 +23,9 @@ struct DoctorFindings {
   std::vector<Layer> layers() const;  // detail: proof or reason
 };
 
+// Control groups are the manager's to make, and it may be another user than its workers: what it found out itself.
+void add_cgroups(DoctorFindings& findings, const Layer& cgroup);
+
 // kInvalid for anything but the worker's document.
 Result<DoctorFindings> parse_findings(std::string_view json);
 // {"v", "floor", "met", "missing", "best", "took_us", "layers"}: what `capsule doctor --json` prints.

@@ -10,6 +10,8 @@
 #include <filesystem>
 
 #include "base/posix_io.h"
+#include "manager/cgroup/detect.h"
+#include "manager/cgroup/group_claim.h"
 #include "manager/directories.h"
 #include "manager/doctor.h"
 #include "manager/manager.h"
@@ -97,8 +99,11 @@ int tell_what_holds(const Arguments& arguments) {
   auto config = read_config(arguments.config_file);
   if (!config) return fail(kConfigStatus, config.error().message);
   override_floor(arguments.floor, *config);
-  const auto found = run_doctor(worker_program(), choose_worker_user());
+  auto found = run_doctor(worker_program(), choose_worker_user());
   if (!found) return fail(kUnavailableStatus, found.error().message);
+  const CgroupRoot groups = detect_cgroups(config->defaults.sandbox.cgroup, group_owner(getpid(), wall_clock_ms()));
+  add_cgroups(*found, layer_of(groups));
+  remove_groups_of(groups);
   const Floor floor = config->defaults.sandbox.floor;
   (void)write_all(STDOUT_FILENO, findings_document(*found, floor) + "\n");
   return missing_layers(floor, found->layers()).empty() ? 0 : 1;

@@ -138,6 +138,7 @@ void Manager::make_users() {
 // Nobody is served before it is known what holds.
 void Manager::examined(Result<DoctorFindings> found) {
   const Floor floor = options_.config.defaults.sandbox.floor;
+  if (found) add_cgroups(*found, cgroups_->layer());
   Status good = found ? check_floor(floor, found->layers()) : Status(tl::unexpected<Error>(found.error()));
   if (!found && floor == Floor::kUnsafe) good = {};
   if (found) {
@@ -351,7 +352,9 @@ void Manager::reload() {
     dispatcher_.set_limits(options_.config);
     listener_->set_config(options_.config.client);
     open_own_log();
-    log_info("reload: the new configuration is in force; sockets and removed profiles keep until a restart");
+    log_info(
+        "reload: the new configuration is in force; sockets and removed profiles keep until a restart, sessions what "
+        "they were made with");
   }
   (void)notify_.ready("ready, default profile " + facts_.default_profile);
 }

@@ -32,10 +32,7 @@ CgroupKeeper::~CgroupKeeper() {
   remove_groups_of(root_);
 }
 
-Layer CgroupKeeper::layer() const {
-  const char* state = !has_groups() ? "off" : root_.bounds_everything() ? "on" : "degraded";
-  return {"cgroup", state, root_.detail};
-}
+Layer CgroupKeeper::layer() const { return layer_of(root_); }
 
 void CgroupKeeper::place(const std::string& name, const CgroupLimits& limits, pid_t pid, Placed placed) {
   {

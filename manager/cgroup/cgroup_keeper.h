@@ -31,7 +31,6 @@ class CgroupKeeper {
 
   bool has_groups() const { return root_.version != CgroupVersion::kNone; }
   const CgroupRoot& root() const { return root_; }
-  // "cgroup" as `hello` and verdicts name it.
   Layer layer() const;
 
   void place(const std::string& name, const CgroupLimits& limits, pid_t pid, Placed placed);

@@ -143,6 +143,11 @@ CgroupRoot detect_cgroups(CgroupMode mode, const std::string& owner) {
   return detect_cgroups(find_cgroups(mounts.value_or(""), own.value_or("")), mode, owner);
 }
 
+Layer layer_of(const CgroupRoot& root) {
+  const char* state = root.version == CgroupVersion::kNone ? "off" : root.bounds_everything() ? "on" : "degraded";
+  return {"cgroup", state, root.detail};
+}
+
 void remove_groups_of(const CgroupRoot& root) {
   const std::set<std::string> parents{root.memory, root.tasks, root.cpu};
   for (const std::string& parent : parents) {

@@ -8,6 +8,7 @@
 #include "manager/cgroup/capsule_cgroup.h"
 #include "manager/cgroup/hierarchy.h"
 #include "manager/config.h"
+#include "protocol/message.h"
 
 namespace capsule {
 
@@ -16,6 +17,9 @@ CgroupRoot detect_cgroups(const CgroupPlaces& places, CgroupMode mode, const std
 
 // The same with what /proc says of this process.
 CgroupRoot detect_cgroups(CgroupMode mode, const std::string& owner);
+
+// "cgroup" as `hello`, verdicts and the doctor name it.
+Layer layer_of(const CgroupRoot& root);
 
 // Removes the empty groups of capsules below `root`, and then its own; what is still in use stays.
 void remove_groups_of(const CgroupRoot& root);

@@ -164,6 +164,20 @@ class DoctorTest(unittest.TestCase):
                 self.assertEqual(layer["state"], "on", layer)
                 self.assertTrue(layer["proof"], layer)
 
+    def test_it_says_of_control_groups_what_a_manager_finds_and_strict_starts_where_all_is_there(self):
+        status, document = self.doctor("--strict")
+        states = {layer["name"]: layer["state"] for layer in document["layers"]}
+        manager = support.Manager(arguments=["--strict"])
+        self.addCleanup(manager.kill)
+        manager.start(wait_ready=False)
+        if status != 0:
+            self.assertEqual(manager.wait_gone(), 77, manager.log())
+            return
+        processes.wait_for(lambda: os.path.exists(manager.socket), 20, "the socket")
+        layers = {layer["name"]: layer["state"] for layer in manager.run_code("1")["layers"]}
+        self.assertEqual((layers["cgroup"], set(layers.values())), (states["cgroup"], {"on"}))
+        manager.stop()
+
     def test_what_is_missing_has_a_reason_and_a_fix(self):
         for what, name in (("landlock", "landlock"), ("seccomp", "seccomp"), ("userns", "pidns"), ("mount", "root")):
             status, document = self.doctor("--strict", what=what)

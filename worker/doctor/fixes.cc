@@ -51,7 +51,6 @@ std::string fix_for(const std::string& layer) {
   if (is_one_of(layer, {"seccomp", "kill_guard"})) {
     return "a kernel with CONFIG_SECCOMP_FILTER=y, and no outer filter that refuses seccomp(2)";
   }
-  if (layer == "cgroup") return "in the manager's systemd unit: Delegate=memory pids cpu";
   if (layer == "rlimits") return "start the manager with its hard limits unset (systemd: LimitNPROC=, LimitDATA=)";
   return {};
 }

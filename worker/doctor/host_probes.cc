@@ -74,39 +74,6 @@ std::vector<Finding> probe_seccomp(const Result<sandbox::seccomp::Program>& prog
   return outcome.findings;
 }
 
-// cgroups(7): "0::/path" is version 2, "4:memory:/path" version 1.
-std::string own_group(const std::string& controller) {
-  std::istringstream lines(read_file("/proc/self/cgroup", kProcFileBytes).value_or(""));
-  for (std::string line; std::getline(lines, line);) {
-    const size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    if (line.substr(first + 1, second - first - 1) == controller) return line.substr(second + 1);
-  }
-  return {};
-}
-
-bool can_make_group(const std::string& directory) {
-  const std::string made = directory + "/capsule-doctor-" + std::to_string(getpid());
-  if (mkdir(made.c_str(), 0755) != 0) return false;
-  rmdir(made.c_str());
-  return true;
-}
-
-Finding probe_cgroup() {
-  const std::string unified = own_group("");
-  for (const char* mount : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
-    const auto controllers = read_file(mount + unified + "/cgroup.controllers", kProcFileBytes);
-    if (controllers && controllers->find("memory") != std::string::npos && can_make_group(mount + unified)) {
-      return {"cgroup", "on", "version 2: a group with the memory controller could be made", "", ""};
-    }
-  }
-  const std::string memory = own_group("memory");
-  if (!memory.empty() && can_make_group("/sys/fs/cgroup/memory" + memory)) {
-    return {"cgroup", "on", "version 1: a memory group could be made", "", ""};
-  }
-  return {"cgroup", "off", "", "no control group of ours with the memory controller", ""};
-}
-
 }  // namespace
 
 std::vector<Finding> probe_host(const sandbox::Recipe& recipe) {
@@ -116,7 +83,6 @@ std::vector<Finding> probe_host(const sandbox::Recipe& recipe) {
   add(in_child(::fork, try_environment).findings);
   add(in_child(::fork, try_landlock).findings);
   add(probe_seccomp(recipe.local_sockets));
-  add({probe_cgroup()});
   return all;
 }
 

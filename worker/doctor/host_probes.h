@@ -1,4 +1,4 @@
-// Layers that need no capsule to be tried: descriptors, environment, Landlock, seccomp, control groups.
+// Layers that need no capsule to be tried: descriptors, environment, Landlock, seccomp.
 #pragma once
 
 #include <vector>
