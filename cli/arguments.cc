@@ -23,6 +23,9 @@ std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
     return print(app.help());
+  } catch (const CLI::ExtrasError& error) {
+    const bool has_program = app.get_name() == "capsule run";
+    return usage_error(app, error.what() + std::string(has_program ? "; arguments of the program go after --" : ""));
   } catch (const CLI::ParseError& error) {
     return usage_error(app, error.what());
   }

@@ -110,7 +110,7 @@ struct SessionsConfig {
 };
 
 struct QueueConfig {
-  uint64_t capacity{}, per_client{}, max_running{};
+  uint64_t capacity{}, per_client{}, max_running{}, code_bytes{};
   bool operator==(const QueueConfig&) const = default;
 };
 
@@ -126,6 +126,7 @@ struct FilesConfig {
 struct ClientConfig {
   uint64_t max_connections{};
   uint64_t max_connections_per_uid{}, max_queued_per_uid{}, max_sessions_per_uid{}, max_workers_per_uid{};
+  uint64_t max_uid_code_bytes{};
   uint64_t max_crashes_per_minute_per_uid{};
   uint64_t frames_per_s{}, frame_burst{};
   uint64_t bytes_per_s{}, byte_burst{};

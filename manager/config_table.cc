@@ -131,6 +131,8 @@ constexpr Knob kTable[] = {
      "Queued runs of one connection at most; more are rejected."},
     {"queue.max_running", "runs", &one<&Config::queue, &QueueConfig::max_running>, 0, 0, 16384,
      "Runs under way at the same time at most, over all profiles; 0: the pools decide."},
+    {"queue.code_bytes", "bytes", &one<&Config::queue, &QueueConfig::code_bytes>, 512 * kMi, kMi, kTi,
+     "Code and arguments of all queued runs together; more are rejected."},
 
     {"files.upload_bytes", "bytes", &one<&Config::files, &FilesConfig::upload_bytes>, 64 * kMi, 4096, 1024 * kMi,
      "Files that one upload may have together; they are held in the manager's memory until a run or session takes them."},
@@ -160,6 +162,8 @@ constexpr Knob kTable[] = {
      "Connections of one user at most; more are refused; 0: no limit."},
     {"client.max_queued_per_uid", "runs", &one<&Config::client, &ClientConfig::max_queued_per_uid>, 512, 0, 16384,
      "Queued runs of one user at most, over all its connections; more are rejected; 0: no limit."},
+    {"client.max_uid_code_bytes", "bytes", &one<&Config::client, &ClientConfig::max_uid_code_bytes>, 128 * kMi, 0, kTi,
+     "Code and arguments of the queued runs of one user together; more are rejected; 0: no limit."},
     {"client.max_sessions_per_uid", "sessions", &one<&Config::client, &ClientConfig::max_sessions_per_uid>, 128, 0, 10000,
      "Open sessions of one user at most; 0: no limit."},
     {"client.max_workers_per_uid", "workers", &one<&Config::client, &ClientConfig::max_workers_per_uid>, 0, 0, 16384,
@@ -176,7 +180,9 @@ constexpr Knob kTable[] = {
     {"client.byte_burst", "bytes", &one<&Config::client, &ClientConfig::byte_burst>, 256 * kMi, 4096, kTi,
      "Bytes that may come at once before that."},
     {"client.send_buffer_bytes", "bytes", &one<&Config::client, &ClientConfig::send_buffer_bytes>, 4 * kMi, 65536,
-     1024 * kMi, "Output kept for a client that does not take it; past this its runs' pipes are no longer read."},
+     1024 * kMi,
+     "Output kept for a client that does not take it; past this its runs' pipes are no longer read, at twice as "
+     "much its requests are refused."},
     {"client.hello_timeout_s", "s", &one<&Config::client, &ClientConfig::hello_timeout>, 10, 0.05, 600,
      "A connection that has not said hello after so long is closed."},
     {"client.partial_frame_timeout_s", "s", &one<&Config::client, &ClientConfig::partial_frame_timeout>, 30, 0.05, 3600,

@@ -7,6 +7,7 @@
 namespace capsule {
 namespace {
 constexpr seconds kWatchInterval{1};
+constexpr size_t kUnreadRefusals = 256;
 constexpr milliseconds kLastWords{200};  // for the error frame to leave before the connection is closed
 }  // namespace
 
@@ -69,7 +70,30 @@ void ClientConnection::greet(const Hello& hello) {
   send(reply);
 }
 
+// Answers are small, but who never reads them can ask for many. Cancel and input are heard all the same.
+bool ClientConnection::shed_unread(const Message& message) {
+  if (channel_->queued_bytes() < 2 * config_.send_buffer_bytes) return false;
+  if (std::holds_alternative<Cancel>(message) || std::holds_alternative<Input>(message)) return false;
+  if (++unread_refusals_ > kUnreadRefusals) {
+    log_info("client asks without reading and is closed", {{"uid", std::to_string(peer_.uid)}});
+    ended();
+    return true;
+  }
+  const uint64_t id = std::visit(
+      [](const auto& m) -> uint64_t {
+        if constexpr (requires { m.id; }) {
+          return m.id;
+        } else {
+          return 0;
+        }
+      },
+      message);
+  refuse(id, {Errc::kUnavailable, "read the answers so far before asking for more (client.send_buffer_bytes)"});
+  return true;
+}
+
 void ClientConnection::serve(Message message) {
+  if (shed_unread(message)) return;
   if (auto* execute = std::get_if<Execute>(&message)) {
     const uint64_t id = execute->id;
     if (!execute->run_id.empty()) return refuse(id, {Errc::kInvalid, "run ids are made by the manager"});
@@ -159,6 +183,7 @@ bool ClientConnection::may_read_output() { return backlog_.may_read(channel_->qu
 
 void ClientConnection::progress() {
   stalled_since_ = TimePoint::max();
+  unread_refusals_ = 0;
   if (channel_->queued_bytes() == 0) metrics_.output_sent(std::exchange(sent_bytes_, 0));
   if (backlog_.is_blocked() && may_read_output()) service_.can_take_more(key_);
 }

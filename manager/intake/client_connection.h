@@ -3,8 +3,8 @@
 //
 // Limits, each with its knob in [client]: a hello within hello_timeout_s; a frame that began arrives within
 // partial_frame_timeout_s; frames and bytes a second by token bucket (reading pauses, nothing is lost); unsent output
-// of send_buffer_bytes (its runs' pipes are not read meanwhile); a client that takes nothing for stalled_timeout_s is
-// closed.
+// of send_buffer_bytes (its runs' pipes are not read meanwhile; at twice as much its requests are refused); a client
+// that takes nothing for stalled_timeout_s is closed.
 #pragma once
 
 #include <functional>
@@ -60,7 +60,8 @@ class ClientConnection : public RunClient, public std::enable_shared_from_this<C
   void handle(Message message, size_t payload_bytes);
   void greet(const Hello& hello);
   void serve(Message message);
-  bool serve_files(Message& message);  // false: the message is about something else
+  bool serve_files(Message& message);        // false: the message is about something else
+  bool shed_unread(const Message& message);  // true: it has to read first
   void refuse(uint64_t re, const Error& error);
   void fail(const Error& error);  // the connection itself is at fault: say so and close
   void throttle(size_t payload_bytes);
@@ -82,6 +83,7 @@ class ClientConnection : public RunClient, public std::enable_shared_from_this<C
   TimePoint begun_at_;
   TimePoint frame_since_ = TimePoint::max();    // a frame is under way since then
   TimePoint stalled_since_ = TimePoint::max();  // nothing was taken since then
+  size_t unread_refusals_ = 0;                  // since it took something
   uint64_t sent_bytes_ = 0;                     // of output, for the counter
   bool greeted_ = false;
   bool closing_ = false;

@@ -8,7 +8,8 @@
 namespace capsule {
 namespace {
 
-constexpr milliseconds kStackPatience{100};  // for a worker to tell its stack before it is killed
+constexpr size_t kUnreadDisplayBytes = 4 * limits::kFrameBytes;  // several threads may each wait for an answer
+constexpr milliseconds kStackPatience{100};                      // for a worker to tell its stack before it is killed
 
 Result<FdPair> make_run_pipe(unsigned owner) {
   auto pipe = make_pipe();
@@ -148,6 +149,7 @@ void RunDriver::take_chunk(Stream stream, std::string_view chunk) {
 
 void RunDriver::listener_can_take_more() {
   if (finished_ || !stdout_) return;
+  release_displays();
   stdout_->resume();
   stderr_->resume();
 }
@@ -199,7 +201,9 @@ void RunDriver::limit_passed(StopReason which) {
 void RunDriver::act(StopAction action) {
   switch (action) {
     case StopAction::kNothing: return;
-    case StopAction::kInterrupt: return lease_.worker->interrupt(run_->id);
+    case StopAction::kInterrupt:
+      release_displays();  // who waits for that hears no interrupt
+      return lease_.worker->interrupt(run_->id);
     case StopAction::kKill: return kill_worker();
   }
 }
@@ -217,12 +221,9 @@ void RunDriver::kill_worker() {
 void RunDriver::worker_said(Message message) {
   if (finished_) return;
   if (auto* display = std::get_if<Display>(&message)) {
-    const uint64_t id = std::exchange(display->id, 0);
-    if (display->run_id == run_->id) {  // else it is from a thread that an earlier run left behind
-      drain();
-      if (const auto client = listener()) client->send(std::move(message));
-    }
-    return lease_.worker->send(Ack{id, {}});
+    // Else it is from a thread that an earlier run left behind.
+    if (display->run_id == run_->id) return take_display(std::move(*display));
+    return lease_.worker->send(Ack{display->id, {}});
   }
   if (auto* result = std::get_if<ResultValue>(&message)) {
     if (result->run_id != run_->id) return broke_protocol("result for another run");
@@ -245,6 +246,26 @@ void RunDriver::worker_said(Message message) {
     return lease_.worker->kill();
   }
   broke_protocol("a message that workers do not send");
+}
+
+void RunDriver::take_display(Display display) {
+  const uint64_t id = std::exchange(display.id, 0);
+  drain();
+  const auto client = listener();
+  if (client) client->send(std::move(display));
+  const bool has_room = !client || client->may_read_output() ||
+                        (ending_.ladder().has_interrupted() && client->queued_bytes() < kUnreadDisplayBytes);
+  if (has_room) return lease_.worker->send(Ack{id, {}});
+  held_display_ = std::max(held_display_, id);
+  if (++displays_held_ > 1 && client->queued_bytes() > kUnreadDisplayBytes) {
+    broke_protocol("displays without waiting for an answer");
+  }
+}
+
+// An answer stands for all before it.
+void RunDriver::release_displays() {
+  displays_held_ = 0;
+  if (const uint64_t id = std::exchange(held_display_, 0); id != 0) lease_.worker->send(Ack{id, {}});
 }
 
 void RunDriver::broke_protocol(const std::string& what) {
@@ -287,6 +308,7 @@ void RunDriver::finish() {
   finished_ = true;
   placing_.reset();
   worker_ends_.clear();
+  release_displays();
   timer_.cancel();
   stack_timer_.cancel();
   guard_->stop();

@@ -2,6 +2,9 @@
 // says how it ended. It holds the worker while the run lasts. Decisions are RunEnding's and OutputBudget's; this is the
 // shell around them.
 //
+// A client that does not take what it gets makes its program wait: in `print`, because the pipes are not read, and in
+// `display`, because it is not acknowledged. A worker that sends displays all the same is ended.
+//
 // Order: `display`, `result` and `finished` are barriers. The worker flushes before it sends them; here both pipes are
 // read empty before they are passed on, so all output comes before them.
 #pragma once
@@ -51,6 +54,8 @@ class RunDriver : public Worker::Holder {
   void not_started(StopReason reason);
   Status make_pipes();
   void send_execute();
+  void take_display(Display display);
+  void release_displays();
   void take_chunk(Stream stream, std::string_view chunk);
   void drain();
   void act(StopAction action);
@@ -83,6 +88,8 @@ class RunDriver : public Worker::Holder {
   std::vector<UniqueFd> worker_ends_;  // of the pipes, until they are sent
   Finished claim_;
   std::optional<Exited> report_;
+  uint64_t held_display_ = 0;  // the latest that was not acknowledged: the client takes nothing
+  size_t displays_held_ = 0;
   std::optional<Message> result_;  // goes out with the verdict, which is right behind it
   bool finished_ = false;
 };

@@ -1,5 +1,6 @@
 #include "manager/schedule/dispatcher.h"
 
+#include <algorithm>
 #include <cassert>
 
 #include "manager/observe/log.h"
@@ -7,6 +8,7 @@
 namespace capsule {
 namespace {
 
+constexpr size_t kKeptDetailBytes = 1024;
 constexpr size_t kEarlyInputs = 4096;  // `input` frames of a run that has not started yet
 
 SchedulerLimits limits_of(const Config& config) {
@@ -25,6 +27,16 @@ bool is_crash(Verdict verdict) {
          verdict == Verdict::kWorkerLost;
 }
 
+// Of a finished run that is still listed: what it sent and what a worker claimed can be megabytes.
+void forget_large(Run& run) {
+  run.files = {};
+  run.upload.reset();
+  run.request.code = {};
+  run.request.arguments = {};
+  run.outcome.error.reset();
+  run.outcome.evidence.detail.resize(std::min(run.outcome.evidence.detail.size(), kKeptDetailBytes));
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(Loop& loop, const Config& config, Pools& pools, SessionRegistry& sessions, FileService& files,
@@ -38,12 +50,15 @@ Dispatcher::Dispatcher(Loop& loop, const Config& config, Pools& pools, SessionRe
       admission_(pools, sessions, files, metrics, worker_user),
       scheduler_(limits_of(config)),
       uids_(config.client),
-      expiry_timer_(loop) {}
+      expiry_timer_(loop) {
+  admission_.set_queue_bytes(config.queue.code_bytes);
+}
 
 void Dispatcher::set_limits(const Config& config) {
   config_ = config;
   scheduler_.set_limits(limits_of(config));
   uids_.set_config(config.client);
+  admission_.set_queue_bytes(config.queue.code_bytes);
 }
 
 // ---- in --------------------------------------------------------------------------------------------------------
@@ -63,7 +78,7 @@ Result<Accepted> Dispatcher::submit(Execute request, const Submitter& submitter,
     return tl::unexpected<Error>(before.error());
   }
   metrics_.run_created(pools_.at(run->profile)->handle());
-  uids_.queued(run->uid);
+  uids_.queued(run->uid, run->queued_bytes);
   runs_[run->id].run = run;
   pump_soon();
   arm();
@@ -158,11 +173,11 @@ void Dispatcher::begin(const QueuedRun& queued) {
     if (!has_place_for_files(*active.run, *session->lease().capsule)) return;
     active.run->lease = "session";
     active.counted = Active::Counted::kSession;
-    uids_.unqueued(active.run->uid);
+    uids_.unqueued(active.run->uid, active.run->queued_bytes);
     return drive(active, session->begin_run());
   }
   active.counted = Active::Counted::kWorker;
-  uids_.unqueued(active.run->uid);
+  uids_.unqueued(active.run->uid, active.run->queued_bytes);
   uids_.took_worker(active.run->uid);
   active.pool = pools_.at(queued.profile).get();
   active.ticket = active.pool->acquire(Pool::Purpose::kRun, queued.deadline,
@@ -289,7 +304,7 @@ void Dispatcher::finish(const RunId& id) {
   Run& run = *active.run;
   Pool& pool = *pools_.at(run.profile);
   const bool ran = active.driver != nullptr;
-  if (active.counted == Active::Counted::kQueued) uids_.unqueued(run.uid);
+  if (active.counted == Active::Counted::kQueued) uids_.unqueued(run.uid, run.queued_bytes);
   if (active.counted == Active::Counted::kWorker) uids_.gave_worker_back(run.uid);
   if (is_crash(run.outcome.verdict)) uids_.crashed(run.uid, now());
   metrics_.run_finished(pool.handle(), run.outcome.verdict,
@@ -299,8 +314,7 @@ void Dispatcher::finish(const RunId& id) {
     if (ran && run.files.workspace) files_.keep(id, run.client, std::exchange(run.files, {}));
     client->send(run.outcome);
   }
-  run.files = {};
-  run.upload.reset();
+  forget_large(run);
   log_debug("run finished", {{"run_id", id}, {"verdict", std::string(to_string(run.outcome.verdict))}});
   if (ran && run.request.session.empty()) {
     pool.release(active.driver->lease(), run.outcome.evidence.rung == "kill"           ? label::Recycle::kKilled

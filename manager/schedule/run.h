@@ -38,7 +38,8 @@ struct Run {
   ClientKey client = 0;
   uid_t uid = 0;
   std::string profile;
-  Execute request;  // `code` is dropped once it was sent
+  Execute request;            // `code` is dropped once it was sent
+  uint64_t queued_bytes = 0;  // of code and arguments, as they count while it is queued
   std::weak_ptr<RunClient> listener;
   RunState state = RunState::kQueued;
   TimePoint queued_at{}, started_at{}, finished_at{};

@@ -1,6 +1,18 @@
 #include "manager/schedule/run_admission.h"
 
+#include <algorithm>
+
 namespace capsule {
+namespace {
+
+// What a queued run holds in memory that its client chose the size of.
+uint64_t bytes_of(const Execute& request) {
+  uint64_t bytes = request.code.value.size() + request.filename.size();
+  for (const std::string& argument : request.arguments) bytes += argument.size();
+  return bytes;
+}
+
+}  // namespace
 
 Result<const Profile*> RunAdmission::profile_for(const Execute& request, uid_t uid,
                                                  const std::string& default_profile) const {
@@ -31,8 +43,12 @@ Result<RunSettings> RunAdmission::settings_for(const Execute& request, const Pro
   return settings;
 }
 
-Status RunAdmission::check_user(uid_t uid, UidUse& uids) {
-  const auto passed = uids.passed_by_run(uid, now());
+Status RunAdmission::check_user(uid_t uid, uint64_t bytes, UidUse& uids) {
+  if (bytes > queue_bytes_ - std::min(queue_bytes_, uids.queued_bytes())) {
+    metrics_.queue_rejected(label::Rejection::kQueueFull);
+    return failure(Errc::kUnavailable, "the queued runs of all users have as much code as they may (queue.code_bytes)");
+  }
+  const auto passed = uids.passed_by_run(uid, bytes, now());
   if (!passed) return {};
   metrics_.queue_rejected(*passed == UidUse::Cap::kCrashes ? label::Rejection::kUidCrashes
                                                            : label::Rejection::kUidFull);
@@ -74,7 +90,8 @@ Result<Admitted> RunAdmission::admit(Execute request, const Submitter& submitter
   const auto profile = profile_for(request, submitter.uid, default_profile);
   if (!profile) return tl::unexpected<Error>(profile.error());
   if (const auto settings = settings_for(request, **profile); !settings) return tl::unexpected<Error>(settings.error());
-  if (const Status user = check_user(submitter.uid, uids); !user) return tl::unexpected<Error>(user.error());
+  const uint64_t bytes = bytes_of(request);
+  if (const Status user = check_user(submitter.uid, bytes, uids); !user) return tl::unexpected<Error>(user.error());
   const bool one_shot = request.session.empty();
   if (one_shot) {
     const Status may = check_workers(submitter.uid, uids, (*profile)->settings.pool);
@@ -90,6 +107,7 @@ Result<Admitted> RunAdmission::admit(Execute request, const Submitter& submitter
     if (!upload) return tl::unexpected<Error>(upload.error());
     run->upload = std::move(*upload);
   }
+  run->queued_bytes = bytes;
   run->request = std::move(request);
   return Admitted{std::move(run), std::move(queued)};
 }

@@ -37,6 +37,8 @@ class RunAdmission {
   RunAdmission(Pools& pools, SessionRegistry& sessions, FileService& files, Metrics& metrics, unsigned worker_user)
       : pools_(pools), sessions_(sessions), files_(files), metrics_(metrics), worker_user_(worker_user) {}
 
+  void set_queue_bytes(uint64_t most) { queue_bytes_ = most; }
+
   // `default_profile` is for requests that name none.
   Result<Admitted> admit(Execute request, const Submitter& submitter, const std::string& default_profile, UidUse& uids);
   // What holds for a run of this request: also asked again when it starts, for a reload may have come between.
@@ -44,7 +46,7 @@ class RunAdmission {
 
  private:
   Result<const Profile*> profile_for(const Execute& request, uid_t uid, const std::string& default_profile) const;
-  Status check_user(uid_t uid, UidUse& uids);
+  Status check_user(uid_t uid, uint64_t bytes, UidUse& uids);
   Status check_workers(uid_t uid, const UidUse& uids, const PoolConfig& config);
   Status check_pool(const Pool& pool);
   std::shared_ptr<Run> make_run(const Submitter& submitter, const std::string& profile);
@@ -54,6 +56,7 @@ class RunAdmission {
   FileService& files_;
   Metrics& metrics_;
   unsigned worker_user_;
+  uint64_t queue_bytes_ = 0;  // queue.code_bytes
   Uuid7Generator ids_;
 };
 

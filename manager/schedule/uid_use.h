@@ -24,15 +24,16 @@ class UidUse {
   explicit UidUse(const ClientConfig& config) : config_(config) {}
   void set_config(const ClientConfig& config) { config_ = config; }
 
-  enum class Cap { kQueued, kWorkers, kCrashes };
-  // Which limit one more queued run would pass. A limit of 0 is none.
-  std::optional<Cap> passed_by_run(uid_t uid, TimePoint now);
+  enum class Cap { kQueued, kQueuedBytes, kWorkers, kCrashes };
+  // Which limit one more queued run, of so many bytes, would pass. A limit of 0 is none.
+  std::optional<Cap> passed_by_run(uid_t uid, uint64_t bytes, TimePoint now);
   // Whether a one-shot run or a session of this user may have one more; else it waits in the queue.
   bool may_hold_worker(uid_t uid, size_t sessions) const;
   static std::string describe(Cap cap);
 
-  void queued(uid_t uid) { ++users_[uid].queued; }
-  void unqueued(uid_t uid);
+  void queued(uid_t uid, uint64_t bytes);
+  void unqueued(uid_t uid, uint64_t bytes);
+  uint64_t queued_bytes() const { return queued_bytes_; }  // of all users
   void took_worker(uid_t uid) { ++users_[uid].workers; }
   void gave_worker_back(uid_t uid);
   void crashed(uid_t uid, TimePoint now);
@@ -40,12 +41,14 @@ class UidUse {
  private:
   struct User {
     size_t queued = 0, workers = 0;  // workers: of one-shot runs
-    std::deque<TimePoint> crashes;   // of the last kCrashWindow, at most the limit
+    uint64_t queued_bytes = 0;
+    std::deque<TimePoint> crashes;  // of the last kCrashWindow, at most the limit
   };
   void forget_old(uid_t uid, TimePoint now);
 
   ClientConfig config_;
   std::map<uid_t, User> users_;  // those that have something here
+  uint64_t queued_bytes_ = 0;
 };
 
 }  // namespace capsule

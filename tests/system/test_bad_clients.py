@@ -133,5 +133,71 @@ class BadClientsTest(ManagerCase):
         self.assertEqual(set(finished.values()), {"ok"})
 
 
+class MemoryTest(ManagerCase):
+    """What a client does not read, or sends without end, does not pile up in the manager."""
+
+    config = SMALL.replace("warm = 2", "warm = 1\nmax = 2", 1) + \
+        "[client]\nsend_buffer_bytes = 1048576\nmax_uid_code_bytes = 33554432\nframes_per_s = 0\n" \
+        "[queue]\ncode_bytes = 67108864\n"
+
+    def resident_bytes(self):
+        with open(f"/proc/{self.manager.pid}/status") as status:
+            return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmRSS"))
+
+    def test_displays_wait_for_a_client_that_does_not_read(self):
+        code = ("from capsule import display\nimport sys\nfor i in range(200):\n    display(str(i) + 'x' * 1000000)\n"
+                "    if i % 10 == 0: open(str(i), 'w').close()\n")
+        before = self.resident_bytes()
+        with self.manager.raw() as client:
+            client.hello()
+            client.execute(code)
+            wait_for(lambda: self.resident_bytes() > before + (1 << 20), 20, "some displays")
+            for _ in range(20):  # what is still to come, comes
+                self.manager.info("manager")
+            self.assertLess(self.resident_bytes(), before + (20 << 20))
+            messages = client.messages_until_finished()
+        shown = [m["data"]["text/plain"][:8].decode().split("x")[0].strip("'") for m in messages if m["type"] == "display"]
+        self.assertEqual((messages[-1]["verdict"], shown), ("ok", [str(i) for i in range(200)]))
+
+    def test_a_program_that_waits_in_display_can_be_interrupted(self):
+        session = self.manager.capsule("session", "new").out.decode().strip()
+        self.addCleanup(self.manager.capsule, "session", "rm", session)
+        code = "from capsule import display\nkept = 1\nwhile True: display('x' * 1000000)"
+        with self.manager.raw() as client:
+            client.hello()
+            client.execute(code, session=session, mode="cell", timeout_ms=300)
+            wait_for(lambda: not self.manager.info("queue")["queue"]["running"], 20, "the end of the run")
+            finished = client.messages_until_finished()[-1]
+        self.assertEqual((finished["verdict"], finished["evidence"]["rung"]), ("timeout", "interrupt"), finished)
+        self.assertEqual(self.manager.exec(session, "kept")["result"]["text/plain"], "1")
+
+    def test_who_asks_without_reading_is_refused_and_then_closed(self):
+        before = self.resident_bytes()
+        with self.manager.raw() as client:
+            client.hello()
+            ask = wire.frame({"type": "info", "id": 7})
+            try:
+                for _ in range(1500):  # of which each answer has some 30 kB
+                    client.send_bytes(ask)
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+            self.manager.info("manager")
+            self.assertLess(self.resident_bytes(), before + (20 << 20))
+        self.assert_next_run_works()
+
+    def test_the_code_of_queued_runs_is_bounded(self):
+        big = b"input()" + b"#" * (11 << 20)
+        with self.manager.raw() as client, self.manager.raw() as other:
+            client.hello()
+            other.hello()
+            busy = [client.execute("input()", standard_input=True) for _ in range(2)]
+            answers = [other.execute(big) for _ in range(3)]
+            self.assertIsInstance(answers[1], str)
+            self.assertIn("client.max_uid_code_bytes", answers[2]["message"])
+            for run in busy:
+                client.send({"type": "input", "run_id": run, "data": b"\n", "eof": True})
+        self.assert_next_run_works()
+
+
 if __name__ == "__main__":
     unittest.main()

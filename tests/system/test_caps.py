@@ -108,6 +108,11 @@ class WorkersTest(ManagerCase):
 class ConnectionsTest(ManagerCase):
     config = SMALL + "[client]\nmax_connections_per_uid = 2\n"
 
+    @classmethod
+    def tearDownClass(cls):
+        wait_for(lambda: cls.manager.capsule("info", "manager").status == 0, 20, "a connection")
+        super().tearDownClass()
+
     def greeted(self):
         """A connection that counts. The manager may not have seen yet that earlier ones have ended."""
 

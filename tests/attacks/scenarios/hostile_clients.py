@@ -10,11 +10,20 @@ import urllib.error
 import urllib.request
 
 import support
+from cases import LINK_PRELUDE, PRELUDE
 from processes import wait_for
 from scenarios import scenario
 from wire import HELLO, RawClient, frame
 
+MANAGER_MIB = 200  # at most: several floods that its limits let in
 CONNECTIONS = 100  # at once; a user may have client.max_connections_per_uid (128)
+
+
+def expect_small(arena):
+    """The manager keeps nothing of what it was flooded with."""
+    with open(f"/proc/{arena.manager.pid}/status") as status:
+        resident = next(int(line.split()[1]) >> 10 for line in status if line.startswith("VmRSS"))
+    assert resident < MANAGER_MIB, f"the manager holds {resident} MiB"
 
 
 def expect_answer(arena, seconds=1.0):
@@ -59,6 +68,30 @@ def slow_connections(arena):
     finally:
         for each in raw:
             each.close()
+
+
+@scenario("J11", "displays without end, past the wait for an answer, for a client that never reads")
+def displays_nobody_reads(arena):
+    code = PRELUDE + LINK_PRELUDE + ("\nfor n in range(1, 400):\n    send({'type': 'display', 'id': n, 'run_id': run_id(), "
+                      "'data': {'text/plain': b'x' * (1 << 20)}})\n")
+    with arena.client() as client:
+        run = client.execute(code)
+        wait_for(lambda: any(each["run_id"] == run and each["state"] == "finished" for each in arena.info("runs")["runs"]),
+                 20, "the end of the run")
+        expect_small(arena)
+        finished = client.messages_until_finished()[-1]
+        assert finished["verdict"] == "worker_lost", finished
+    return [run_works(arena)]
+
+
+@scenario("J11a", "errors of megabytes, which a list of finished runs might keep")
+def large_errors(arena):
+    code = PRELUDE + LINK_PRELUDE + ("\nlines = ['x' * (1 << 20)] * 10\nsend({'type': 'finished', 'run_id': run_id(), "
+                   "'verdict': 'exception', 'error': {'name': 'E', 'value': 'v', 'traceback': lines}})\n")
+    for _ in range(30):
+        arena.run(code)
+    expect_small(arena)
+    return [run_works(arena)]
 
 
 @scenario("J03a", "connections that say nothing at all, more than there may be")
