@@ -229,6 +229,11 @@ class EndTest(ManagerCase):
                    "OPENBLAS_NUM_THREADS", "PATH", "PWD", "TZ"}
         self.assertEqual(set(names) - allowed, set())
 
+    def test_an_argument_before_the_dashes_is_told_where_it_belongs(self):
+        done = self.manager.capsule("run", program("print_flood"), "--verbose")
+        self.assertEqual(done.status, 2, done)
+        self.assertIn(b"--verbose; arguments of the program go after --", done.err)
+
 
 if __name__ == "__main__":
     unittest.main()
