@@ -167,6 +167,8 @@ class DoctorTest(unittest.TestCase):
     def test_it_says_of_control_groups_what_a_manager_finds_and_strict_starts_where_all_is_there(self):
         status, document = self.doctor("--strict")
         states = {layer["name"]: layer["state"] for layer in document["layers"]}
+        self.assertEqual(len(states), len(document["layers"]), "each layer once")
+        self.assertEqual(status == 0, set(states.values()) == {"on"}, document)
         manager = support.Manager(arguments=["--strict"])
         self.addCleanup(manager.kill)
         manager.start(wait_ready=False)

@@ -23,10 +23,9 @@ using doctor::Finding;
 constexpr uint64_t kScratchBytes = 1 << 20, kScratchFiles = 64;
 
 // The closed list, in the order in which layers are applied.
-constexpr const char* kLayers[] = {"descriptors", "environment",  "userns",       "pidns",    "mountns",
-                                   "netns",       "ipcns",        "utsns",        "id_maps",  "root",
-                                   "proc",        "capabilities", "no_new_privs", "dumpable", "rlimits",
-                                   "landlock",    "seccomp",      "kill_guard",   "cgroup"};
+constexpr const char* kLayers[] = {"descriptors",  "environment", "userns",  "pidns",    "mountns", "netns",
+                                   "ipcns",        "utsns",       "id_maps", "root",     "proc",    "capabilities",
+                                   "no_new_privs", "dumpable",    "rlimits", "landlock", "seccomp", "kill_guard"};
 
 std::string quoted(const std::string& text) {
   std::string out = "\"";
