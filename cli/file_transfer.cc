@@ -103,7 +103,8 @@ Result<std::vector<FilePair>> files_below(const std::string& directory, const st
 }
 
 Result<ReadFile> read_file_into(Client& client, const FileOrigin& origin, const std::string& path, int fd) {
-  FileGet request{.id = 0, .run_id = origin.run_id, .session = origin.session, .path = {path}, .offset = 0};
+  FileGet request{
+      .id = 0, .run_id = origin.run_id, .session = origin.session, .checkpoint = {}, .path = {path}, .offset = 0};
   std::string version;
   for (;;) {
     const auto data = fetch<FileData>(client, request);

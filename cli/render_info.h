@@ -14,6 +14,8 @@ enum class RunFilter { kActive, kAll };
 Result<std::string> render_info(std::string_view json);                      // the sections that are there, in order
 Result<std::string> render_doctor(std::string_view json);                    // `doctor`
 Result<std::string> render_sessions(std::string_view json);                  // `session ls`
+Result<std::string> render_checkpoints(std::string_view json);               // `session ls-checkpoints`
+Result<std::string> render_return(std::string_view json);                    // `session undo`, `session restore`
 Result<std::string> render_runs(std::string_view json, RunFilter filter);    // `ps`
 Result<std::string> runs_document(std::string_view json, RunFilter filter);  // `ps --json`
 Result<std::string> session_id_text(std::string_view json);                  // `session new`: the id and a newline

@@ -59,6 +59,20 @@ std::string circumstances(const Finished& finished) {
   return parts.empty() ? std::string() : " (" + joined(parts, "; ") + ")";
 }
 
+// "the session went back to snapshot-3 in 0.8 ms; 2 earlier runs are undone as well"
+std::string rollback_text(const Evidence& evidence) {
+  if (!evidence.rollback) return "the session went back to an earlier state";
+  const Rollback& rollback = *evidence.rollback;
+  std::array<char, 32> took{};
+  std::snprintf(took.data(), took.size(), "%.1f ms", static_cast<double>(rollback.took_us) / 1e3);
+  std::string text = "the session went back to " + rollback.snapshot + " in " + took.data();
+  if (const size_t lost = rollback.lost_runs.size(); lost > 0) {
+    text += "; " + std::to_string(lost) + (lost == 1 ? " earlier run is" : " earlier runs are") + " undone as well";
+  }
+  if (!rollback.not_captured.empty()) text += "; without " + joined(rollback.not_captured, ", ");
+  return text;
+}
+
 constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kExtensions{{
     {"image/png", ".png"},
     {"image/jpeg", ".jpg"},
@@ -103,6 +117,7 @@ std::vector<std::string> ending_notes(const Finished& finished) {
     if (finished.verdict == Verdict::kOk && !evidence.limit.empty()) text += " (limit " + evidence.limit + ")";
     notes.push_back(std::move(text));
   }
+  if (evidence.session_state == "rolled_back") notes.push_back(rollback_text(evidence));
   if (evidence.session_state == "fresh") notes.push_back("the session's state was lost; it starts fresh");
   if (evidence.session_state == "gone") notes.push_back("the session is gone");
   return notes;

@@ -89,6 +89,9 @@ void add_exec_options(CLI::App& app, RunOptions& into) {
   add_code_options(app, into);
   add_limits(app, into);
   add_file_options(app, into);
+  app.add_option("--rollback", into.rollback, "A snapshot before this run: always, idle, off (default: the session's)")
+      ->check(CLI::IsMember({"always", "idle", "off"}))
+      ->option_text("WHEN");
   app.add_flag_callback(
       "--stdin", [&into] { into.standard_input = StandardInput::kForward; },
       "Forward standard input (default: end-of-file)");

@@ -83,6 +83,24 @@ Json layers_json(const std::vector<Layer>& layers) {
   return out;
 }
 
+namespace {
+
+Json rollback_json(const Rollback& rollback) {
+  return {{"snapshot", rollback.snapshot.empty() ? Json(nullptr) : Json(rollback.snapshot)},
+          {"took_us", rollback.took_us},
+          {"lost_runs", rollback.lost_runs},
+          {"not_captured", rollback.not_captured}};
+}
+
+Json fallback_json(const Fallback& fallback) {
+  return {{"snapshot", fallback.snapshot.empty() ? Json(nullptr) : Json(fallback.snapshot)},
+          {"lost_runs", fallback.lost_runs},
+          {"lost_run_count", fallback.lost_run_count},
+          {"refused", fallback.refused}};
+}
+
+}  // namespace
+
 Json evidence_json(const Evidence& evidence) {
   Json out;
   out["signal"] = evidence.signal;
@@ -95,6 +113,8 @@ Json evidence_json(const Evidence& evidence) {
   out["stack_missing"] = evidence.stack_missing;
   out["oom_kills"] = evidence.oom_kills;
   out["session_state"] = evidence.session_state;
+  if (evidence.rollback) out["rollback"] = rollback_json(*evidence.rollback);
+  if (evidence.fallback) out["fallback"] = fallback_json(*evidence.fallback);
   out["layers"] = layers_json(evidence.layers);
   const OutputCount& output = evidence.output;
   out["output"] = {{"stdout_bytes", output.stdout_bytes},

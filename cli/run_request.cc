@@ -98,6 +98,7 @@ Execute execute_from(const RunOptions& options) {
   request.cpu_ms = options.cpu_ms;
   request.memory_bytes = options.memory_bytes;
   request.require = options.require;
+  request.rollback = options.rollback;
   request.upload = options.files.empty() ? 0 : kUpload;
   request.artifacts = !options.artifacts_dir.empty();
   return request;

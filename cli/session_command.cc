@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <map>
 
 #include "cli/arguments.h"
 #include "cli/command.h"
@@ -18,6 +19,10 @@ struct SessionOptions {
   std::vector<std::string> sessions;  // rm, reset
   SecretSources secrets;              // new
 };
+
+// What the protocol calls a command, where that is another word.
+const std::map<std::string, std::string> kOperations{{"ls-checkpoints", "checkpoint_ls"},
+                                                     {"rm-checkpoint", "checkpoint_rm"}};
 
 int show(const Result<std::string>& rendered, Format format) {
   return rendered ? print(*rendered) : report(rendered.error(), format);
@@ -39,6 +44,17 @@ int list_sessions(Client& client, const SessionOptions& options) {
   if (!document) return report(document.error(), options.common.format);
   if (options.common.format == Format::kJson) return print(*document);
   return show(render_sessions(*document), options.common.format);
+}
+
+// undo, checkpoint, restore and their like: one question, one answer.
+int ask(Client& client, const SessionOptions& options) {
+  const Result<std::string> document = request_document(client, options.request);
+  if (!document) return report(document.error(), options.common.format);
+  if (options.common.format == Format::kJson) return print(*document);
+  const std::string& operation = options.request.operation;
+  if (operation == "checkpoint_ls") return show(render_checkpoints(*document), Format::kText);
+  if (operation == "undo" || operation == "restore") return show(render_return(*document), Format::kText);
+  return print(options.request.checkpoint + "\n");
 }
 
 int change_sessions(Client& client, const SessionOptions& options) {
@@ -85,8 +101,17 @@ void add_session_limits(CLI::App& command, SessionOptions& options) {
       ->option_text("NAME=PATH");
 }
 
+void add_rollback(CLI::App& command, SessionOptions& options) {
+  command
+      .add_option("--rollback", options.request.rollback,
+                  "When to take the snapshots that a crash goes back to: always, idle, off (default: the manager's)")
+      ->check(CLI::IsMember({"always", "idle", "off"}))
+      ->option_text("WHEN");
+}
+
 void add_new(CLI::App& app, SessionOptions& options) {
   CLI::App* command = app.add_subcommand("new", "Make a session and print its id");
+  add_rollback(*command, options);
   command->add_option("NAME", options.request.session, "A name of your choice (default: one is made up)");
   command->add_option("--profile", options.request.profile, "The profile (default: the manager's)")
       ->option_text("NAME");
@@ -115,33 +140,64 @@ void add_others(CLI::App& app, SessionOptions& options) {
   }
 }
 
+CLI::App* add_of_one(CLI::App& app, const char* name, const char* what, SessionOptions& options) {
+  CLI::App* command = app.add_subcommand(name, what);
+  command->add_option("SESSION", options.request.session, "The session's id")->required();
+  return command;
+}
+
+void add_returns(CLI::App& app, SessionOptions& options) {
+  CLI::App* undo = add_of_one(app, "undo", "Go back to the state before the last runs", options);
+  undo->add_option("RUNS", options.request.count, "How many runs to go back (default: 1)")->check(CLI::PositiveNumber);
+  undo->footer(
+      "Files in the workspace stay as they are.\n\nExamples:\n  capsule session undo lab\n"
+      "  capsule session undo lab 3");
+  CLI::App* checkpoint = add_of_one(app, "checkpoint", "Keep the present state under a name", options);
+  checkpoint->add_option("--name", options.request.checkpoint, "The checkpoint's name")->required();
+  checkpoint->footer("Examples:\n  capsule session checkpoint lab --name before-train");
+  add_of_one(app, "ls-checkpoints", "List what a session can go back to", options)
+      ->footer("Examples:\n  capsule session ls-checkpoints lab");
+  CLI::App* restore = add_of_one(app, "restore", "Go back to a checkpoint, which stays", options);
+  restore->footer("Examples:\n  capsule session restore lab before-train");
+  CLI::App* forget = add_of_one(app, "rm-checkpoint", "Let go of a checkpoint", options);
+  forget->footer("Examples:\n  capsule session rm-checkpoint lab before-train");
+  for (CLI::App* command : {restore, forget}) {
+    command->add_option("CHECKPOINT", options.request.checkpoint, "Its name")->required();
+  }
+}
+
 }  // namespace
 
 int session_command(const Invocation& invocation) {
-  CLI::App app("Makes, lists, resets and removes sessions.", "capsule session");
+  CLI::App app("Makes, lists, resets and removes sessions; goes back in them.", "capsule session");
   app.require_subcommand(1);
   app.footer(
       "Examples:\n"
       "  s=$(capsule session new)\n"
       "  capsule exec $s -c 'x = 1'\n"
+      "  capsule session undo $s\n"
       "  capsule session ls\n"
       "  capsule session rm $s\n\n"
       "When no manager listens, `new` starts a private one.");
   SessionOptions options{.common = {.socket = invocation.socket}, .request = {}, .sessions = {}, .secrets = {}};
   add_new(app, options);
   add_others(app, options);
+  add_returns(app, options);
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
     add_common_options(*command, options.common);
     command->fallthrough(false);
   }
   if (const auto status = parse_arguments(app, invocation.arguments)) return *status;
-  options.request.operation = app.get_subcommands().front()->get_name();
+  const std::string name = app.get_subcommands().front()->get_name();
+  const auto other_word = kOperations.find(name);
+  options.request.operation = other_word == kOperations.end() ? name : other_word->second;
   const bool is_new = options.request.operation == "new";
   Result<Client> client =
       connect_to_manager(options.common.socket, is_new ? WhenNobodyListens::kStartPrivate : WhenNobodyListens::kFail);
   if (!client) return report(client.error(), options.common.format);
   if (is_new) return make_session(*client, options);
   if (options.request.operation == "ls") return list_sessions(*client, options);
+  if (options.sessions.empty()) return ask(*client, options);
   return change_sessions(*client, options);
 }
 

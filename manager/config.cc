@@ -83,6 +83,7 @@ KnobInfo describe(const Knob& knob, const Config& config, const std::string& pre
 }  // namespace
 
 std::string_view to_string(Exhaustion value) { return kExhaustionWords[static_cast<size_t>(value)]; }
+std::string_view to_string(RollbackMode value) { return kRollbackWords[static_cast<size_t>(value)]; }
 std::string_view to_string(OutputPolicy value) { return kOutputPolicyWords[static_cast<size_t>(value)]; }
 std::string_view to_string(CgroupMode value) { return kCgroupWords[static_cast<size_t>(value)]; }
 std::string_view to_string(NetworkMode value) {
@@ -95,6 +96,12 @@ std::string_view to_string(NetworkMode value) {
 }
 std::string_view to_string(NamespaceMode value) { return kNamespaceWords[static_cast<size_t>(value)]; }
 std::string_view to_string(Floor value) { return kFloorWords[static_cast<size_t>(value)]; }
+
+std::optional<RollbackMode> rollback_mode_from_string(std::string_view word) {
+  const auto found = std::find(kRollbackWords.begin(), kRollbackWords.end(), word);
+  if (found == kRollbackWords.end()) return std::nullopt;
+  return static_cast<RollbackMode>(found - kRollbackWords.begin());
+}
 
 std::optional<OutputPolicy> output_policy_from_string(std::string_view word) {
   const auto found = std::find(kOutputPolicyWords.begin(), kOutputPolicyWords.end(), word);

@@ -52,6 +52,11 @@ std::string_view to_string(CgroupMode value);  // auto, v2, v1, off
 enum class Floor { kStrict, kStandard, kDegraded, kUnsafe };
 std::string_view to_string(Floor value);  // strict, standard, degraded, unsafe
 
+// When a session takes snapshots of itself: see sessions/snapshot_schedule.h.
+enum class RollbackMode { kAlways, kIdle, kOff };
+std::string_view to_string(RollbackMode value);  // always, idle, off
+std::optional<RollbackMode> rollback_mode_from_string(std::string_view word);
+
 struct PoolConfig {
   uint64_t warm{}, capsules{}, min{}, max{};
   Duration idle_timeout{}, acquire_timeout{};
@@ -106,6 +111,8 @@ struct SessionsConfig {
   uint64_t max{};
   Duration idle_timeout{};
   uint64_t finished_runs_kept{};
+  RollbackMode rollback{};
+  uint64_t snapshots{}, checkpoints{};  // of one session
   bool operator==(const SessionsConfig&) const = default;
 };
 

@@ -125,6 +125,14 @@ constexpr Knob kTable[] = {
     {"sessions.finished_runs_kept", "runs", &one<&Config::sessions, &SessionsConfig::finished_runs_kept>, 100, 0, 10000,
      "The latest finished runs of all users that info and ps still show."},
 
+    {"sessions.rollback", "", &one<&Config::sessions, &SessionsConfig::rollback>, "idle", 0, 0,
+     "When a session that asks for nothing else takes a snapshot to go back to: before each run, once it is idle, or "
+     "never.", kRollbackWords},
+    {"sessions.snapshots", "snapshots", &one<&Config::sessions, &SessionsConfig::snapshots>, 4, 1, 64,
+     "Snapshots that one session keeps for undo, the oldest goes first; each is a parked process."},
+    {"sessions.checkpoints", "checkpoints", &one<&Config::sessions, &SessionsConfig::checkpoints>, 8, 0, 64,
+     "Live checkpoints that one session may have."},
+
     {"queue.capacity", "runs", &one<&Config::queue, &QueueConfig::capacity>, 1024, 1, 16384,
      "Queued runs of all clients at most; more are rejected."},
     {"queue.per_client", "runs", &one<&Config::queue, &QueueConfig::per_client>, 256, 1, 16384,

@@ -14,14 +14,16 @@ namespace capsule {
 // In the order of their enums.
 inline constexpr std::array<std::string_view, 2> kExhaustionWords{"wait", "fail_fast"};
 inline constexpr std::array<std::string_view, 3> kOutputPolicyWords{"block", "truncate", "stop"};
+inline constexpr std::array<std::string_view, 3> kRollbackWords{"always", "idle", "off"};
 inline constexpr std::array<std::string_view, 2> kNamespaceWords{"auto", "off"};
 inline constexpr std::array<std::string_view, 4> kCgroupWords{"auto", "v2", "v1", "off"};
 inline constexpr std::array<std::string_view, 4> kFloorWords{"strict", "standard", "degraded", "unsafe"};
 
 template <class T>
 using Slot = T& (*)(Config&);
-using AnySlot = std::variant<Slot<uint64_t>, Slot<Duration>, Slot<double>, Slot<std::string>, Slot<Exhaustion>,
-                             Slot<OutputPolicy>, Slot<NamespaceMode>, Slot<CgroupMode>, Slot<Floor>>;
+using AnySlot =
+    std::variant<Slot<uint64_t>, Slot<Duration>, Slot<double>, Slot<std::string>, Slot<Exhaustion>, Slot<OutputPolicy>,
+                 Slot<NamespaceMode>, Slot<CgroupMode>, Slot<Floor>, Slot<RollbackMode>>;
 
 // A number (durations in seconds) or a text, so that rows can simply be written down.
 struct Standard {

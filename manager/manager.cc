@@ -32,12 +32,6 @@ SessionRegistry::Events session_events(Dispatcher& dispatcher) {
   return events;
 }
 
-std::string session_json(const std::string& id, std::string_view profile, std::string_view state) {
-  nlohmann::json document = {{"v", 1}, {"session", id}, {"state", state}};
-  if (!profile.empty()) document["profile"] = profile;
-  return document.dump();
-}
-
 }  // namespace
 
 Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
@@ -49,6 +43,7 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
       sessions_(loop, options_.config.sessions, metrics_, session_events(dispatcher_)),
       files_(loop, options_.config.files, sessions_, metrics_),
       dispatcher_(loop, options_.config, pools_, sessions_, files_, metrics_, worker_user_),
+      session_service_(pools_, sessions_, dispatcher_),
       watchdog_timer_(loop),
       idle_timer_(loop),
       drain_timer_(loop),
@@ -240,48 +235,11 @@ Result<Accepted> Manager::submit(Execute request, ClientKey client, uid_t uid, s
 void Manager::session(const SessionRequest& request, uid_t uid, Answer answer) {
   last_used_ = now();
   if (request.operation == "ls") return answer(make_session_list(sources(), uid));
-  if (request.operation == "new") {
-    if (draining_) return answer(failure(Errc::kUnavailable, "the manager is shutting down"));
-    const std::string profile = request.profile.empty() ? facts_.default_profile : request.profile;
-    const auto pool = pools_.find(profile);
-    if (request.idle_timeout_ms > limits::kDurationMs) {
-      return answer(failure(Errc::kTooLarge, "idle_timeout_ms is out of range"));
-    }
-    if (pool == pools_.end()) return answer(failure(Errc::kNotFound, "there is no profile '" + profile + "'"));
-    if (!dispatcher_.may_hold_worker(uid)) {
-      return answer(failure(Errc::kUnavailable, UidUse::describe(UidUse::Cap::kWorkers)));
-    }
-    const SessionRegistry::Request wanted{request.session,
-                                          uid,
-                                          milliseconds(request.idle_timeout_ms),
-                                          request.limits,
-                                          request.secrets,
-                                          options_.config.client.max_sessions_per_uid};
-    return sessions_.create(*pool->second, wanted, [answer, profile](Result<std::string> id) {
-      if (!id) return answer(tl::unexpected<Error>(id.error()));
-      answer(session_json(*id, profile, "ready"));
-    });
+  if (request.operation == "new" && draining_) {
+    return answer(failure(Errc::kUnavailable, "the manager is shutting down"));
   }
-  if (request.operation == "rm") {
-    const Status removed = sessions_.remove(request.session, uid);
-    if (!removed) return answer(tl::unexpected<Error>(removed.error()));
-    return answer(session_json(request.session, {}, "closed"));
-  }
-  if (request.operation == "reset") {
-    const auto session = sessions_.find(request.session, uid);
-    if (!session) return answer(tl::unexpected<Error>(session.error()));
-    dispatcher_.session_broken(request.session);
-    return (*session)->reset([this, answer, id = request.session](Status done) {
-      if (!done) {
-        if (const Session* still = sessions_.find(id); still != nullptr && still->state() != SessionState::kStarting) {
-          dispatcher_.session_ready(id);
-        }
-        return answer(tl::unexpected<Error>(done.error()));
-      }
-      answer(session_json(id, {}, "ready"));
-    });
-  }
-  answer(failure(Errc::kInvalid, "operation is one of new, ls, rm and reset"));
+  session_service_.handle(request, uid, facts_.default_profile, options_.config.client.max_sessions_per_uid,
+                          std::move(answer));
 }
 
 Result<std::string> Manager::info(const InfoRequest& request, uid_t uid) {
@@ -302,6 +260,8 @@ void Manager::refresh_gauges() {
     metrics_.set_pool_waiting(pool->handle(), pool->waiting());
   }
   metrics_.set_sessions(sessions_.counts());
+  const auto [snapshots, checkpoints] = sessions_.parked();
+  metrics_.set_snapshots(snapshots, checkpoints);
   metrics_.set_queue(dispatcher_.scheduler().depth(), options_.config.queue.capacity);
   metrics_.set_runs_in_progress(dispatcher_.scheduler().running());
 }

@@ -13,6 +13,7 @@
 #include "manager/observe/info.h"
 #include "manager/observe/systemd_notify.h"
 #include "manager/schedule/dispatcher.h"
+#include "manager/sessions/session_service.h"
 
 namespace capsule {
 
@@ -83,6 +84,7 @@ class Manager : public ClientService {
   SessionRegistry sessions_;
   FileService files_;
   Dispatcher dispatcher_;
+  SessionService session_service_;
   std::unique_ptr<Listener> listener_;
   std::shared_ptr<HttpExporter> http_;
   Timer watchdog_timer_, idle_timer_, drain_timer_;

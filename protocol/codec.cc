@@ -19,7 +19,8 @@ template <class T>
 inline constexpr bool kIsNested =
     std::is_same_v<T, Layer> || std::is_same_v<T, Mount> || std::is_same_v<T, RaisedError> ||
     std::is_same_v<T, OutputCount> || std::is_same_v<T, Evidence> || std::is_same_v<T, Usage> ||
-    std::is_same_v<T, SessionLimits> || std::is_same_v<T, FileEntry>;
+    std::is_same_v<T, SessionLimits> || std::is_same_v<T, FileEntry> || std::is_same_v<T, Rollback> ||
+    std::is_same_v<T, Fallback>;
 
 // ---- writing -------------------------------------------------------------------------------------------------
 
@@ -333,6 +334,7 @@ Status check_limits(const Message& message) {
   }
   if (const auto* m = std::get_if<SessionRequest>(&message)) {
     if (m->secrets.size() > limits::kSecrets) return failure(Errc::kTooLarge, "session: too many secrets");
+    if (m->notes.size() > limits::kNoteBytes) return failure(Errc::kTooLarge, "session: the notes are too long");
     for (const auto& [name, value] : m->secrets) {
       if (value.size() > limits::kSecretBytes) return failure(Errc::kTooLarge, "session: a secret is too long");
     }
@@ -344,6 +346,9 @@ Status check_limits(const Message& message) {
     return check_size("file_put: path", m->path.value.size(), limits::kPathBytes).and_then([&] {
       return check_size("file_put: data", m->data.value.size(), limits::kFileChunkBytes);
     });
+  }
+  if (const auto* m = std::get_if<CheckpointPut>(&message)) {
+    return check_size("checkpoint_put: data", m->data.value.size(), limits::kFileChunkBytes);
   }
   if (const auto* m = std::get_if<Input>(&message)) {
     return check_size("input: data", m->data.value.size(), limits::kInputChunkBytes);

@@ -61,6 +61,23 @@ void visit(V& v, Branch& m) {
   v("uid", m.uid, kOptional);
   v("cgroup", m.cgroup, kOptional);
   v("awaited", m.awaited, kOptional);
+  v("nested", m.nested, kOptional);
+  v("enter", m.enter, kOptional);
+}
+template <class V>
+void visit(V& v, Expect& m) {
+  v("pid", m.pid, kRequired);
+  v("enter", m.enter, kOptional);
+}
+template <class V>
+void visit(V& v, Snapshot& m) {
+  v("id", m.id, kRequired);
+  v("pid", m.pid, kRequired);
+}
+template <class V>
+void visit(V& v, Wake& m) {
+  v("name", m.name, kOptional);
+  v("fresh", m.fresh, kOptional);
 }
 template <class V>
 void visit(V& v, Mapped& m) {
@@ -72,6 +89,7 @@ void visit(V& v, Branched& m) {
   v("pid", m.pid, kOptional);
   v("failure", m.failure, kOptional);
   v("took_us", m.took_us, kOptional);
+  v("not_captured", m.not_captured, kOptional);
 }
 template <class V>
 void visit(V& v, Exited& m) {
@@ -87,6 +105,7 @@ void visit(V& v, Exited& m) {
 template <class V>
 void visit(V& v, Sweep& m) {
   v("id", m.id, kRequired);
+  v("wake", m.wake, kOptional);
 }
 template <class V>
 void visit(V& v, Heartbeat& m) {
@@ -116,6 +135,7 @@ void visit(V& v, Execute& m) {
   v("environment", m.environment, kOptional);
   v("upload", m.upload, kOptional);
   v("artifacts", m.artifacts, kOptional);
+  v("rollback", m.rollback, kOptional);
   v("code", m.code, kRequired);
 }
 template <class V>
@@ -183,6 +203,20 @@ void visit(V& v, OutputCount& m) {
   v("pending_bytes", m.pending_bytes, kOptional);
 }
 template <class V>
+void visit(V& v, Rollback& m) {
+  v("snapshot", m.snapshot, kOptional);
+  v("took_us", m.took_us, kOptional);
+  v("lost_runs", m.lost_runs, kOptional);
+  v("not_captured", m.not_captured, kOptional);
+}
+template <class V>
+void visit(V& v, Fallback& m) {
+  v("snapshot", m.snapshot, kOptional);
+  v("lost_runs", m.lost_runs, kOptional);
+  v("lost_run_count", m.lost_run_count, kOptional);
+  v("refused", m.refused, kOptional);
+}
+template <class V>
 void visit(V& v, Evidence& m) {
   v("signal", m.signal, kOptional);
   v("exit_code", m.exit_code, kOptional);
@@ -194,6 +228,8 @@ void visit(V& v, Evidence& m) {
   v("stack_missing", m.stack_missing, kOptional);
   v("oom_kills", m.oom_kills, kOptional);
   v("session_state", m.session_state, kOptional);
+  v("rollback", m.rollback, kOptional);
+  v("fallback", m.fallback, kOptional);
   v("layers", m.layers, kOptional);
   v("output", m.output, kOptional);
   v("namespace_names", m.namespace_names, kOptional);
@@ -232,6 +268,20 @@ void visit(V& v, Stack& m) {
   v("text", m.text, kOptional);
 }
 template <class V>
+void visit(V& v, Checkpoint& m) {
+  v("id", m.id, kRequired);
+}
+template <class V>
+void visit(V& v, Restore& m) {
+  v("id", m.id, kRequired);
+}
+template <class V>
+void visit(V& v, Report& m) {
+  v("re", m.re, kRequired);
+  v("json", m.json, kOptional);
+  v("failure", m.failure, kOptional);
+}
+template <class V>
 void visit(V& v, SessionLimits& m) {
   v("timeout_ms", m.timeout_ms, kOptional);
   v("cpu_ms", m.cpu_ms, kOptional);
@@ -247,6 +297,13 @@ void visit(V& v, SessionRequest& m) {
   v("idle_timeout_ms", m.idle_timeout_ms, kOptional);
   v("limits", m.limits, kOptional);
   v("secrets", m.secrets, kOptional);
+  v("rollback", m.rollback, kOptional);
+  v("count", m.count, kOptional);
+  v("checkpoint", m.checkpoint, kOptional);
+  v("source", m.source, kOptional);
+  v("durable", m.durable, kOptional);
+  v("with_code", m.with_code, kOptional);
+  v("notes", m.notes, kOptional);
 }
 template <class V>
 void visit(V& v, InfoRequest& m) {
@@ -297,7 +354,8 @@ void visit(V& v, FileGet& m) {
   v("id", m.id, kRequired);
   v("run_id", m.run_id, kOptional);
   v("session", m.session, kOptional);
-  v("path", m.path, kRequired);
+  v("checkpoint", m.checkpoint, kOptional);
+  v("path", m.path, kOptional);
   v("offset", m.offset, kOptional);
 }
 template <class V>
@@ -306,6 +364,14 @@ void visit(V& v, FileData& m) {
   v("bytes", m.bytes, kOptional);
   v("version", m.version, kOptional);
   v("executable", m.executable, kOptional);
+  v("data", m.data, kOptional);
+}
+template <class V>
+void visit(V& v, CheckpointPut& m) {
+  v("id", m.id, kRequired);
+  v("name", m.name, kRequired);
+  v("offset", m.offset, kOptional);
+  v("last", m.last, kOptional);
   v("data", m.data, kOptional);
 }
 template <class V>

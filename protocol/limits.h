@@ -31,6 +31,9 @@ inline constexpr size_t kSecretBytes = 32u << 10;      // one value
 inline constexpr size_t kPathBytes = 1024;             // path of a file in a workspace
 inline constexpr size_t kPathDepth = 32;               // its parts
 inline constexpr size_t kFileChunkBytes = 256u << 10;  // `data` of file_put and file_data
+inline constexpr size_t kNoteBytes = 64u << 10;        // `notes` of a checkpoint
+inline constexpr size_t kLostRuns = 64;                // run ids listed in `rollback` and `fallback`
+inline constexpr size_t kNotCaptured = 64;             // entries of `not_captured`
 inline constexpr size_t kHelloBytes = 4096;            // a first frame larger than this is not a hello
 
 }  // namespace capsule::limits

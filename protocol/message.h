@@ -1,8 +1,8 @@
 // Every message of the wire as a plain struct; one variant holds them all. PROTOCOL.md has the same list with units,
 // limits and who may send what. A field that equals its default is not sent.
 //
-// "client" is whoever uses the manager's socket; "parked" is a zygote or a keeper. Ids (`id`, `re`) are chosen by the
-// asking side and only echoed; run ids are made by the manager.
+// "client" is whoever uses the manager's socket; "parked" is a zygote, a keeper or a snapshot. Ids (`id`, `re`) are
+// chosen by the asking side and only echoed; run ids are made by the manager.
 #pragma once
 
 #include <cstdint>
@@ -13,30 +13,13 @@
 #include <variant>
 #include <vector>
 
+#include "protocol/client_messages.h"
+#include "protocol/message_parts.h"
+#include "protocol/process_messages.h"
 #include "protocol/verdict.h"
 #include "protocol/version.h"
 
 namespace capsule {
-
-// msgpack `bin`: bytes that are not claimed to be text.
-struct Bytes {
-  std::string value;
-  bool operator==(const Bytes&) const = default;
-};
-
-using Bundle = std::map<std::string, Bytes>;  // MIME type -> representation
-
-// One sandbox layer and what is known of it. state: "on", "off", "degraded".
-struct Layer {
-  std::string name, state, detail;
-  bool operator==(const Layer&) const = default;
-};
-
-// A directory of the host that programs see read-only.
-struct Mount {
-  std::string source, target;  // both absolute; `target` as seen inside
-  bool operator==(const Mount&) const = default;
-};
 
 // First frame of both ends on every connection. With network "proxy" a keeper's comes with one descriptor: a TCP
 // socket that listens inside the capsule.
@@ -52,91 +35,6 @@ struct Hello {
   std::map<std::string, uint64_t> timings_us;  // named steps of its own start
   std::string failure;                         // why it cannot serve; empty when it can
   bool operator==(const Hello&) const = default;
-};
-
-// manager -> zygote, once, after hello: what to become.
-struct Prepare {
-  static constexpr std::string_view kType = "prepare";
-  uint64_t id = 0;
-  std::string profile;
-  std::vector<std::string> preload;
-  std::map<std::string, std::string> environment;
-  std::string namespaces = "auto";  // auto, off
-  uint64_t heartbeat_ms = 0;
-  uint64_t workspace_bytes = 0;
-  uint64_t workspace_files = 0;
-  std::string network = "none";  // none, loopback, proxy
-  bool subprocess = true;        // programs may start processes
-  std::vector<Mount> mounts;
-  std::vector<std::string> packages;  // directories: read-only at the same path, and importable before the preload
-  uint64_t tmp_bytes = 0;             // 0: as workspace_bytes
-  uint64_t shm_bytes = 0;             // 0: as workspace_bytes
-  uint64_t memory_soft_bytes = 0;     // 0: no soft limit
-  uint64_t processes = 0;             // 0: none of its own
-  uint64_t open_files = 0;            // 0: as inherited
-  bool own_users = false;             // the manager writes the id maps: see `mapped`
-  bool operator==(const Prepare&) const = default;
-};
-
-// manager -> parked: fork a child that gets the descriptor sent along as its link. A zygote's child is a keeper,
-// a keeper's child is a worker. With `cgroup` a second descriptor comes: the version 2 directory to be born into.
-struct Branch {
-  static constexpr std::string_view kType = "branch";
-  uint64_t id = 0;
-  std::string name;       // for people: shows up in the process list
-  std::string workspace;  // a directory to use when no private one can be mounted
-  uint32_t uid = 0;       // the capsule's own user and group (Prepare.own_users); 0: the zygote's
-  bool cgroup = false;
-  bool awaited = false;  // keepers: a run waits for this worker, which therefore starts without a rehearsal
-  bool operator==(const Branch&) const = default;
-};
-
-// manager -> keeper, once, when Prepare.own_users: the id maps are written (or cannot be), go on.
-struct Mapped {
-  static constexpr std::string_view kType = "mapped";
-  std::string failure;
-  bool operator==(const Mapped&) const = default;
-};
-
-// parked -> manager, the answer; a pidfd of the child comes along when there is no failure.
-struct Branched {
-  static constexpr std::string_view kType = "branched";
-  uint64_t re = 0;
-  int64_t pid = 0;  // as the parked process sees it
-  std::string failure;
-  uint64_t took_us = 0;
-  bool operator==(const Branched&) const = default;
-};
-
-// keeper -> manager: a child was reaped. Straight from wait4(2).
-struct Exited {
-  static constexpr std::string_view kType = "exited";
-  int64_t pid = 0;
-  int64_t status = 0;
-  uint64_t user_us = 0, system_us = 0;
-  uint64_t max_rss_bytes = 0;
-  uint64_t minor_faults = 0, major_faults = 0;
-  int32_t self_sent_signal = 0;  // the last one it sent to itself; then a death of it is its own doing
-  bool operator==(const Exited&) const = default;
-};
-
-// manager -> keeper: end everything in the capsule but yourself. Answered by ack.
-struct Sweep {
-  static constexpr std::string_view kType = "sweep";
-  uint64_t id = 0;
-  bool operator==(const Sweep&) const = default;
-};
-
-// worker -> manager, every heartbeat_ms, whatever Python does.
-struct Heartbeat {
-  static constexpr std::string_view kType = "heartbeat";
-  uint64_t seq = 0;
-  uint64_t rss_bytes = 0;
-  double cpu_percent = 0;  // since the last one; 100 is one core
-  uint32_t threads = 0;
-  uint64_t namespace_names = 0;
-  uint64_t uptime_ms = 0;
-  bool operator==(const Heartbeat&) const = default;
 };
 
 // client -> manager: run this. manager -> worker: run this now (run_id set; stdout and stderr, and stdin when
@@ -161,6 +59,7 @@ struct Execute {
   std::map<std::string, std::string> environment;  // manager -> worker only: the session's secrets
   uint64_t upload = 0;                             // files that are put into the workspace first; 0: none
   bool artifacts = false;                          // what it writes can be listed and read until file_done
+  std::string rollback;                            // always, idle, off; empty: the session's
   bool operator==(const Execute&) const = default;
 };
 
@@ -245,6 +144,24 @@ struct OutputCount {
   bool operator==(const OutputCount&) const = default;
 };
 
+// What a session went back to when its worker was lost.
+struct Rollback {
+  std::string snapshot;                   // which one; empty: none was left, the namespace is a fresh one
+  uint64_t took_us = 0;                   // from the worker's end to the session's readiness
+  std::vector<std::string> lost_runs;     // finished ones whose effects went too, oldest first
+  std::vector<std::string> not_captured;  // what the snapshot did not have
+  bool operator==(const Rollback&) const = default;
+};
+
+// What a session would go back to if its worker were lost in the next run.
+struct Fallback {
+  std::string snapshot;                // empty: none, all would be lost
+  std::vector<std::string> lost_runs;  // what would be lost with it, oldest first; the latest 64
+  uint64_t lost_run_count = 0;
+  std::string refused;  // why the latest snapshot could not be taken
+  bool operator==(const Fallback&) const = default;
+};
+
 struct Evidence {
   int32_t signal = 0;
   std::optional<int32_t> exit_code;  // of the process, when it ended
@@ -255,7 +172,9 @@ struct Evidence {
   Bytes stack;                       // Python's, of all threads, when it was stopped; the same runs
   std::string stack_missing;         // why there is none although it was stopped
   uint64_t oom_kills = 0;            // processes of the capsule that the kernel ended for memory during the run
-  std::string session_state;         // kept, fresh, gone (sessions only)
+  std::string session_state;         // kept, rolled_back, fresh, gone (sessions only)
+  std::optional<Rollback> rollback;  // rolled_back and fresh
+  std::optional<Fallback> fallback;  // sessions
   std::vector<Layer> layers;
   OutputCount output;
   uint64_t namespace_names = 0;
@@ -302,114 +221,6 @@ struct Stack {
   bool operator==(const Stack&) const = default;
 };
 
-// What holds for every run of a session, as `execute` spells it; 0: the profile's.
-struct SessionLimits {
-  uint64_t timeout_ms = 0, cpu_ms = 0, memory_bytes = 0, output_bytes = 0;
-  bool operator==(const SessionLimits&) const = default;
-};
-
-// client -> manager; answered by document or error.
-struct SessionRequest {
-  static constexpr std::string_view kType = "session";
-  uint64_t id = 0;
-  std::string operation;                       // new, ls, rm, reset
-  std::string session;                         // rm, reset; new: a name of the caller's choice, or empty
-  std::string profile;                         // new
-  uint64_t idle_timeout_ms = 0;                // new; 0: the configured one
-  SessionLimits limits;                        // new
-  std::map<std::string, std::string> secrets;  // new; variables of its programs, never shown again
-  bool operator==(const SessionRequest&) const = default;
-};
-
-// client -> manager; answered by document.
-struct InfoRequest {
-  static constexpr std::string_view kType = "info";
-  uint64_t id = 0;
-  std::vector<std::string> sections;  // empty: all
-  bool operator==(const InfoRequest&) const = default;
-};
-
-struct Document {
-  static constexpr std::string_view kType = "document";
-  uint64_t re = 0;
-  Bytes json;
-  bool operator==(const Document&) const = default;
-};
-
-// client -> manager, answered by ack: a piece of a file, kept for `execute` or `file_store` under a number of the
-// client's choice. A path that was not the last one begins the next file.
-struct FilePut {
-  static constexpr std::string_view kType = "file_put";
-  uint64_t id = 0;
-  uint64_t upload = 0;
-  Bytes path;
-  bool executable = false;
-  Bytes data;
-  bool operator==(const FilePut&) const = default;
-};
-
-// client -> manager, answered by ack: write the files of an upload into a session's workspace.
-struct FileStore {
-  static constexpr std::string_view kType = "file_store";
-  uint64_t id = 0;
-  uint64_t upload = 0;
-  std::string session;
-  bool operator==(const FileStore&) const = default;
-};
-
-// client -> manager, answered by file_listing. With `run_id`: what that run wrote. With `session`: all of `path`.
-struct FileList {
-  static constexpr std::string_view kType = "file_list";
-  uint64_t id = 0;
-  std::string run_id, session;
-  Bytes path;
-  bool operator==(const FileList&) const = default;
-};
-
-struct FileEntry {
-  Bytes path;
-  uint64_t bytes = 0;
-  bool executable = false;
-  std::string skipped;  // why it cannot be had; empty when it can
-  bool operator==(const FileEntry&) const = default;
-};
-
-struct FileListing {
-  static constexpr std::string_view kType = "file_listing";
-  uint64_t re = 0;
-  std::vector<FileEntry> entries;
-  std::string incomplete;  // the limit that ended the walk; empty: this is all
-  bool operator==(const FileListing&) const = default;
-};
-
-// client -> manager, answered by file_data: the bytes from `offset` on, one chunk.
-struct FileGet {
-  static constexpr std::string_view kType = "file_get";
-  uint64_t id = 0;
-  std::string run_id, session;
-  Bytes path;
-  uint64_t offset = 0;
-  bool operator==(const FileGet&) const = default;
-};
-
-struct FileData {
-  static constexpr std::string_view kType = "file_data";
-  uint64_t re = 0;
-  uint64_t bytes = 0;   // of the whole file
-  std::string version;  // another one in the next chunk: the file was changed or replaced meanwhile
-  bool executable = false;
-  Bytes data;
-  bool operator==(const FileData&) const = default;
-};
-
-// client -> manager, answered by ack: nothing more is wanted of that run's files.
-struct FileDone {
-  static constexpr std::string_view kType = "file_done";
-  uint64_t id = 0;
-  std::string run_id;
-  bool operator==(const FileDone&) const = default;
-};
-
 // Either way. With `execute` a worker answers only after its interpreter has run a statement.
 struct Ping {
   static constexpr std::string_view kType = "ping";
@@ -441,10 +252,11 @@ struct ErrorReply {
   bool operator==(const ErrorReply&) const = default;
 };
 
-using Message = std::variant<Hello, Prepare, Branch, Branched, Mapped, Exited, Sweep, Heartbeat, Execute, Accepted,
-                             Started, Output, Input, Credit, Display, ResultValue, Finished, Cancel, Stack,
-                             SessionRequest, InfoRequest, Document, FilePut, FileStore, FileList, FileListing, FileGet,
-                             FileData, FileDone, Ping, Ack, Shutdown, ErrorReply>;
+using Message =
+    std::variant<Hello, Prepare, Branch, Branched, Expect, Snapshot, Wake, Mapped, Exited, Sweep, Heartbeat, Execute,
+                 Accepted, Started, Output, Input, Credit, Display, ResultValue, Finished, Cancel, Stack, Checkpoint,
+                 Restore, Report, SessionRequest, InfoRequest, Document, FilePut, FileStore, FileList, FileListing,
+                 FileGet, FileData, CheckpointPut, FileDone, Ping, Ack, Shutdown, ErrorReply>;
 
 std::string_view type_of(const Message& message);
 

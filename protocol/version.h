@@ -15,7 +15,7 @@ inline constexpr int kOldestProtocolVersion = 1;
 using Features = std::vector<std::string>;  // sorted, unique
 
 // The features this build has. Sorted.
-inline Features own_features() { return {"display", "files", "input-credit", "interrupt", "sessions"}; }
+inline Features own_features() { return {"branches", "display", "files", "input-credit", "interrupt", "sessions"}; }
 
 inline bool version_is_supported(int version) {
   return version >= kOldestProtocolVersion && version <= kProtocolVersion;

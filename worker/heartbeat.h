@@ -2,6 +2,8 @@
 // reports as memory and CPU it reads itself.
 #pragma once
 
+#include <utility>
+
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -16,6 +18,7 @@ class HeartbeatSampler {
 
   bool is_due(TimePoint now) const { return now >= next_; }
   Duration until_due(TimePoint now) const { return next_ > now ? next_ - now : Duration::zero(); }
+  std::pair<int, int> descriptors() const { return {statm_.get(), stat_.get()}; }
   // Advances to the next interval.
   Heartbeat sample(TimePoint now, uint64_t namespace_names);
 

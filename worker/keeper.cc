@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,7 +50,7 @@ class Keeper {
         child_events_(std::move(child_events)),
         capsule_(std::move(capsule)),
         options_(options),
-        guard_(options.capsule.namespaces) {}
+        guard_(options.capsule.namespaces, [this] { catch_up(); }) {}
 
   [[noreturn]] void serve() {
     for (;;) {
@@ -76,6 +77,14 @@ class Keeper {
     std::erase_if(arriving_, [this](auto& arriving) { return take_listener(arriving.second); });
   }
 
+  void catch_up() {
+    for (;;) {
+      pollfd one{channel_.fd(), POLLIN, 0};
+      if (!channel_.has_buffered() && poll(&one, 1, 0) <= 0) return;
+      take_request();
+    }
+  }
+
   // True when there is nothing more to wait for: it came, or the worker ended without one.
   bool take_listener(const UniqueFd& handover) {
     char byte = 0;
@@ -93,6 +102,7 @@ class Keeper {
       rusage usage{};
       const pid_t pid = wait4(-1, &status, flags | __WALL, &usage);
       if (pid <= 0) return;
+      guard_.unprotect(pid);
       if (workers_.erase(pid) == 0) continue;
       Exited report = make_report(pid, status, usage);
       report.self_sent_signal = guard_.forget(pid);
@@ -106,17 +116,49 @@ class Keeper {
     if (!received || !*received) die();
     RawChannel::Received& request = **received;
     if (const auto* branch = std::get_if<Branch>(&request.message)) return make_worker(*branch, request.fds);
-    if (const auto* sweep = std::get_if<Sweep>(&request.message)) {
-      sandbox::sweep(options_.capsule.namespaces);
-      // How a worker ended is told before the sweep is acknowledged. In a pid namespace everything is our child by now,
-      // or will be, and about to end; elsewhere only what has ended already is waited for.
-      reap(parked::has(options_.capsule.namespaces, CLONE_NEWPID) ? 0 : WNOHANG);
-      if (!channel_.send(Ack{sweep->id, {}})) die();
-      return;
+    if (const auto* expect = std::get_if<Expect>(&request.message)) {
+      using May = sandbox::BranchGuard::May;
+      return guard_.branches().expect(static_cast<pid_t>(expect->pid), expect->enter ? May::kCopyAndEnter : May::kCopy);
     }
+    if (const auto* snapshot = std::get_if<Snapshot>(&request.message)) return keep(*snapshot);
+    if (const auto* sweep = std::get_if<Sweep>(&request.message)) return clear(*sweep);
     if (std::holds_alternative<Shutdown>(request.message)) die();
     if (std::holds_alternative<Mapped>(request.message)) return;  // without a user namespace nobody waited for it
     if (!channel_.send(ErrorReply{0, "invalid", "a keeper does not take this message"})) die();
+  }
+
+  // A worker says that this is its copy. What it is: a child of ours that no one has claimed.
+  void keep(const Snapshot& snapshot) {
+    Branched reply;
+    reply.re = snapshot.id;
+    reply.pid = snapshot.pid;
+    const auto pid = static_cast<pid_t>(snapshot.pid);
+    siginfo_t info{};
+    const bool is_ours = pid > 1 && !workers_.contains(pid) &&
+                         waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+                         info.si_pid == 0;
+    const UniqueFd pidfd(is_ours ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : -1);
+    if (pidfd) {
+      workers_.insert(pid);
+      guard_.protect(pid);
+    } else {
+      reply.failure = "there is no such copy";
+    }
+    const int fd = pidfd.get();
+    if (!channel_.send(reply, pidfd ? std::span<const int>(&fd, 1) : std::span<const int>())) die();
+  }
+
+  // How a worker ended is told before the sweep is acknowledged. In a pid namespace without snapshots everything is our
+  // child by now, or will be, and about to end; else what the sweep ended is there to be reaped.
+  void clear(const Sweep& sweep) {
+    const auto& spared = guard_.protected_pids();
+    sandbox::sweep(options_.capsule.namespaces, spared);
+    reap(parked::has(options_.capsule.namespaces, CLONE_NEWPID) && spared.empty() ? 0 : WNOHANG);
+    if (const auto woken = static_cast<pid_t>(sweep.wake); woken != 0) {
+      guard_.unprotect(woken);
+      guard_.remember(woken);
+    }
+    if (!channel_.send(Ack{sweep.id, {}})) die();
   }
 
   void make_worker(const Branch& branch, std::vector<UniqueFd>& fds) {

@@ -39,6 +39,11 @@ void block_all_signals(sigset_t& previous) {
   pthread_sigmask(SIG_SETMASK, &all, &previous);
 }
 
+// Requests for the main thread: one at a time, with whatever descriptors came along.
+bool is_request(std::string_view type) {
+  return type == Execute::kType || type == Branch::kType || type == Restore::kType;
+}
+
 }  // namespace
 
 LinkThread::~LinkThread() {
@@ -46,12 +51,7 @@ LinkThread::~LinkThread() {
 }
 
 Status LinkThread::start(UniqueFd link, Duration heartbeat_interval) {
-  auto sampler = HeartbeatSampler::open(heartbeat_interval, now());
-  if (!sampler) return tl::unexpected<Error>(sampler.error());
-  sampler_ = std::move(*sampler);
-  link_ = std::move(link);
-  alarm_ = UniqueFd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!alarm_) return system_failure("timerfd_create");
+  if (auto opened = open_own(std::move(link), heartbeat_interval); !opened) return opened;
   for (Buffer& buffer : buffers_) {
     buffer.memory = reserve(kBufferBytes);
     if (buffer.memory == nullptr) return system_failure("mmap of the link buffer");
@@ -59,21 +59,67 @@ Status LinkThread::start(UniqueFd link, Duration heartbeat_interval) {
   stack_frame_.memory = reserve(kStackFrameBytes);
   if (stack_frame_.memory == nullptr) return system_failure("mmap of the stack buffer");
   main_thread_ = pthread_self();
+  start_thread();
+  return {};
+}
+
+Status LinkThread::open_own(UniqueFd link, Duration heartbeat_interval) {
+  auto sampler = HeartbeatSampler::open(heartbeat_interval, now());
+  if (!sampler) return tl::unexpected<Error>(sampler.error());
+  sampler_ = std::move(*sampler);
+  link_ = std::move(link);
+  alarm_ = UniqueFd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!alarm_) return system_failure("timerfd_create");
+  return {};
+}
+
+void LinkThread::start_thread() {
   sigset_t previous;
   block_all_signals(previous);
   thread_ = std::thread([this] { run(); });
   pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+}
+
+void LinkThread::pause() {
+  pausing_ = true;
+  set_alarm(std::chrono::nanoseconds(1));
+  thread_.join();
+  pausing_ = false;
+}
+
+Status LinkThread::resume() {
+  if (link_lost_.load()) return failure(Errc::kClosed, "the link is gone");
+  reader_ = Reader::kNobody;
+  start_thread();
   return {};
+}
+
+// The frame in `buffers_` that made this copy was the original's.
+Status LinkThread::restart(UniqueFd link, Duration heartbeat_interval) {
+  if (auto opened = open_own(std::move(link), heartbeat_interval); !opened) return opened;
+  for (Buffer& buffer : buffers_) buffer.filled = 0;
+  fd_count_ = request_fd_count_ = 0;
+  alarm_lost_ = false;
+  request_payload_ = {};
+  request_ready_ = busy_ = link_lost_ = false;
+  ping_id_ = 0;
+  cancelled_run_[0] = '\0';
+  return resume();
+}
+
+std::array<int, 4> LinkThread::own_descriptors() const {
+  const auto [statm, stat] = sampler_->descriptors();
+  return {link_.get(), alarm_.get(), statm, stat};
 }
 
 LinkThread::Work LinkThread::wait_for_work() {
   for (;;) {
     const uint32_t seen = signal_.load();
     if (link_lost_.load()) return Work{Work::Kind::kLinkLost, {}, {}, 0};
-    if (execute_ready_.load()) {
-      Work work{Work::Kind::kExecute, execute_payload_, {}, 0};
-      for (size_t i = 0; i < execute_fd_count_; ++i) work.fds.emplace_back(execute_fds_[i]);
-      execute_fd_count_ = 0;
+    if (request_ready_.load()) {
+      Work work{Work::Kind::kRequest, request_payload_, {}, 0};
+      for (size_t i = 0; i < request_fd_count_; ++i) work.fds.emplace_back(request_fds_[i]);
+      request_fd_count_ = 0;
       return work;
     }
     if (const uint64_t ping = ping_id_.exchange(0); ping != 0) return Work{Work::Kind::kPing, {}, {}, ping};
@@ -88,7 +134,7 @@ LinkThread::Work LinkThread::wait_for_work() {
 // Until there is something to do. The call that reads waits by itself: no other system call stands in the way.
 void LinkThread::read_as_main() {
   bool good = true;
-  while (good && !execute_ready_.load() && ping_id_.load() == 0) good = read_some(0) && take_frames();
+  while (good && !request_ready_.load() && ping_id_.load() == 0) good = read_some(0) && take_frames();
   if (!good) return lose_link();
   give_up_reading();
 }
@@ -117,9 +163,9 @@ void LinkThread::call_thread() {
 
 void LinkThread::release_payload() {
   Buffer& done = buffers_[1 - reading_];
-  if (execute_payload_.size() > kKeepTouchedBytes) madvise(done.memory, kBufferBytes, MADV_DONTNEED);
-  execute_payload_ = {};
-  execute_ready_ = false;
+  if (request_payload_.size() > kKeepTouchedBytes) madvise(done.memory, kBufferBytes, MADV_DONTNEED);
+  request_payload_ = {};
+  request_ready_ = false;
 }
 
 Status LinkThread::send_frame(std::string_view frame) {
@@ -151,7 +197,7 @@ std::string LinkThread::cancelled_run() {
 }
 
 void LinkThread::run() {
-  while (!link_lost_.load()) {
+  while (!link_lost_.load() && !pausing_.load()) {
     const TimePoint at = now();
     if (sampler_->is_due(at)) beat(at);
     const bool reads = reader_.load() == Reader::kThread;
@@ -163,11 +209,11 @@ void LinkThread::run() {
     if (count <= 0) continue;
     if (ready[1].revents == 0) continue;
     if ((ready[1].revents & (POLLNVAL | POLLERR)) != 0 || !read_some(MSG_DONTWAIT) || !take_frames()) break;
-    if (!execute_ready_.load()) continue;
+    if (!request_ready_.load()) continue;
     give_up_reading();
     wake_main();
   }
-  if (!link_lost_.load()) lose_link();
+  if (!link_lost_.load() && !pausing_.load()) lose_link();
 }
 
 // Disarms first: an alarm set meanwhile belongs to a link that has no reader, and then the next line finds it so.
@@ -218,13 +264,13 @@ bool LinkThread::take_frames() {
     if (bytes.size() < whole) return true;
     const std::string_view rest = bytes.substr(whole);
     const std::string_view payload = bytes.substr(limits::kFrameHeaderBytes, length);
-    if (peek::type(payload) == Execute::kType) {
+    if (is_request(peek::type(payload))) {
       Buffer& other = buffers_[1 - reading_];
-      if (execute_ready_.load()) return false;  // the manager sends the next only after `finished`
+      if (request_ready_.load()) return false;  // the manager sends the next only after `finished`
       std::memcpy(other.memory, rest.data(), rest.size());
       other.filled = rest.size();
       reading_ = 1 - reading_;
-      handle_execute(payload);
+      handle_request(payload);
     } else {
       handle(payload);
       std::memmove(buffer.memory, rest.data(), rest.size());
@@ -252,13 +298,13 @@ void LinkThread::handle(std::string_view payload) {
   }
 }
 
-void LinkThread::handle_execute(std::string_view payload) {
-  execute_payload_ = payload;
-  std::copy_n(fds_, fd_count_, execute_fds_);
-  execute_fd_count_ = std::exchange(fd_count_, 0);
+void LinkThread::handle_request(std::string_view payload) {
+  request_payload_ = payload;
+  std::copy_n(fds_, fd_count_, request_fds_);
+  request_fd_count_ = std::exchange(fd_count_, 0);
   busy_ = true;
   process_ = getpid();
-  execute_ready_ = true;
+  request_ready_ = true;
 }
 
 // Stores which run is meant before the signal goes out: the handler in Python asks for it.

@@ -3,16 +3,20 @@
 // stuck interpreter nor a full heap silences it.
 //
 // One thread at a time reads the link. While the worker is idle that is the main thread itself, so that a short run
-// costs no switch between threads. An `execute` leaves the link without a reader and arms a timer: a run that lasts
-// longer than kTakeOver finds the native thread reading. What comes in goes into a mailbox: at most one `execute` frame
-// (the manager sends the next only after `finished`), the latest `ping`, and the acknowledged display. Frames are sent
+// costs no switch between threads. A request leaves the link without a reader and arms a timer: a run that lasts
+// longer than kTakeOver finds the native thread reading. What comes in goes into a mailbox: at most one request (the
+// manager sends the next only after the answer), the latest `ping`, and the acknowledged display. Frames are sent
 // by whichever thread has one, under a mutex held for a single frame; a heartbeat that finds it held is skipped, for
 // bytes are flowing.
+//
+// Around a fork the thread is ended and started again (pause, resume); a copy of the process goes on with a link of its
+// own (restart).
 //
 // When the link is gone because the manager is, the process ends. When user code closed the descriptor, this thread
 // ends and the manager sees the end of the link.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <mutex>
 #include <optional>
@@ -33,14 +37,14 @@ namespace capsule {
 
 class LinkThread {
  public:
-  static constexpr size_t kFdsPerFrame = 4;
+  static constexpr size_t kFdsPerFrame = 8;
   static constexpr milliseconds kTakeOver{2};
 
   // One piece of work for the main thread. Exactly one of the members is meaningful.
   struct Work {
-    enum class Kind { kExecute, kPing, kLinkLost } kind;
-    std::string_view payload;   // kExecute: valid until release_payload()
-    std::vector<UniqueFd> fds;  // kExecute
+    enum class Kind { kRequest, kPing, kLinkLost } kind;
+    std::string_view payload;   // kRequest: valid until release_payload()
+    std::vector<UniqueFd> fds;  // kRequest
     uint64_t ping_id = 0;
   };
 
@@ -51,6 +55,12 @@ class LinkThread {
 
   // Reserves memory and starts the thread. To be called once, on the main thread, which will get the interrupts.
   Status start(UniqueFd link, Duration heartbeat_interval);
+
+  // Main thread only, between runs.
+  void pause();
+  Status resume();
+  Status restart(UniqueFd link, Duration heartbeat_interval);
+  std::array<int, 4> own_descriptors() const;
 
   Work wait_for_work();
   void release_payload();
@@ -73,7 +83,8 @@ class LinkThread {
     alarm_.reset();
   }
 
-  // The run is over. While one is on, a link that user code closed is noticed within a second instead of a heartbeat.
+  // The request is done with. While one is on, a link that user code closed is noticed within a second instead of a
+  // heartbeat.
   void mark_idle() { busy_ = false; }
 
  private:
@@ -84,6 +95,8 @@ class LinkThread {
 
   enum class Reader { kNobody, kMain, kThread };
 
+  Status open_own(UniqueFd link, Duration heartbeat_interval);
+  void start_thread();
   void run();
   void take_over();
   int patience_ms(TimePoint now) const;
@@ -95,7 +108,7 @@ class LinkThread {
   bool read_some(int flags);
   bool take_frames();
   void handle(std::string_view payload);
-  void handle_execute(std::string_view payload);
+  void handle_request(std::string_view payload);
   void handle_cancel(std::string_view payload);
   void handle_stack(std::string_view payload);
   size_t stack_frame(std::string_view run, std::span<char> text, std::span<char> frame) const;
@@ -112,7 +125,7 @@ class LinkThread {
   pthread_t main_thread_{};
   std::mutex send_mutex_;
 
-  // Two reserved buffers: one is read into while the other holds the execute frame the main thread decodes.
+  // Two reserved buffers: one is read into while the other holds the request that the main thread decodes.
   Buffer buffers_[2];
   int reading_ = 0;
   int fds_[kFdsPerFrame] = {};
@@ -120,12 +133,13 @@ class LinkThread {
 
   // Mailbox. `signal_` changes after every change of the others.
   std::atomic<uint32_t> signal_{0};
-  std::atomic<bool> execute_ready_{false};
-  std::string_view execute_payload_;
-  int execute_fds_[kFdsPerFrame] = {};
-  size_t execute_fd_count_ = 0;
+  std::atomic<bool> request_ready_{false};
+  std::string_view request_payload_;
+  int request_fds_[kFdsPerFrame] = {};
+  size_t request_fd_count_ = 0;
   std::atomic<uint64_t> ping_id_{0};
   std::atomic<bool> link_lost_{false};
+  std::atomic<bool> pausing_{false};
   std::atomic<uint64_t> acked_id_{0};
   std::atomic<uint64_t> last_display_id_{0};
   std::atomic<uint64_t> namespace_names_{0};

@@ -73,6 +73,24 @@ Result<Child> branch_worker() {
   return Child{pid, std::move(pidfd)};
 }
 
+Result<Copy> branch_copy() {
+  Copy copy;
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &copy.mask);
+  uint64_t flags = CLONE_PARENT;
+  const uint64_t address = libc_thread_id_address();
+  if (address != 0) flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+  const long pid = syscall(SYS_clone, flags, 0, nullptr, address, 0);
+  const int saved = errno;
+  copy.pid = static_cast<pid_t>(pid);
+  if (pid == 0) return copy;
+  sigprocmask(SIG_SETMASK, &copy.mask, nullptr);
+  errno = saved;
+  if (pid < 0) return system_failure("clone");
+  return copy;
+}
+
 size_t thread_count() {
   DIR* directory = opendir("/proc/self/task");
   if (directory == nullptr) return 0;

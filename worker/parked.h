@@ -1,8 +1,9 @@
-// The one fork. A parked interpreter (today a zygote or a keeper) branches: the child gets its own link and goes on.
-// Everything here expects a process with exactly one thread, and the interpreter's fork hooks around it.
+// The one fork. A parked interpreter (zygote, keeper, snapshot) branches: the child gets its own link and goes on.
+// Everything here expects a process with exactly one thread.
 #pragma once
 
 #include <sched.h>
+#include <signal.h>
 #include <sys/types.h>
 
 #include "base/result.h"
@@ -32,6 +33,16 @@ Result<Child> branch_capsule(Namespaces namespaces, int cgroup);
 
 // keeper -> worker: libc's fork(), whose idea of the thread id is right again; finishes the interpreter's fork.
 Result<Child> branch_worker();
+
+// worker or snapshot -> snapshot: an exact copy, the pid apart. Its parent is the keeper (CLONE_PARENT), so that user
+// code neither sees nor reaps it. No fork hook runs, Python's or libc's: with one thread, which holds every lock there
+// is, nothing needs repair, and an undo shall find random generators, timers of libraries and hooks as they were. Gives
+// the pid, 0 in the copy, which begins with all signals blocked; `mask` is what it shall unblock to.
+struct Copy {
+  pid_t pid = 0;
+  sigset_t mask{};
+};
+Result<Copy> branch_copy();
 
 // Threads of this process, by /proc/self/task. 0 when that cannot be read.
 size_t thread_count();

@@ -16,6 +16,8 @@ namespace capsule {
 class RawChannel {
  public:
   explicit RawChannel(UniqueFd socket) : socket_(std::move(socket)) {}
+  RawChannel(RawChannel&&) = default;
+  RawChannel& operator=(RawChannel&&) = default;
 
   struct Received {
     Message message;
@@ -30,6 +32,7 @@ class RawChannel {
   // True when a whole frame may already be buffered, so that poll(2) would wait in vain.
   bool has_buffered() const { return decoder_.is_mid_frame(); }
   void close() { socket_.reset(); }
+  UniqueFd take_socket() { return std::move(socket_); }  // the channel is over
 
  private:
   UniqueFd socket_;

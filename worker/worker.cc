@@ -15,12 +15,16 @@
 #include "worker/crash_stack.h"
 #include "worker/interpreter/interpreter.h"
 #include "worker/link_thread.h"
+#include "worker/open_files.h"
+#include "worker/parked.h"
+#include "worker/snapshot.h"
 
 namespace capsule {
 namespace {
 
 constexpr size_t kHeldResultBytes = 64u << 10;
 constexpr int kStartFailedStatus = 78;  // EX_CONFIG: the manager reads the reason from `hello`
+constexpr size_t kOwnThreads = 2;       // Python's and the link's
 
 // The worker's side of the link for Python.
 class LinkHost : public interpreter::Host {
@@ -73,15 +77,26 @@ bool adopt_streams(std::vector<UniqueFd>& fds, const Execute& request) {
   return true;
 }
 
+Hello make_hello(const WorkerOptions& options) {
+  Hello hello;
+  hello.version = kProtocolVersion;
+  hello.role = "worker";
+  hello.features = own_features();
+  hello.python = interpreter::version();
+  hello.profile = options.profile;
+  return hello;
+}
+
 class Worker {
  public:
-  Worker(LinkThread& link, LinkHost& host) : link_(link), host_(host) {}
+  Worker(LinkThread& link, LinkHost& host, WorkerOptions options)
+      : link_(link), host_(host), options_(std::move(options)) {}
 
   [[noreturn]] void serve() {
     for (;;) {
       LinkThread::Work work = wait();
       switch (work.kind) {
-        case LinkThread::Work::Kind::kExecute: run(work); break;
+        case LinkThread::Work::Kind::kRequest: take(work); break;
         case LinkThread::Work::Kind::kPing: answer(work.ping_id); break;
         case LinkThread::Work::Kind::kLinkLost: stay_dead();
       }
@@ -94,36 +109,78 @@ class Worker {
     return link_.wait_for_work();
   }
 
-  void run(LinkThread::Work& work) {
+  // What the manager's codec made; it watches the deadline of each.
+  void take(LinkThread::Work& work) {
     auto message = decode(work.payload);
     link_.release_payload();
-    const Execute* request = message ? std::get_if<Execute>(&*message) : nullptr;
-    if (request == nullptr) return;  // the manager's codec made it; it watches the run's deadline
+    if (!message) return link_.mark_idle();
+    if (const auto* request = std::get_if<Execute>(&*message)) return run(*request, work.fds);
+    if (const auto* branch = std::get_if<Branch>(&*message)) return make_copy(*branch, work.fds);
+    link_.mark_idle();
+  }
+
+  void run(const Execute& request, std::vector<UniqueFd>& fds) {
     Finished finished;
-    const bool adopted = adopt_streams(work.fds, *request);
-    work.fds.clear();  // the program gets 0, 1 and 2, and no second copies
+    const bool adopted = adopt_streams(fds, request);
+    fds.clear();  // the program gets 0, 1 and 2, and no second copies
     if (adopted) {
-      finished = interpreter::execute(*request);
+      finished = interpreter::execute(request);
     } else {
-      finished.run_id = request->run_id;
+      finished.run_id = request.run_id;
       finished.evidence.detail = "the run's streams did not arrive";
     }
     std::fflush(nullptr);
     link_.set_namespace_names(finished.evidence.namespace_names);
     link_.mark_idle();
-    report(finished);
+    say(finished);
   }
 
-  void report(const Finished& finished) {
-    const interpreter::WithoutGil released;
-    if (!host_.send(finished)) stay_dead();
+  // The copy comes back from here when it is woken, and is the worker then, with a link of its own.
+  void make_copy(const Branch& branch, std::vector<UniqueFd>& fds) {
+    const TimePoint started = now();
+    Branched reply;
+    reply.re = branch.id;
+    if (fds.size() != 1) {
+      reply.failure = "branch needs exactly one descriptor, the link";
+    } else if (parked::thread_count() > kOwnThreads) {
+      reply.failure = "threads of the program are running (" + interpreter::thread_names() + "): they cannot be copied";
+    } else {
+      const OpenFiles open = list_descriptors(fds[0]);
+      link_.pause();
+      const auto copy = parked::branch_copy();
+      if (copy && copy->pid == 0) return live_on(stay_parked({std::move(fds[0]), copy->mask}, open, branch.name));
+      (void)link_.resume();
+      copy ? void(reply.pid = copy->pid) : void(reply.failure = copy.error().message);
+      reply.not_captured = open.not_captured;
+    }
+    reply.took_us = static_cast<uint64_t>(to_microseconds(now() - started));
+    link_.mark_idle();
+    say(reply);
   }
 
-  void answer(uint64_t ping_id) {
-    Ack ack{ping_id, interpreter::healthy() ? "healthy" : "python failed"};
-    const interpreter::WithoutGil released;
-    if (!host_.send(ack)) stay_dead();
+  OpenFiles list_descriptors(const UniqueFd& link_of_copy) const {
+    const auto of_link = link_.own_descriptors();
+    std::vector<int> own(of_link.begin(), of_link.end());
+    own.push_back(link_of_copy.get());
+    return list_open_files(own);
   }
+
+  void live_on(Woken woken) {
+    Hello hello = make_hello(options_);
+    Status ready =
+        interpreter::wake_up(woken.wake.fresh ? interpreter::Randomness::kNew : interpreter::Randomness::kKept);
+    if (ready) ready = link_.restart(std::move(woken.link), options_.heartbeat_interval);
+    if (!ready) _exit(kStartFailedStatus);
+    say(hello);
+  }
+
+  template <class T>
+  void say(const T& message) {
+    const interpreter::WithoutGil released;
+    if (!host_.send(message)) stay_dead();
+  }
+
+  void answer(uint64_t ping_id) { say(Ack{ping_id, interpreter::healthy() ? "healthy" : "python failed"}); }
 
   // The link was closed under us by user code. The manager sees its end and kills this process; ending by ourselves
   // would look like the program's own exit.
@@ -133,17 +190,8 @@ class Worker {
 
   LinkThread& link_;
   LinkHost& host_;
+  WorkerOptions options_;
 };
-
-Hello make_hello(const WorkerOptions& options) {
-  Hello hello;
-  hello.version = kProtocolVersion;
-  hello.role = "worker";
-  hello.features = own_features();
-  hello.python = interpreter::version();
-  hello.profile = options.profile;
-  return hello;
-}
 
 // The keeper gets the descriptor on which the filter's questions arrive before any user code runs, and this process
 // keeps no copy: it could answer them itself.
@@ -185,7 +233,7 @@ void serve_as_worker(UniqueFd link, WorkerOptions options) {
   }
   point_at_null(STDERR_FILENO);
   if (!host.send(hello)) _exit(kStartFailedStatus);
-  Worker(link_thread, host).serve();
+  Worker(link_thread, host, std::move(options)).serve();
 }
 
 }  // namespace capsule

@@ -82,6 +82,12 @@ void FrameChannel::close() {
   queued_bytes_ = 0;
 }
 
+UniqueFd FrameChannel::release() {
+  queue_.clear();
+  queued_bytes_ = 0;
+  return watch_.release();
+}
+
 bool FrameChannel::read_some() {
   static std::array<char, kReadBytes> block;  // one loop, one thread
   if (passed_fds_ == PassedFds::kTaken) {

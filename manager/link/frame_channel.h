@@ -53,7 +53,8 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   size_t queued_bytes() const { return queued_bytes_; }
   uint64_t sent_bytes() const { return sent_bytes_; }
   int fd() const { return watch_.fd(); }
-  void close();  // drops what is queued; no handler is called any more
+  void close();        // drops what is queued; no handler is called any more
+  UniqueFd release();  // the same, but the socket stays open
 
  private:
   struct Outgoing {

@@ -114,6 +114,16 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
                               "Requests of programs to the proxy of their capsule, by outcome."),
                      "outcome"),
       sessions_closed(counters(registry, "capsule_sessions_closed_total", "Sessions that ended, by reason."), "reason"),
+      snapshots(counters(registry, "capsule_snapshots_total", "Snapshots of sessions, by outcome."), "outcome"),
+      snapshots_evicted(counter(registry, "capsule_snapshots_evicted_total",
+                                "Snapshots that were given up because memory ran short.")),
+      rollbacks(counters(registry, "capsule_rollbacks_total", "Times a session went back, by what it went back to."),
+                "to"),
+      snapshot_seconds(histograms(registry, "capsule_snapshot_seconds", "Time a worker was busy copying itself.")
+                           .Add({}, kStepBuckets)),
+      rollback_seconds(
+          histograms(registry, "capsule_rollback_seconds", "Time from the end of a session's worker to its readiness.")
+              .Add({}, kStepBuckets)),
       log_messages(counters(registry, "capsule_log_messages_total", "Log records written, by level."), "level") {
   gauges(registry, "capsule_build_info", "Always 1; what was built.")
       .Add({{"version", std::string(version)}, {"protocol", std::to_string(kProtocolVersion)}})
@@ -129,6 +139,9 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
   sessions_ready = &sessions.Add({{"state", "ready"}});
   sessions_busy = &sessions.Add({{"state", "busy"}});
   sessions_rolled_back = &sessions.Add({{"state", "rolled_back"}});
+  auto& parked = gauges(registry, "capsule_snapshots", "Parked copies of workers, by kind.");
+  snapshots_parked = &parked.Add({{"kind", "snapshot"}});
+  checkpoints_parked = &parked.Add({{"kind", "checkpoint"}});
   profiles.reserve(kMaxProfiles + 1);
 }
 

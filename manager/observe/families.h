@@ -105,6 +105,11 @@ struct Metrics::Families {
                     *sessions_rolled_back = nullptr;
   CountersOf<label::kAllProxyOutcomes> proxy_requests;
   CountersOf<label::kAllSessionCloses> sessions_closed;
+  CountersOf<label::kAllSnapshots> snapshots;
+  prometheus::Counter& snapshots_evicted;
+  CountersOf<label::kAllRollbacks> rollbacks;
+  prometheus::Histogram &snapshot_seconds, &rollback_seconds;
+  prometheus::Gauge *snapshots_parked = nullptr, *checkpoints_parked = nullptr;
   CountersOf<kAllLogLevels> log_messages;
 };
 

@@ -149,6 +149,8 @@ Json session_json(const Session& session, const Scheduler& scheduler) {
   const TimePoint closes = session.closes_at();
   const auto& worker = session.lease().worker;
   const auto stats = worker ? worker->stats() : std::nullopt;
+  const StateTree& tree = session.snapshots().tree();
+  const auto fallback = tree.fallback();
   return {{"session", session.id()},
           {"profile", session.profile()},
           {"state", to_string(session.state())},
@@ -160,6 +162,11 @@ Json session_json(const Session& session, const Scheduler& scheduler) {
           {"worker_pid", worker ? worker->pid() : 0},
           {"rss_bytes", stats ? stats->rss_bytes : 0},
           {"queued", scheduler.queued_of_session(session.id())},
+          {"rollback", to_string(session.rollback_mode())},
+          {"snapshots", tree.snapshots().size() - tree.checkpoints()},
+          {"checkpoints", tree.checkpoints()},
+          {"fallback", or_null(session.snapshots().name_of(fallback))},
+          {"runs_at_risk", tree.runs_since(fallback).count},
           {"late_output_bytes", session.late_bytes()},
           {"late_output_tail", replace_invalid_utf8(session.late_tail())}};
 }

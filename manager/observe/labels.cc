@@ -138,4 +138,21 @@ std::string_view to_string(SessionClose value) {
   return "";
 }
 
+std::string_view to_string(Snapshot value) {
+  switch (value) {
+    case Snapshot::kTaken: return "taken";
+    case Snapshot::kRefused: return "refused";
+    case Snapshot::kFailed: return "failed";
+  }
+  return "";
+}
+
+std::string_view to_string(Rollback value) {
+  switch (value) {
+    case Rollback::kSnapshot: return "snapshot";
+    case Rollback::kFresh: return "fresh";
+  }
+  return "";
+}
+
 }  // namespace capsule::label

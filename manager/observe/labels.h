@@ -111,4 +111,14 @@ inline constexpr std::array kAllSessionCloses{SessionClose::kRemoved, SessionClo
                                               SessionClose::kShutdown};
 std::string_view to_string(SessionClose value);
 
+// What became of a wish for a snapshot. `refused`: the worker cannot be copied now (threads); `failed`: our fault.
+enum class Snapshot { kTaken, kRefused, kFailed };
+inline constexpr std::array kAllSnapshots{Snapshot::kTaken, Snapshot::kRefused, Snapshot::kFailed};
+std::string_view to_string(Snapshot value);
+
+// Where a session went back to.
+enum class Rollback { kSnapshot, kFresh };
+inline constexpr std::array kAllRollbacks{Rollback::kSnapshot, Rollback::kFresh};
+std::string_view to_string(Rollback value);
+
 }  // namespace capsule::label

@@ -170,6 +170,19 @@ void Metrics::set_sessions(const SessionCounts& counts) {
 }
 void Metrics::proxy_request(label::ProxyOutcome outcome) { families_->proxy_requests[outcome].Increment(); }
 void Metrics::session_closed(label::SessionClose reason) { families_->sessions_closed[reason].Increment(); }
+void Metrics::snapshot(label::Snapshot outcome, Duration took) {
+  families_->snapshots[outcome].Increment();
+  if (outcome == label::Snapshot::kTaken) families_->snapshot_seconds.Observe(to_seconds(took));
+}
+void Metrics::snapshot_evicted() { families_->snapshots_evicted.Increment(); }
+void Metrics::rolled_back(label::Rollback to, Duration took) {
+  families_->rollbacks[to].Increment();
+  families_->rollback_seconds.Observe(to_seconds(took));
+}
+void Metrics::set_snapshots(size_t snapshots, size_t checkpoints) {
+  families_->snapshots_parked->Set(count(snapshots));
+  families_->checkpoints_parked->Set(count(checkpoints));
+}
 
 void Metrics::log_record(LogLevel level) { families_->log_messages[level].Increment(); }
 

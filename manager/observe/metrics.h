@@ -124,6 +124,10 @@ class Metrics {
   // Sessions.
   void set_sessions(const SessionCounts& counts);
   void session_closed(label::SessionClose reason);
+  void snapshot(label::Snapshot outcome, Duration took);  // took: what the worker was busy with it
+  void snapshot_evicted();                                // to make room in memory
+  void rolled_back(label::Rollback to, Duration took);
+  void set_snapshots(size_t snapshots, size_t checkpoints);
 
   // For LogOptions::on_record.
   void log_record(LogLevel level);

@@ -136,22 +136,49 @@ void CapsuleProcess::start_worker(uint64_t id, Demand demand, WorkerStarted star
 
 // A keeper that hangs (a program cannot stop it, an administrator can) takes its capsule along.
 void CapsuleProcess::expect_answer() {
-  if (branching_.size() + sweeping_.size() != 1) return;
+  if (owed_answers() != 1) return;
   patience_.after(kAnswerPatience, [self = weak_from_this()] {
     const auto capsule = self.lock();
-    if (!capsule || capsule->gone_ || capsule->branching_.size() + capsule->sweeping_.size() == 0) return;
+    if (!capsule || capsule->gone_ || capsule->owed_answers() == 0) return;
     log_error("keeper does not answer and is killed", {{"capsule", capsule->name_}});
     capsule->destroyed_ = true;
     capsule->kill();
   });
 }
 
-void CapsuleProcess::sweep(std::function<void(Status)> done) {
+void CapsuleProcess::sweep(pid_t woken, std::function<void(Status)> done) {
   if (gone_ || destroyed_) return done(failure(Errc::kClosed, "the capsule is gone"));
   const uint64_t request = ++last_request_;
   sweeping_.emplace(request, std::move(done));
-  channel_->send(Sweep{request});
+  channel_->send(Sweep{request, woken});
   expect_answer();
+}
+
+void CapsuleProcess::expect_copy(pid_t pid_in_capsule) { channel_->send(Expect{pid_in_capsule}); }
+
+void CapsuleProcess::keep_copy(pid_t pid_in_capsule, std::function<void()> died, Kept kept) {
+  if (gone_ || destroyed_) return kept(failure(Errc::kClosed, "the capsule is gone"));
+  const uint64_t request = ++last_request_;
+  keeping_.emplace(request, std::move(kept));
+  copies_[pid_in_capsule] = std::move(died);
+  channel_->send(Snapshot{request, pid_in_capsule});
+  expect_answer();
+}
+
+std::shared_ptr<Worker> CapsuleProcess::adopt_worker(uint64_t id, UniqueFd link, UniqueFd pidfd, pid_t pid_in_capsule,
+                                                     std::vector<Layer> layers) {
+  copies_.erase(pid_in_capsule);
+  Worker::Start start{id,
+                      "worker-" + std::to_string(id),
+                      profile_,
+                      std::move(link),
+                      std::move(pidfd),
+                      pid_in_capsule,
+                      std::move(layers)};
+  auto worker = std::make_shared<Worker>(loop_, std::move(start), config_, metrics_);
+  workers_[pid_in_capsule] = worker;
+  worker->begin();
+  return worker;
 }
 
 uint32_t CapsuleProcess::own_user() const {
@@ -225,17 +252,26 @@ void CapsuleProcess::adopt(UniqueFd fd) {
 void CapsuleProcess::branched(const Branched& reply) {
   auto found = branching_.extract(reply.re);
   std::vector<UniqueFd> fds = channel_->take_fds();
+  if (auto keeping = keeping_.extract(reply.re); !keeping.empty()) {
+    if (!fds.empty()) return keeping.mapped()(std::move(fds[0]));
+    copies_.erase(static_cast<pid_t>(reply.pid));
+    return keeping.mapped()(failure(Errc::kUnavailable, "the keeper does not know the copy: " + reply.failure));
+  }
   if (found.empty()) return;
   Pending pending = std::move(found.mapped());
   if (!reply.failure.empty() || fds.empty()) {
     return pending.started(failure(Errc::kUnavailable, "cannot fork a worker: " + reply.failure));
   }
   metrics_.spawn_step(label::SpawnStep::kBranchWorker, microseconds(reply.took_us));
-  auto worker =
-      std::make_shared<Worker>(loop_,
-                               Worker::Start{pending.worker_id, "worker-" + std::to_string(pending.worker_id), profile_,
-                                             std::move(pending.link), std::move(fds[0]), static_cast<pid_t>(reply.pid)},
-                               config_, metrics_);
+  auto worker = std::make_shared<Worker>(loop_,
+                                         Worker::Start{pending.worker_id,
+                                                       "worker-" + std::to_string(pending.worker_id),
+                                                       profile_,
+                                                       std::move(pending.link),
+                                                       std::move(fds[0]),
+                                                       static_cast<pid_t>(reply.pid),
+                                                       {}},
+                                         config_, metrics_);
   workers_[static_cast<pid_t>(reply.pid)] = worker;
   worker->begin();
   pending.started(std::move(worker));
@@ -243,7 +279,8 @@ void CapsuleProcess::branched(const Branched& reply) {
 
 void CapsuleProcess::exited(const Exited& report) {
   const auto found = workers_.extract(static_cast<pid_t>(report.pid));
-  if (!found.empty()) found.mapped()->reaped(report);
+  if (!found.empty()) return found.mapped()->reaped(report);
+  if (const auto copy = copies_.extract(static_cast<pid_t>(report.pid)); !copy.empty()) copy.mapped()();
 }
 
 void CapsuleProcess::pidfd_readable() {
@@ -278,6 +315,8 @@ void CapsuleProcess::pidfd_readable() {
 void CapsuleProcess::fail_requests(const Error& error) {
   for (auto& [id, pending] : std::exchange(branching_, {})) pending.started(tl::unexpected<Error>(error));
   for (auto& [id, done] : std::exchange(sweeping_, {})) done(tl::unexpected<Error>(error));
+  for (auto& [id, kept] : std::exchange(keeping_, {})) kept(tl::unexpected<Error>(error));
+  copies_.clear();
 }
 
 }  // namespace capsule

@@ -61,12 +61,23 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   CapsuleUsage usage(MemoryCount count, Usages wanted = Usages::kAll) const;
   // Makes the kernel hold everything in it to so much, at most to what the profile allows. False where it cannot.
   bool bound_memory(uint64_t bytes);
+  uint64_t memory_limit_bytes() const { return memory_limit_bytes_; }  // that the kernel holds it to; 0: none
 
   // Forks a worker; the callback gets it as soon as the fork is done. It says hello when it is ready.
   enum class Demand { kStock, kAwaited };  // awaited: somebody's run is its first, no rehearsal before it
   void start_worker(uint64_t id, Demand demand, WorkerStarted started);
-  // Ends everything in it but the keeper.
-  void sweep(std::function<void(Status)> done);
+  // Ends everything in it but the keeper and the snapshots; `woken`, one of these, is a worker from then on (0: none).
+  void sweep(pid_t woken, std::function<void(Status)> done);
+
+  // The process (worker or snapshot) may make one copy of itself.
+  void expect_copy(pid_t pid_in_capsule);
+  // It says that it made this one: from here on nothing in the capsule reaches it. `died` is called when it was reaped,
+  // whatever it is by then but a worker.
+  using Kept = std::function<void(Result<UniqueFd> pidfd)>;
+  void keep_copy(pid_t pid_in_capsule, std::function<void()> died, Kept kept);
+  // What was a snapshot goes on as a worker.
+  std::shared_ptr<Worker> adopt_worker(uint64_t id, UniqueFd link, UniqueFd pidfd, pid_t pid_in_capsule,
+                                       std::vector<Layer> layers);
   // With a pid namespace: kills the keeper, and the kernel everything in it. Without one the keeper is asked to end
   // what it finds first, and killed when it does not.
   void destroy();
@@ -89,6 +100,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
     UniqueFd link;
     WorkerStarted started;
   };
+  size_t owed_answers() const { return branching_.size() + sweeping_.size() + keeping_.size(); }
 
   Loop& loop_;
   Metrics& metrics_;
@@ -113,7 +125,9 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   Hello hello_;
   std::map<uint64_t, Pending> branching_;                     // by request id
   std::map<uint64_t, std::function<void(Status)>> sweeping_;  // by request id
+  std::map<uint64_t, Kept> keeping_;                          // by request id
   std::map<pid_t, std::shared_ptr<Worker>> workers_;          // by pid in the capsule
+  std::map<pid_t, std::function<void()>> copies_;             // snapshots, by the same
   uint64_t last_request_ = 0;
   bool placed_ = false;  // in its control group, or without one
   bool gone_ = false;

@@ -24,6 +24,7 @@ Worker::Worker(Loop& loop, Start start, const WorkerConfig& config, Metrics& met
       pid_in_capsule_(start.pid_in_capsule),
       proc_(pid_),
       started_at_(now()),
+      inherited_layers_(std::move(start.layers)),
       watch_(config, started_at_),
       watch_timer_(loop),
       health_timer_(loop) {}
@@ -71,6 +72,7 @@ void Worker::handle(Message message) {
       return;
     }
     hello_ = *hello;
+    if (!inherited_layers_.empty()) hello_.layers = inherited_layers_;
   }
   if (holder_ != nullptr) holder_->worker_said(std::move(message));
 }

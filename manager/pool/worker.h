@@ -36,6 +36,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
     UniqueFd link;
     UniqueFd pidfd;
     pid_t pid_in_capsule;
+    std::vector<Layer> layers;  // of a snapshot that was woken: those of the worker it is a copy of
   };
 
   Worker(Loop& loop, Start start, const WorkerConfig& config, Metrics& metrics);
@@ -90,6 +91,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   WorkerState state_ = WorkerState::kStarting;
   Holder* holder_ = nullptr;
   Hello hello_;
+  std::vector<Layer> inherited_layers_;
   HeartbeatWatch watch_;
   Timer watch_timer_;
   Timer health_timer_;

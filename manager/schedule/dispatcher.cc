@@ -162,10 +162,12 @@ void Dispatcher::begin(const QueuedRun& queued) {
   Active& active = runs_.at(queued.id);
   if (!queued.session.empty()) {
     Session* session = sessions_.find(queued.session);
-    if (session == nullptr || session->state() != SessionState::kReady) {
+    if (session == nullptr || !session->is_free()) {
       scheduler_.block_session(queued.session);  // it broke just now; session_ready() lets it go on
       return scheduler_.put_back(queued.id);
     }
+    const auto mode = rollback_mode_from_string(active.run->request.rollback).value_or(session->rollback_mode());
+    if (session->takes_snapshot_before(mode)) return scheduler_.put_back(queued.id);
     if (const std::string missing = missing_layers(active.run->request.require, session->lease().layers());
         !missing.empty()) {
       return refuse_sandbox(queued.id, {}, missing);
@@ -266,15 +268,20 @@ void Dispatcher::ended(const RunId& id, const Ending& ending) {
     finish(id);  // the answer first; ending the capsule is nobody's wait
     return;
   }
-  if (Session* session = sessions_.find(session_id)) {
-    auto [state, detail] = session->end_run(driver, ending);
-    run.outcome.evidence.session_state = std::move(state);
-    if (!detail.empty()) run.outcome.evidence.detail += (run.outcome.evidence.detail.empty() ? "" : "; ") + detail;
-  } else {
+  Session* session = sessions_.find(session_id);
+  if (session == nullptr) {
     run.outcome.evidence.session_state = "gone";
     pools_.at(run.profile)->release(driver.lease(), recycle_for(ending));
+    return finish(id);
   }
-  finish(id);
+  session->end_run(driver, ending, [this, id](Session::AfterRun after) {
+    Evidence& evidence = runs_.at(id).run->outcome.evidence;
+    evidence.session_state = std::move(after.state);
+    if (!after.detail.empty()) evidence.detail += (evidence.detail.empty() ? "" : "; ") + after.detail;
+    evidence.rollback = std::move(after.rollback);
+    evidence.fallback = std::move(after.fallback);
+    finish(id);
+  });
 }
 
 // ---- out -------------------------------------------------------------------------------------------------------

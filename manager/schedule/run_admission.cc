@@ -85,6 +85,9 @@ std::shared_ptr<Run> RunAdmission::make_run(const Submitter& submitter, const st
 Result<Admitted> RunAdmission::admit(Execute request, const Submitter& submitter, const std::string& default_profile,
                                      UidUse& uids) {
   if (request.mode != "script" && request.mode != "cell") return failure(Errc::kInvalid, "mode is script or cell");
+  if (!request.rollback.empty() && (request.session.empty() || !rollback_mode_from_string(request.rollback))) {
+    return failure(Errc::kInvalid, "rollback is always, idle or off, and for runs in sessions");
+  }
   if (!request.environment.empty()) return failure(Errc::kInvalid, "secrets belong to a session");
   if (const Status known = check_required(request.require); !known) return tl::unexpected<Error>(known.error());
   const auto profile = profile_for(request, submitter.uid, default_profile);

@@ -3,16 +3,33 @@
 #include <cassert>
 
 #include "manager/observe/log.h"
+#include "protocol/limits.h"
 
 namespace capsule {
 namespace {
-std::string describe_loss(const std::string& how) {
-  return "before this run the session's worker " + how + "; its variables were lost";
+constexpr unsigned kWatchedCores = 2;  // how fast a program is taken to fill memory; a guess costs a look or two
+
+// Of what happened between two runs, for the verdict of the second.
+std::string describe_loss(const std::string& how, const Rollback& went_back) {
+  return "before this run the session's worker " + how +
+         (went_back.snapshot.empty() ? "; its variables were lost"
+                                     : "; the session went back to " + went_back.snapshot);
 }
+
+std::string state_after(const Rollback& went_back) { return went_back.snapshot.empty() ? "fresh" : "rolled_back"; }
 }  // namespace
 
-Session::Session(Pool& pool, Start start, Metrics& metrics)
-    : pool_(pool), start_(std::move(start)), metrics_(metrics), last_used_(now()) {}
+Session::Session(Loop& loop, Pool& pool, Start start, Metrics& metrics)
+    : loop_(loop),
+      pool_(pool),
+      start_(std::move(start)),
+      metrics_(metrics),
+      snapshots_(loop, metrics, Origin::kFresh, start_.rollback, start_.snapshots),
+      idle_timer_(loop),
+      return_timer_(loop),
+      verdict_timer_(loop),
+      memory_timer_(loop),
+      last_used_(now()) {}
 
 Session::~Session() = default;
 
@@ -50,40 +67,80 @@ void Session::adopt(Lease lease) {
 void Session::ready() {
   lease_.worker->set_holder(this);
   if (!apply(SessionEvent::kWorkerReady)) return;
+  came_back();
   answer_resets({});
   events_.on_ready();
+  watch_idleness();
 }
 
 Lease Session::begin_run() {
-  [[maybe_unused]] const bool allowed = apply(SessionEvent::kRunStarted);
+  [[maybe_unused]] const bool allowed = is_free() && apply(SessionEvent::kRunStarted);
   assert(allowed);
+  idle_timer_.cancel();
   ++runs_;
   lease_.worker->apply(WorkerEvent::kLeased);
+  memory_watch_ = LimitWatch({{}, lease_.capsule->memory_limit_bytes() / 8 * 7, kWatchedCores});
+  memory_watch_.started(now());
+  watch_memory();
   return lease_;
 }
 
-Session::AfterRun Session::end_run(RunDriver& driver, const Ending& ending) {
+void Session::end_run(RunDriver& driver, const Ending& ending, Ended done) {
   last_used_ = now();
-  const std::string lost_before = std::exchange(lost_before_, {});
+  memory_timer_.cancel();
   keep_old_pipes(driver);
   if (!ending.worker_survives) {
     const bool killed = ending.rung == Rung::kKill;
-    lose_worker(killed                                   ? label::Recycle::kKilled
-                : ending.verdict == Verdict::kWorkerLost ? label::Recycle::kLost
-                                                         : label::Recycle::kCrashed);
-    return {"fresh", lost_before};
+    after_return_ = std::move(done);
+    verdict_timer_.after(kReturnPatience, [this] { say_how_run_ended(); });
+    return lose_worker(killed                                   ? label::Recycle::kKilled
+                       : ending.verdict == Verdict::kWorkerLost ? label::Recycle::kLost
+                                                                : label::Recycle::kCrashed);
   }
+  snapshots_.run_kept(driver.run().id, last_used_ - driver.run().started_at, last_used_);
   lease_.worker->apply(WorkerEvent::kReturned);
+  AfterRun after = describe_return("kept");
   const auto due = session_recycle_due(lease_.worker->started_at(), lease_.worker->marked().rss_bytes,
                                        pool_.profile().settings.pool, last_used_);
   if (due) {
     log_info("session worker is recycled", {{"session", id()}, {"reason", std::string(to_string(*due))}});
+    snapshots_.clear(Origin::kFresh);
     lose_worker(*due == SessionRecycle::kAge ? label::Recycle::kAge : label::Recycle::kMemory);
-    return {"fresh", "the worker was recycled after this run: " + std::string(to_string(*due))};
+    return done({"fresh", "the worker was recycled after this run: " + std::string(to_string(*due)), {}, fallback()});
   }
   apply(SessionEvent::kRunEnded);
   lease_.worker->set_holder(this);
-  return {lost_before.empty() ? "kept" : "fresh", lost_before};
+  done(std::move(after));
+  watch_idleness();
+}
+
+// What went on since the verdict before.
+Session::AfterRun Session::describe_return(std::string otherwise) {
+  AfterRun after;
+  after.state = std::move(otherwise);
+  after.rollback = std::exchange(last_return_, std::nullopt);
+  const std::string how = std::exchange(lost_before_, {});
+  if (after.rollback) after.state = state_after(*after.rollback);
+  if (after.rollback && !how.empty()) after.detail = describe_loss(how, *after.rollback);
+  after.fallback = fallback();
+  return after;
+}
+
+void Session::say_how_run_ended() {
+  if (!after_return_) return;
+  verdict_timer_.cancel();
+  AfterRun after = describe_return(state_ == SessionState::kClosed ? "gone" : "fresh");
+  if (!after.rollback && state_ != SessionState::kClosed) after.detail = "the session is not ready yet";
+  std::exchange(after_return_, nullptr)(std::move(after));
+}
+
+Fallback Session::fallback() const {
+  const auto to = snapshots_.tree().fallback();
+  StateTree::Runs runs = snapshots_.tree().runs_since(to);
+  if (runs.ids.size() > limits::kLostRuns) {
+    runs.ids.erase(runs.ids.begin(), runs.ids.end() - static_cast<std::ptrdiff_t>(limits::kLostRuns));
+  }
+  return {snapshots_.name_of(to), std::move(runs.ids), runs.count, snapshots_.refused()};
 }
 
 void Session::reset(Answer answer) {
@@ -93,9 +150,13 @@ void Session::reset(Answer answer) {
   }
   reset_answers_.push_back(std::move(answer));
   lost_before_.clear();
+  last_return_.reset();
   last_used_ = now();
   if (!lease_.worker) return;  // it is starting anyway
   lost_why_ = label::Recycle::kSession;
+  snapshots_.worker_is_gone();
+  snapshots_.clear(Origin::kFresh);
+  returning_.reset();
   start_next_worker();
 }
 
@@ -104,102 +165,55 @@ void Session::close() {
   apply(SessionEvent::kClosed);
   if (ticket_ != 0) pool_.cancel(ticket_);
   forget_previous();
-  answer_resets(failure(Errc::kClosed, "session '" + id() + "' was closed"));
+  const Status closed = failure(Errc::kClosed, "session '" + id() + "' was closed");
+  snapshots_.worker_is_gone();
+  answer_resets(closed);
+  answer_returns(tl::unexpected<Error>(closed.error()));
+  say_how_run_ended();
+  snapshots_.clear(Origin::kFresh);
   old_pipes_.clear();
   if (busy) lease_ = {};  // its run is being ended; the dispatcher gives the lease back after that
   if (lease_.capsule) pool_.release(std::exchange(lease_, {}), label::Recycle::kSession);
 }
 
-void Session::lose_worker(label::Recycle why) {
-  if (!apply(SessionEvent::kWorkerLost)) return;
-  lost_why_ = why;
-  events_.on_broken();
-  start_next_worker();
-}
-
-// In the capsule it has: sweep first, so that nothing of the dead run is left, then fork.
-void Session::start_next_worker() {
-  if (lease_.worker) {
-    lease_.worker->kill();
-    previous_ = std::exchange(lease_.worker, nullptr);
-    previous_->set_holder(this);  // how it ended may still be on its way through the keeper
-  }
-  if (!lease_.capsule || lease_.capsule->is_gone()) return take_another_capsule();
-  lease_.capsule->sweep([self = weak_from_this()](Status swept) {
-    const auto session = self.lock();
-    if (!session || session->state_ == SessionState::kClosed) return;
-    // It cannot be asked, and need not be reaped yet: a keeper whose link has ended is no use, alive or not.
-    if (!swept) return session->take_another_capsule();
-    session->forget_previous();
-    session->lease_.capsule->start_worker(session->pool_.next_worker_id(), CapsuleProcess::Demand::kStock,
-                                          [self](Result<std::shared_ptr<Worker>> started) {
-                                            if (const auto still = self.lock())
-                                              still->worker_started(std::move(started));
-                                          });
-  });
-}
-
-void Session::take_another_capsule() {
-  forget_previous();
-  if (lease_.capsule) {
-    lease_.capsule->destroy();
-    pool_.release(std::exchange(lease_, {}), lost_why_);
-  }
-  acquire_capsule();
-}
-
-void Session::worker_started(Result<std::shared_ptr<Worker>> started) {
-  if (state_ == SessionState::kClosed) return;
-  if (!started) {
-    log_warning("session cannot fork a worker in its capsule", {{"session", id()}, {"error", started.error().message}});
-    return take_another_capsule();
-  }
-  lease_.worker = std::move(*started);
-  lease_.worker->set_holder(this);
-  pool_.worker_replaced(lease_, lost_why_);
-}
-
 void Session::worker_said(Message message) {
-  if (previous_) return;
   if (const auto* hello = std::get_if<Hello>(&message)) {
     if (!hello->failure.empty()) return fail({Errc::kUnavailable, hello->failure});
     lease_.worker->apply(WorkerEvent::kReady);
     lease_.worker->mark();
-    return ready();
+    if (!returning_ || !returning_->target) return ready();
+    returning_->said_hello = true;
+    if (returning_->swept) ready();
+    return;
   }
   if (const auto* display = std::get_if<Display>(&message)) {  // from a thread that a run left behind
     lease_.worker->send(Ack{display->id, {}});
     return;
   }
+  if (const auto* branched = std::get_if<Branched>(&message); branched != nullptr && snapshots_.heard(*branched))
+    return;
   lose_between_runs(label::Recycle::kLost, "spoke out of turn");
 }
 
-void Session::worker_died(const Exited& report) {
-  const std::string how = "ended: " + WaitStatus(static_cast<int>(report.status)).describe();
-  if (!previous_) return lose_between_runs(label::Recycle::kCrashed, how);
-  if (!lost_before_.empty()) lost_before_ = describe_loss(how);
+namespace {
+std::string describe_end(const Exited& report) {
+  return "ended: " + WaitStatus(static_cast<int>(report.status)).describe();
+}
+}  // namespace
+
+void Session::worker_died(const Exited& report) { lose_between_runs(label::Recycle::kCrashed, describe_end(report)); }
+
+void Session::LastWords::worker_died(const Exited& report) {
+  if (!how_.empty()) how_ = describe_end(report);
 }
 
-void Session::worker_link_closed() {
-  if (!previous_) lose_between_runs(label::Recycle::kLost, "closed its link");
-}
+void Session::worker_link_closed() { lose_between_runs(label::Recycle::kLost, "closed its link"); }
 
-void Session::worker_lost(LostWhy) {
-  if (!previous_) lose_between_runs(label::Recycle::kLost, "was lost");
-}
-
-void Session::forget_previous() {
-  if (previous_) std::exchange(previous_, nullptr)->set_holder(nullptr);
-}
-
-void Session::lose_between_runs(label::Recycle why, const std::string& how) {
-  lost_before_ = describe_loss(how);
-  log_warning("session lost its worker between runs", {{"session", id()}, {"how", how}});
-  lose_worker(why);
-}
+void Session::worker_lost(LostWhy) { lose_between_runs(label::Recycle::kLost, "was lost"); }
 
 void Session::fail(const Error& why) {
   answer_resets(tl::unexpected<Error>(why));
+  answer_returns(tl::unexpected<Error>(why));
   events_.on_failed(why);
 }
 

@@ -1,7 +1,8 @@
 // A named, stateful namespace that outlives runs: one capsule, one worker at a time. Owned by the SessionRegistry.
 //
-// When its worker is lost (crash, kill after an ignored interrupt, os._exit, lost link) the session goes on with a
-// fresh one in the same capsule: what the dead run started is swept, files stay, variables are gone.
+// When its worker is lost (crash, kill after an ignored interrupt, os._exit, lost link) the session goes on in the same
+// capsule with its latest snapshot, or with a fresh worker when there is none: what the dead run started is swept,
+// files stay as they are.
 #pragma once
 
 #include <sys/types.h>
@@ -12,9 +13,11 @@
 #include <memory>
 #include <string>
 
+#include "manager/link/limit_watch.h"
 #include "manager/link/run_driver.h"
 #include "manager/pool/pool.h"
 #include "manager/sessions/session_state.h"
+#include "manager/sessions/snapshots.h"
 
 namespace capsule {
 
@@ -27,6 +30,8 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
     int64_t created_wall_ms;
     SessionLimits limits = {};
     std::map<std::string, std::string> secrets = {};  // never logged, never shown
+    RollbackMode rollback = RollbackMode::kIdle;
+    SnapshotLimits snapshots = {};
   };
   struct Events {
     std::function<void()> on_ready;                   // has a worker (again)
@@ -34,12 +39,16 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
     std::function<void(const Error& why)> on_failed;  // cannot get one: the session is over
   };
   using Answer = std::function<void(Status)>;
+  // What an undo or a restore did.
+  using WentBack = std::function<void(Result<Rollback>)>;
 
   // What left-over threads and processes of finished runs print, kept apart from the next runs' output.
   static constexpr size_t kOldPipes = 8;  // pairs beyond are closed, oldest first: their writers get SIGPIPE
   static constexpr size_t kLateTailBytes = 4096;
 
-  Session(Pool& pool, Start start, Metrics& metrics);
+  static constexpr seconds kReturnPatience{5};  // for a woken snapshot; then the next older one is tried
+
+  Session(Loop& loop, Pool& pool, Start start, Metrics& metrics);
   ~Session() override;
   void begin(Events events);
 
@@ -57,15 +66,28 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   uint64_t late_bytes() const { return late_bytes_; }
   const std::string& late_tail() const { return late_tail_; }
   bool is_resetting() const { return !reset_answers_.empty(); }
+  const Snapshots& snapshots() const { return snapshots_; }
+  void measure_snapshots(Snapshots::Measured done) { snapshots_.measure(std::move(done)); }
+  RollbackMode rollback_mode() const { return start_.rollback; }
 
-  Lease begin_run();  // must be ready
-  // What became of the variables, for the verdict: "fresh" also when they were lost before this run began.
+  bool is_free() const { return state_ == SessionState::kReady && !snapshots_.is_taking(); }
+  // Whether a run in this mode has to wait for a snapshot, which is then begun: on_ready follows.
+  bool takes_snapshot_before(RollbackMode mode);
+  Lease begin_run();  // must be free
+  // What became of the variables, for the verdict. Said once the session is ready again, or cannot be for now.
   struct AfterRun {
-    std::string state;   // kept, fresh
+    std::string state;   // kept, rolled_back, fresh, gone; not kept also when they were lost before this run began
     std::string detail;  // how they were lost, when that was not this run's doing
+    std::optional<Rollback> rollback;
+    std::optional<Fallback> fallback;
   };
-  AfterRun end_run(RunDriver& driver, const Ending& ending);
+  using Ended = std::function<void(AfterRun)>;
+  void end_run(RunDriver& driver, const Ending& ending, Ended done);
   void reset(Answer answer);
+  void undo(uint64_t runs, WentBack answer);
+  void checkpoint(const std::string& name, Answer answer);
+  void restore(const std::string& name, WentBack answer);
+  Status forget_checkpoint(const std::string& name);
   void close();
 
   void worker_said(Message message) override;
@@ -74,11 +96,38 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void worker_lost(LostWhy why) override;
 
  private:
+  // A worker that was given up between two runs: how it ended may still be on its way through the keeper.
+  class LastWords : public Worker::Holder {
+   public:
+    explicit LastWords(std::string& how) : how_(how) {}
+    void worker_said(Message) override {}
+    void worker_died(const Exited& report) override;
+    void worker_link_closed() override {}
+    void worker_lost(LostWhy) override {}
+
+   private:
+    std::string& how_;
+  };
   bool apply(SessionEvent event);
   void adopt(Lease lease);
   void lose_worker(label::Recycle why);
   void lose_between_runs(label::Recycle why, const std::string& how);
+  Status must_be_free() const;
+  void watch_memory();
+  void take_snapshot(std::string checkpoint, Answer answer);
+  void watch_idleness();
+  void go_to(std::optional<SnapshotId> target, WentBack answer);
   void start_next_worker();
+  void retire_worker();
+  void go_back(SnapshotId to);
+  void return_failed(SnapshotId to, const std::string& why);
+  void start_fresh_worker();
+  void came_back();
+  void note_loss(std::optional<SnapshotId> target);
+  AfterRun describe_return(std::string otherwise);
+  void say_how_run_ended();
+  Fallback fallback() const;
+  void answer_returns(const Result<Rollback>& result);
   void take_another_capsule();
   void forget_previous();
   void acquire_capsule();
@@ -89,20 +138,38 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void take_late(std::string_view chunk);
   void answer_resets(const Status& status);
 
+  Loop& loop_;
   Pool& pool_;
   Start start_;
   Metrics& metrics_;
   Events events_;
   SessionState state_ = SessionState::kStarting;
   Lease lease_;
-  std::shared_ptr<Worker> previous_;  // a lost worker, until its capsule is swept
+  std::shared_ptr<Worker> previous_;  // a lost worker, until another is ready
   Pool::Ticket ticket_ = 0;
+  Snapshots snapshots_;
+  Timer idle_timer_, return_timer_, verdict_timer_, memory_timer_;
+  LimitWatch memory_watch_{{}};  // of the run under way, on behalf of the snapshots
   label::Recycle lost_why_ = label::Recycle::kSession;
+  // A return under way: its story so far, and what has yet to happen.
+  enum class Aim { kNearest, kExact };  // what loses least; what somebody asked for
+  struct Returning {
+    TimePoint since;
+    Rollback story;
+    Aim aim;
+    std::optional<SnapshotId> target;  // nullopt: a fresh namespace
+    bool said_hello = false, swept = false;
+  };
+  std::optional<Returning> returning_;
+  std::optional<Rollback> last_return_;  // for the verdict that comes next
+  Ended after_return_;                   // the verdict that waits
+  std::vector<WentBack> return_answers_;
   std::vector<Answer> reset_answers_;
   std::deque<std::unique_ptr<PipeReader>> old_pipes_;
   TimePoint last_used_;
   uint64_t runs_ = 0;
-  std::string lost_before_;  // how the variables were lost since the last run; empty when they were not
+  std::string lost_before_;  // how the worker was lost since the last run; empty when it was not
+  LastWords last_words_{lost_before_};
   uint64_t late_bytes_ = 0;
   std::string late_tail_;
 };

@@ -41,8 +41,17 @@ void SessionRegistry::create(Pool& pool, Request request, Created created) {
     if (is_variable_name(name) && value.find('\0') == value.npos) continue;
     return created(failure(Errc::kInvalid, "the name of a secret is letters, digits and _, its value has no NUL"));
   }
-  Session::Start start{id, request.uid, idle, wall_clock_ms(), request.limits, std::move(request.secrets)};
-  auto session = std::make_shared<Session>(pool, std::move(start), metrics_);
+  const auto rollback = request.rollback.empty() ? config_.rollback : rollback_mode_from_string(request.rollback);
+  if (!rollback) return created(failure(Errc::kInvalid, "rollback is one of always, idle and off"));
+  Session::Start start{id,
+                       request.uid,
+                       idle,
+                       wall_clock_ms(),
+                       request.limits,
+                       std::move(request.secrets),
+                       *rollback,
+                       {config_.snapshots, config_.checkpoints}};
+  auto session = std::make_shared<Session>(loop_, pool, std::move(start), metrics_);
   sessions_[id] = session;
   creating_[id] = std::move(created);
   events_.on_broken(id);
@@ -119,6 +128,15 @@ void SessionRegistry::arm() {
 size_t SessionRegistry::count_of(uid_t uid) const {
   return static_cast<size_t>(
       std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& entry) { return entry.second->uid() == uid; }));
+}
+
+std::pair<size_t, size_t> SessionRegistry::parked() const {
+  size_t all = 0, named = 0;
+  for (const auto& [id, session] : sessions_) {
+    all += session->snapshots().tree().snapshots().size();
+    named += session->snapshots().tree().checkpoints();
+  }
+  return {all - named, named};
 }
 
 SessionCounts SessionRegistry::counts() const {

@@ -25,6 +25,7 @@ class SessionRegistry {
     Duration idle_timeout;  // zero: the configured one
     SessionLimits limits;
     std::map<std::string, std::string> secrets;
+    std::string rollback;     // always, idle, off; empty: the configured one
     uint64_t max_of_uid = 0;  // client.max_sessions_per_uid; 0: no limit
   };
   using Created = std::function<void(Result<std::string>)>;
@@ -42,6 +43,7 @@ class SessionRegistry {
   void set_config(SessionsConfig config) { config_ = config; }
   const std::map<std::string, std::shared_ptr<Session>>& all() const { return sessions_; }
   SessionCounts counts() const;
+  std::pair<size_t, size_t> parked() const;  // snapshots, checkpoints
 
  private:
   void ready(const std::string& id);

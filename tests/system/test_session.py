@@ -55,13 +55,16 @@ class SessionTest(ManagerCase):
         self.assertEqual((document["evidence"]["rung"], document["evidence"]["session_state"]), ("interrupt", "kept"))
         self.assertEqual(self.text_of("kept"), "1")
 
-    def test_after_each_death_the_session_answers_the_next_run(self):
+    def test_without_rollback_each_death_leaves_a_fresh_namespace_and_the_session_answers(self):
         deaths = {"os__exit": ("exit", 7), "segfault": ("crashed", 139), "kill_itself": ("crashed", 137),
                   "close_all_fds": ("worker_lost", 137)}
         for name, (verdict, status) in deaths.items():
             with self.subTest(name):
                 self.exec("lost = 1")
-                document = self.manager.exec_file(self.session, program(name))
+                self.manager.capsule("session", "reset", self.session)
+                self.exec("lost = 1", "--rollback", "off")
+                document = self.manager._document(self.manager.capsule("exec", "--json", "--rollback", "off",
+                                                                       self.session, program(name)))
                 self.assert_verdict(document, verdict, status)
                 self.assertEqual(document["evidence"]["session_state"], "fresh")
                 self.assert_verdict(self.exec("lost"), "exception", 1)

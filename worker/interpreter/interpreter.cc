@@ -152,6 +152,17 @@ Status become_worker(Host& host, Rehearsal rehearsal) {
   return rehearsal == Rehearsal::kSkip ? Status() : call_for_effect("_capsule_run", "warm_up");
 }
 
+std::string thread_names() {
+  const auto names = call("_capsule_fresh", "thread_names");
+  const char* text = names && PyUnicode_Check(names->get()) ? PyUnicode_AsUTF8(names->get()) : nullptr;
+  if (text == nullptr) PyErr_Clear();
+  return text != nullptr ? text : "unknown";
+}
+
+Status wake_up(Randomness randomness) {
+  return call_for_effect("_capsule_fresh", randomness == Randomness::kNew ? "after_fork" : "after_rollback");
+}
+
 bool healthy() {
   const auto answer = call("_capsule_run", "healthy");
   return answer && PyObject_IsTrue(answer->get()) == 1;

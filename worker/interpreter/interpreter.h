@@ -39,6 +39,15 @@ void after_fork_in_child();
 enum class Rehearsal { kDo, kSkip };
 Status become_worker(Host& host, Rehearsal rehearsal);
 
+// What the program's own threads are called, for people.
+std::string thread_names();
+
+// First step of a snapshot that is woken. A copy that takes the place of its original keeps the state of every random
+// generator; one that lives beside it gets new ones. OpenSSL's starts anew either way: it takes a repeated pid for no
+// fork at all.
+enum class Randomness { kKept, kNew };
+Status wake_up(Randomness randomness);
+
 // Runs it to the end; the claim of the run. Descriptors 0-2 must already be the run's own.
 Finished execute(const Execute& request);
 bool healthy();

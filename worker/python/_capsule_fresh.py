@@ -7,6 +7,8 @@ import os
 import sys
 
 _TWISTER_WORDS = 624
+_NAMES_TOLD = 8
+_NAMES_BYTES = 256
 _WORKSPACE = "/workspace"  # of nearly every capsule
 
 
@@ -34,6 +36,25 @@ def after_fork():
     if os.getcwd() != _WORKSPACE:
         _move_home(os.getcwd())
     gc.enable()  # the zygote keeps it off
+
+
+def after_rollback():
+    """In a snapshot that takes the place of its original: all is as it was, but for the process itself."""
+    ssl = sys.modules.get("_ssl")
+    if ssl is not None:
+        _reseed_openssl(ssl)
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading._main_thread._set_native_id()
+
+
+def thread_names():
+    """Of the threads that keep this process from being copied."""
+    threading = sys.modules.get("threading")
+    if threading is None:
+        return "unknown"
+    names = [str(thread.name) for thread in threading.enumerate() if thread is not threading._main_thread]
+    return ", ".join(names[:_NAMES_TOLD])[:_NAMES_BYTES] or "not Python's"
 
 
 def _move_home(directory):

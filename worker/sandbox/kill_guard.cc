@@ -52,6 +52,7 @@ bool KillGuard::watch(UniqueFd listener) {
 }
 
 int KillGuard::forget(pid_t worker) {
+  branches_.forget(worker);
   const auto found = last_signal_.extract(worker);
   return found.empty() ? 0 : found.mapped();
 }
@@ -78,7 +79,11 @@ bool KillGuard::answer_one(int listener) {
   Sized<seccomp_notif_resp> reply(sizes.seccomp_notif_resp);
   if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, call.get()) != 0) return false;  // ENOENT: its caller died
   reply.get()->id = call.get()->id;
-  if (is_to_itself(*call.get())) {
+  if (BranchGuard::is_asked(call.get()->data.nr)) {
+    catch_up_();
+    reply.get()->error = -branches_.decide(call.get()->data, to_pid(call.get()->pid));
+    if (reply.get()->error == 0) reply.get()->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+  } else if (is_to_itself(*call.get())) {
     reply.get()->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
   } else {
     reply.get()->error = -perform(*call.get(), listener);

@@ -10,12 +10,14 @@
 #include <poll.h>
 #include <sys/types.h>
 
+#include <functional>
 #include <map>
 #include <set>
 #include <vector>
 
 #include "base/unique_fd.h"
 #include "worker/parked.h"
+#include "worker/sandbox/branch_guard.h"
 
 struct seccomp_notif;
 
@@ -23,16 +25,20 @@ namespace capsule::sandbox {
 
 class KillGuard {
  public:
-  explicit KillGuard(parked::Namespaces namespaces) : namespaces_(namespaces) {}
+  // `catch_up` takes what the manager has sent by now: it tells the keeper what to expect before it asks a worker.
+  KillGuard(parked::Namespaces namespaces, std::function<void()> catch_up)
+      : namespaces_(namespaces), catch_up_(std::move(catch_up)) {}
 
   static constexpr size_t kListenersMax = 64;
   static constexpr int kCallsPerTurn = 16;
 
   // The listener of a worker's filter; its children share it. False: there are too many, and those calls fail.
   bool watch(UniqueFd listener);
-  // Not a target for anybody.
+  // Not a target for anybody, and spared by sweeps.
   void protect(pid_t pid) { protected_.insert(pid); }
   void unprotect(pid_t pid) { protected_.erase(pid); }
+  const std::set<pid_t>& protected_pids() const { return protected_; }
+  BranchGuard& branches() { return branches_; }
 
   // What was last sent to this process from inside the capsule; 0: nothing. Kept for workers only.
   void remember(pid_t worker) { last_signal_[worker] = 0; }
@@ -52,7 +58,9 @@ class KillGuard {
   int sent(pid_t target, int signal, long result);
 
   parked::Namespaces namespaces_;
+  std::function<void()> catch_up_;
   std::vector<UniqueFd> listeners_;
+  BranchGuard branches_;
   std::set<pid_t> protected_;
   std::map<pid_t, int> last_signal_;
 };

@@ -11,6 +11,7 @@
 #include "worker/sandbox/id_maps.h"
 #include "worker/sandbox/layer_log.h"
 #include "worker/sandbox/network.h"
+#include "worker/sandbox/oom_score.h"
 #include "worker/sandbox/privileges.h"
 #include "worker/sandbox/rlimits.h"
 #include "worker/sandbox/root.h"
@@ -18,7 +19,6 @@
 namespace capsule::sandbox {
 namespace {
 
-constexpr const char* kWorkerOomScore = "500";  // the kernel takes the worker, not its keeper
 constexpr const char* kHostName = "capsule";
 constexpr const char* kNoNamespaces = "the kernel refused it, or the profile turned namespaces off";
 

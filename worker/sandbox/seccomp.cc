@@ -96,12 +96,8 @@ Result<Program> compile(const std::vector<Row>& table) {
   return read_program(file.get());
 }
 
-Result<UniqueFd> load(const Program& compiled) {
-  Program program = compiled;
-  for (sock_filter& each : program) {
-    if (each.code == (BPF_JMP | BPF_JEQ | BPF_K) && each.k == kOwnPid) each.k = static_cast<uint32_t>(getpid());
-  }
-  const sock_fprog given{static_cast<unsigned short>(program.size()), program.data()};
+Result<UniqueFd> load(const Program& program) {
+  const sock_fprog given{static_cast<unsigned short>(program.size()), const_cast<sock_filter*>(program.data())};
   // Once the keeper has taken a call up, only death interrupts the caller: or a signal it sends itself would make its
   // own kill(2) fail with EINTR. Kernels before 5.19 do not know the flag.
   constexpr unsigned kListen = SECCOMP_FILTER_FLAG_NEW_LISTENER;

@@ -60,7 +60,7 @@ constexpr std::string_view kRefused[] = {
     "chroot", "fsconfig", "fsmount", "fsopen", "fspick", "mount", "mount_setattr", "move_mount", "open_tree",
     "pivot_root", "swapoff", "swapon", "umount2", "quotactl", "quotactl_fd", "acct",
     // namespaces
-    "setns", "unshare",
+    "unshare",
     // other processes, and what shows through them
     "kcmp", "migrate_pages", "move_pages", "perf_event_open", "pidfd_getfd", "pidfd_send_signal",
     "process_madvise", "process_mrelease", "process_vm_readv", "process_vm_writev", "ptrace",
@@ -89,6 +89,7 @@ constexpr std::string_view kMissing[] = {
 // clang-format on
 
 constexpr std::string_view kKillFamily[] = {"kill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "tgkill", "tkill"};
+constexpr std::string_view kForCopies = "for copies that the manager asked for";
 
 Match equal(unsigned argument, uint64_t value) { return {Match::Kind::kEqual, argument, value, 0}; }
 Match differs(unsigned argument, uint64_t value) { return {Match::Kind::kDiffers, argument, value, 0}; }
@@ -123,12 +124,15 @@ constexpr uint64_t kNewNamespaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS |
 void add_processes(const Policy& policy, Table& table) {
   const bool may = policy.subprocess == Subprocess::kAllowed;
   const uint64_t thread = may ? 0 : CLONE_THREAD;
-  table.row("clone", Action::kAllow, {masked(0, kNewNamespaces | thread, thread)},
+  constexpr uint64_t kChecked = kNewNamespaces | CLONE_PARENT;
+  table.row("clone", Action::kAllow, {masked(0, kChecked | thread, thread)},
             may ? "without new namespaces" : "threads only");
+  table.row("clone", Action::kAsk, {masked(0, kChecked, CLONE_PARENT)}, kForCopies);
   for (uint64_t flag = 1; flag <= kNewNamespaces; flag <<= 1) {
     if ((kNewNamespaces & flag) != 0) table.row("clone", Action::kRefuse, {masked(0, flag, flag)}, "new namespaces");
   }
-  if (!may) table.row("clone", Action::kRefuse, {masked(0, CLONE_THREAD, 0)}, "processes");
+  if (!may) table.row("clone", Action::kRefuse, {masked(0, CLONE_THREAD | CLONE_PARENT, 0)}, "processes");
+  table.row("setns", Action::kAsk, {}, kForCopies);
   for (const std::string_view call : {"execve", "execveat", "fork", "vfork"}) {
     table.row(call, may ? Action::kAllow : Action::kRefuse);
   }
@@ -192,13 +196,21 @@ void add_prctl(Table& table) {
       PR_GET_TIMERSLACK,  PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS,     PR_GET_NO_NEW_PRIVS,
       PR_GET_TID_ADDRESS, PR_SET_THP_DISABLE,     PR_GET_THP_DISABLE,     PR_GET_SPECULATION_CTRL, PR_CAP_AMBIENT,
       0x53564d41 /* PR_SET_VMA */};
-  constexpr uint64_t kOthers[] = {PR_SET_DUMPABLE,   PR_SET_SECCOMP,  PR_SET_PTRACER,
-                                  PR_SET_MM,         PR_CAPBSET_DROP, PR_SET_SECUREBITS,
-                                  PR_SET_KEEPCAPS,   PR_SET_TSC,      PR_SET_SPECULATION_CTRL,
-                                  PR_SET_IO_FLUSHER, PR_MCE_KILL,     PR_SET_SYSCALL_USER_DISPATCH,
+  constexpr uint64_t kOthers[] = {PR_SET_SECCOMP,
+                                  PR_SET_PTRACER,
+                                  PR_SET_MM,
+                                  PR_CAPBSET_DROP,
+                                  PR_SET_SECUREBITS,
+                                  PR_SET_KEEPCAPS,
+                                  PR_SET_TSC,
+                                  PR_SET_SPECULATION_CTRL,
+                                  PR_SET_IO_FLUSHER,
+                                  PR_MCE_KILL,
+                                  PR_SET_SYSCALL_USER_DISPATCH,
                                   PR_SCHED_CORE};
   table.each("prctl", Action::kAllow, 0, kOwn);
   table.each("prctl", Action::kRefuse, 0, kOthers);
+  table.row("prctl", Action::kAsk, {equal(0, PR_SET_DUMPABLE)}, kForCopies);
 }
 
 // Its own scheduling and limits, by the number that means "myself"; not those of a pid, which may be the keeper's.
@@ -216,8 +228,8 @@ void add_own_only(Table& table) {
 
 // By either of its own names, as programs and libraries call it; of any other process it does not exist.
 void add_affinity(Table& table) {
-  constexpr uint64_t kOwn[] = {0, kOwnPid};
-  table.each("sched_setaffinity", Action::kAllow, 0, kOwn, "its own");
+  table.row("sched_setaffinity", Action::kAllow, {equal(0, 0)}, "its own");
+  table.row("sched_setaffinity", Action::kAsk, {differs(0, 0)}, "threads of its own process");
 }
 
 void add_files(Surroundings surroundings, Table& table) {

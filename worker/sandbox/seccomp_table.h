@@ -17,7 +17,7 @@ enum class Action {
   kAllow,
   kRefuse,   // EPERM
   kMissing,  // ENOSYS, as if the kernel did not have it
-  kAsk,      // the keeper answers (kill_guard.h)
+  kAsk,      // the keeper answers (kill_guard.h, branch_guard.h)
 };
 std::string_view to_string(Action action);  // allow, eperm, enosys, notify
 
@@ -36,10 +36,6 @@ struct Row {
   std::vector<Match> matches;  // all of them; none: always
   std::string_view note;
 };
-
-// Stands in a row for the pid of the process that loads the filter; it is compiled before there is one. No pid is so
-// large: the kernel ends at 2^22.
-inline constexpr uint32_t kOwnPid = 0x7ffffff5;
 
 // What else the policy depends on, beside the profile.
 enum class Sockets { kLocal, kNone };  // kNone: without a network namespace local sockets reach the host's

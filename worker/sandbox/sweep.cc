@@ -1,23 +1,30 @@
 #include "worker/sandbox/sweep.h"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <charconv>
 #include <csignal>
+#include <string>
+#include <vector>
 
+#include "base/posix_io.h"
 #include "worker/sandbox/processes.h"
 
 namespace capsule::sandbox {
 namespace {
 
-constexpr int kRoundsMax = 64;  // a fork bomb that is stopped first needs two
+constexpr int kRoundsMax = 4096;  // generations of processes below one another; a fork bomb that is stopped needs two
+constexpr size_t kChildrenBytes = 1u << 20;
 
 // Without a pid namespace: this process is the subreaper, so everything a worker left behind descends from it.
-void sweep_descendants() {
+void sweep_descendants(const std::set<pid_t>& spared) {
   for (const int signal : {SIGSTOP, SIGKILL}) {
     for (int round = 0; round < kRoundsMax; ++round) {
       bool found = false;
       for (const pid_t pid : all_pids()) {
-        if (!descends_from(pid, getpid()) || !read_process(pid).alive) continue;
+        if (spared.contains(pid) || !descends_from(pid, getpid()) || !read_process(pid).alive) continue;
         found |= kill(pid, signal) == 0 && signal == SIGKILL;
       }
       if (!found) break;
@@ -25,14 +32,59 @@ void sweep_descendants() {
   }
 }
 
+// proc(5), and not subject to hidepid: what this process is the parent of.
+std::vector<pid_t> own_children() {
+  std::vector<pid_t> children;
+  const auto text = read_file("/proc/thread-self/children", kChildrenBytes);
+  if (!text) return children;
+  for (const char *at = text->data(), *end = at + text->size(); at < end;) {
+    pid_t pid = 0;
+    const auto parsed = std::from_chars(at, end, pid);
+    if (parsed.ec != std::errc()) break;
+    children.push_back(pid);
+    at = parsed.ptr + 1;
+  }
+  return children;
+}
+
+bool is_zombie(pid_t pid) {
+  siginfo_t info{};
+  return waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0 || info.si_pid != 0;
+}
+
+// Waits for the death of what was killed without reaping it: how workers ended is told by whoever reaps.
+void wait_until_dead(pid_t pid) {
+  siginfo_t info{};
+  while (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT | __WALL) != 0 && errno == EINTR) {
+  }
+}
+
+// All stand still, so each round ends one generation, whose children become ours. A process that is not in the list
+// has a living parent that is.
+void kill_others(const std::set<pid_t>& spared) {
+  for (int round = 0; round < kRoundsMax; ++round) {
+    std::vector<pid_t> killed;
+    for (const pid_t pid : own_children()) {
+      if (!spared.contains(pid) && !is_zombie(pid) && kill(pid, SIGKILL) == 0) killed.push_back(pid);
+    }
+    if (killed.empty()) return;
+    for (const pid_t pid : killed) wait_until_dead(pid);
+  }
+}
+
 }  // namespace
 
-void sweep(parked::Namespaces namespaces) {
-  if (!parked::has(namespaces, CLONE_NEWPID)) return sweep_descendants();
+void sweep(parked::Namespaces namespaces, const std::set<pid_t>& spared) {
+  if (!parked::has(namespaces, CLONE_NEWPID)) return sweep_descendants(spared);
   // Stopping all first bars new forks between the signal and the death of the forker. Pid 1 itself is spared by
   // kill(-1), and nothing else is out of its reach.
   kill(-1, SIGSTOP);
-  kill(-1, SIGKILL);
+  if (spared.empty()) {
+    kill(-1, SIGKILL);
+    return;
+  }
+  kill_others(spared);
+  for (const pid_t pid : spared) kill(pid, SIGCONT);
 }
 
 }  // namespace capsule::sandbox

@@ -74,7 +74,8 @@ Execute full_execute() {
           .require = {"netns", "seccomp"},
           .environment = {{"TOKEN", "t0k3n"}},
           .upload = 3,
-          .artifacts = true};
+          .artifacts = true,
+          .rollback = "always"};
 }
 
 Output full_output() {
@@ -107,7 +108,15 @@ Evidence full_evidence() {
           .stack = {"MainThread:\n  File \"first.py\", line 3, in work\n"},
           .stack_missing = "the worker did not answer",
           .oom_kills = 1,
-          .session_state = "fresh",
+          .session_state = "rolled_back",
+          .rollback = Rollback{.snapshot = "snapshot-3",
+                               .took_us = 900,
+                               .lost_runs = {std::string(kRun)},
+                               .not_captured = {"descriptor 5: a socket"}},
+          .fallback = Fallback{.snapshot = "snapshot-2",
+                               .lost_runs = {std::string(kRun)},
+                               .lost_run_count = 1,
+                               .refused = "2 threads are running"},
           .layers = {{.name = "root", .state = "degraded", .detail = "no user namespaces"}},
           .output = {.stdout_bytes = 1000,
                      .stderr_bytes = 20,
@@ -147,7 +156,14 @@ SessionRequest full_session() {
           .profile = "data",
           .idle_timeout_ms = 60'000,
           .limits = {.timeout_ms = 5000, .cpu_ms = 2000, .memory_bytes = 268'435'456, .output_bytes = 65'536},
-          .secrets = {{"TOKEN", "t0k3n"}}};
+          .secrets = {{"TOKEN", "t0k3n"}},
+          .rollback = "idle",
+          .count = 3,
+          .checkpoint = "before-train",
+          .source = "notebook-0",
+          .durable = true,
+          .with_code = true,
+          .notes = "after the split"};
 }
 
 template <class T>
@@ -166,11 +182,18 @@ std::vector<Sample> make_samples() {
                    .workspace = "/var/lib/capsule/work/17",
                    .uid = 61'003,
                    .cgroup = true,
-                   .awaited = true});
-  add(list, Branched{.re = 2, .pid = 42, .failure = "clone3: EAGAIN", .took_us = 900});
+                   .awaited = true,
+                   .nested = true,
+                   .enter = true});
+  add(list,
+      Branched{
+          .re = 2, .pid = 42, .failure = "clone3: EAGAIN", .took_us = 900, .not_captured = {"descriptor 5: a socket"}});
+  add(list, Expect{.pid = 7, .enter = true});
+  add(list, Snapshot{.id = 3, .pid = 43});
+  add(list, Wake{.name = "worker-17", .fresh = true});
   add(list, Mapped{.failure = "write uid_map: Operation not permitted"});
   add(list, full_exited());
-  add(list, Sweep{.id = 6});
+  add(list, Sweep{.id = 6, .wake = 43});
   add(list, full_heartbeat());
   add(list, full_execute());
   add(list, Accepted{.re = 5, .run_id = run, .queued_before = 2});
@@ -183,6 +206,9 @@ std::vector<Sample> make_samples() {
   add(list, full_finished());
   add(list, Cancel{.id = 10, .run_id = run});
   add(list, Stack{.run_id = run, .text = {"Thread 0x7f (most recent call first):\n"}});
+  add(list, Checkpoint{.id = 18});
+  add(list, Restore{.id = 19});
+  add(list, Report{.re = 18, .json = {R"({"names":3})"}, .failure = "the pipe was closed"});
   add(list, full_session());
   add(list, InfoRequest{.id = 11, .sections = {"pools", "queue"}});
   add(list, Document{.re = 11, .json = {R"({"v":1})"}});
@@ -193,8 +219,14 @@ std::vector<Sample> make_samples() {
                         .entries = {{.path = {"out\xC3.csv"}, .bytes = 12, .executable = true},
                                     {.path = {"link"}, .skipped = "a symbolic link"}},
                         .incomplete = "more than 4096 files"});
-  add(list, FileGet{.id = 16, .run_id = run, .session = "notebook-1", .path = {"out.csv"}, .offset = 262'144});
+  add(list, FileGet{.id = 16,
+                    .run_id = run,
+                    .session = "notebook-1",
+                    .checkpoint = "before-train",
+                    .path = {"out.csv"},
+                    .offset = 262'144});
   add(list, FileData{.re = 16, .bytes = 262'150, .version = "7-100-100", .executable = true, .data = {"a,b\n1,"}});
+  add(list, CheckpointPut{.id = 20, .name = "before-train", .offset = 262'144, .last = true, .data = {"CAPS"}});
   add(list, FileDone{.id = 17, .run_id = run});
   add(list, Ping{.id = 12, .execute = true});
   add(list, Ack{.re = 12, .detail = "done"});

@@ -81,15 +81,16 @@ TEST_CASE("each nested map has a section in PROTOCOL.md with exactly its fields"
   check_section<Usage>("usage");
   check_section<SessionLimits>("session limits");
   check_section<FileEntry>("file entry");
+  check_section<Rollback>("rollback");
+  check_section<Fallback>("fallback");
 }
 
 TEST_CASE("each verdict, error code and reserved name is in PROTOCOL.md") {
   for (const Verdict verdict : kAllVerdicts) {
     CHECK(spec().find("`" + std::string(to_string(verdict)) + "`") != std::string::npos);
   }
-  for (const char* word :
-       {"invalid", "too_large", "not_found", "conflict", "refused", "unavailable", "timed_out", "closed", "system",
-        "snapshot", "wake", "checkpoint", "restore", "inspect", "call", "reply"}) {
+  for (const char* word : {"invalid", "too_large", "not_found", "conflict", "refused", "unavailable", "timed_out",
+                           "closed", "system", "inspect", "call", "reply"}) {
     CHECK(spec().find("`" + std::string(word) + "`") != std::string::npos);
   }
 }
@@ -119,7 +120,10 @@ TEST_CASE("the limits in PROTOCOL.md are those of limits.h") {
                                                              {"kRequired", limits::kRequired},
                                                              {"kSecrets", limits::kSecrets},
                                                              {"kSecretBytes", limits::kSecretBytes},
-                                                             {"kLastOutputBytes", limits::kLastOutputBytes}};
+                                                             {"kLastOutputBytes", limits::kLastOutputBytes},
+                                                             {"kNoteBytes", limits::kNoteBytes},
+                                                             {"kLostRuns", limits::kLostRuns},
+                                                             {"kNotCaptured", limits::kNotCaptured}};
   for (const auto& [name, value] : limits) {
     INFO(name);
     CHECK(spec().find("| `" + name + "` | " + std::to_string(value) + " |") != std::string::npos);

@@ -1,0 +1,270 @@
+// How a session goes back: after the loss of its worker, by undo, to a checkpoint. And how it prepares for that.
+#include "manager/observe/log.h"
+#include "manager/sessions/session.h"
+#include "manager/sessions/session_registry.h"
+#include "protocol/limits.h"
+
+namespace capsule {
+
+// ---- snapshots and checkpoints ---------------------------------------------------------------------------------
+
+bool Session::takes_snapshot_before(RollbackMode mode) {
+  if (snapshots_.tree().is_covered() || !snapshots_.schedule().is_due_before_run(mode)) return false;
+  take_snapshot({}, [](const Status&) {});
+  return true;
+}
+
+void Session::watch_idleness() {
+  const bool has_use = is_free() && !snapshots_.tree().is_covered();
+  idle_timer_.at(has_use ? snapshots_.schedule().due_when_idle() : TimePoint::max(), [this] {
+    if (is_free() && !snapshots_.tree().is_covered()) take_snapshot({}, [](const Status&) {});
+  });
+}
+
+// Meanwhile no run begins. A worker that does not answer is lost.
+void Session::take_snapshot(std::string checkpoint, Answer answer) {
+  idle_timer_.cancel();
+  events_.on_broken();
+  snapshots_.take(lease_, std::move(checkpoint), [self = weak_from_this(), answer](Result<SnapshotId> taken) {
+    const auto session = self.lock();
+    if (!session || session->state_ == SessionState::kClosed) return;
+    answer(taken ? Status() : Status(tl::unexpected<Error>(taken.error())));
+    if (!taken && taken.error().code == Errc::kTimedOut) {
+      return session->lose_between_runs(label::Recycle::kLost, "did not make a copy of itself in time");
+    }
+    if (session->is_free()) session->events_.on_ready();
+  });
+}
+
+// Snapshots are charged to their capsule: they go before a program is told that memory is out. What each of them has
+// for itself is what the worker has changed since.
+void Session::watch_memory() {
+  const auto oldest = snapshots_.tree().oldest_unnamed();
+  if (!memory_watch_.has_work() || !oldest || oldest == snapshots_.tree().fallback()) return;
+  memory_timer_.at(memory_watch_.next_check(), [this] {
+    const uint64_t used = lease_.capsule->usage(MemoryCount::kRough).memory_bytes;
+    if (memory_watch_.check({{}, used}, now())) {
+      if (!snapshots_.drop_oldest()) return;  // what is left is what the session goes back to
+      log_info("a snapshot makes room in memory", {{"session", id()}, {"used_bytes", std::to_string(used)}});
+      memory_watch_.started(now());  // its memory comes back in a moment
+    }
+    watch_memory();
+  });
+}
+
+Status Session::must_be_free() const {
+  if (is_free()) return {};
+  const std::string what = snapshots_.is_taking() ? "taking a snapshot" : std::string(to_string(state_));
+  return failure(Errc::kConflict, "session '" + id() + "' is " + what + ": wait for it, or cancel its run");
+}
+
+void Session::checkpoint(const std::string& name, Answer answer) {
+  if (const Status free = must_be_free(); !free) return answer(free);
+  if (!is_valid_name(name))
+    return answer(failure(Errc::kInvalid, "a checkpoint's name is 1 to 64 of a-z, 0-9 and '-'"));
+  if (snapshots_.tree().find_checkpoint(name)) {
+    return answer(failure(Errc::kConflict, "the session has a checkpoint '" + name + "' already; remove it first"));
+  }
+  if (snapshots_.tree().checkpoints() >= start_.snapshots.checkpoints) {
+    return answer(failure(Errc::kUnavailable, "the session has " + std::to_string(start_.snapshots.checkpoints) +
+                                                  " checkpoints (sessions.checkpoints); remove one first"));
+  }
+  take_snapshot(name, std::move(answer));
+}
+
+Status Session::forget_checkpoint(const std::string& name) {
+  const auto found = snapshots_.tree().find_checkpoint(name);
+  if (!found) return failure(Errc::kNotFound, "session '" + id() + "' has no checkpoint '" + name + "'");
+  snapshots_.forget(*found);
+  return {};
+}
+
+// ---- going back ------------------------------------------------------------------------------------------------
+
+void Session::undo(uint64_t runs, WentBack answer) {
+  if (const Status free = must_be_free(); !free) return answer(tl::unexpected<Error>(free.error()));
+  const auto target = snapshots_.tree().undo(runs);
+  if (!target) return answer(tl::unexpected<Error>(target.error()));
+  go_to(*target, std::move(answer));
+}
+
+void Session::restore(const std::string& name, WentBack answer) {
+  if (const Status free = must_be_free(); !free) return answer(tl::unexpected<Error>(free.error()));
+  const auto found = snapshots_.tree().find_checkpoint(name);
+  if (!found) {
+    return answer(failure(Errc::kNotFound, "session '" + id() + "' has no checkpoint '" + name +
+                                               "'; `capsule session ls-checkpoints` lists them"));
+  }
+  go_to(found, std::move(answer));
+}
+
+void Session::go_to(std::optional<SnapshotId> target, WentBack answer) {
+  if (!apply(SessionEvent::kWorkerLost)) return answer(failure(Errc::kConflict, "the session cannot go back now"));
+  idle_timer_.cancel();
+  last_used_ = now();
+  lost_why_ = label::Recycle::kSession;
+  return_answers_.push_back(std::move(answer));
+  events_.on_broken();
+  returning_ = Returning{last_used_, {}, Aim::kExact, target, false, false};
+  start_next_worker();
+}
+
+void Session::lose_worker(label::Recycle why) {
+  if (!apply(SessionEvent::kWorkerLost)) return;
+  lost_why_ = why;
+  idle_timer_.cancel();
+  snapshots_.worker_is_gone();
+  events_.on_broken();
+  if (!returning_ && state_ == SessionState::kRolledBack)
+    returning_ = Returning{now(), {}, Aim::kNearest, {}, false, false};
+  start_next_worker();
+}
+
+void Session::lose_between_runs(label::Recycle why, const std::string& how) {
+  lost_before_ = how;
+  log_warning("session lost its worker between runs", {{"session", id()}, {"how", how}});
+  if (returning_) returning_->aim = Aim::kNearest;  // what was to be gone back to is lost as well
+  lose_worker(why);
+}
+
+void Session::retire_worker() {
+  if (!lease_.worker) return;
+  lease_.worker->kill();
+  forget_previous();
+  previous_ = std::exchange(lease_.worker, nullptr);
+  previous_->set_holder(&last_words_);
+}
+
+void Session::forget_previous() {
+  if (previous_) std::exchange(previous_, nullptr)->set_holder(nullptr);
+}
+
+// In the capsule it has: what the dead worker started is swept, and a snapshot wakes, or a worker is forked.
+void Session::start_next_worker() {
+  retire_worker();
+  return_timer_.cancel();
+  if (!lease_.capsule || lease_.capsule->is_gone()) return take_another_capsule();
+  if (!returning_) return start_fresh_worker();
+  if (returning_->aim == Aim::kNearest) returning_->target = snapshots_.tree().fallback();
+  note_loss(returning_->target);
+  returning_->said_hello = returning_->swept = false;
+  returning_->target ? go_back(*returning_->target) : start_fresh_worker();
+}
+
+// Older ones come before those that an earlier attempt has lost already.
+void Session::note_loss(std::optional<SnapshotId> target) {
+  Rollback& story = returning_->story;
+  std::vector<std::string> lost = snapshots_.tree().runs_since(target).ids;
+  lost.insert(lost.end(), story.lost_runs.begin(), story.lost_runs.end());
+  if (lost.size() > limits::kLostRuns)
+    lost.erase(lost.begin(), lost.end() - static_cast<std::ptrdiff_t>(limits::kLostRuns));
+  story.lost_runs = std::move(lost);
+  story.snapshot = snapshots_.name_of(target);
+  const ParkedCopy* copy = target ? snapshots_.find(*target) : nullptr;
+  story.not_captured = copy != nullptr ? copy->not_captured() : std::vector<std::string>();
+}
+
+void Session::go_back(SnapshotId to) {
+  Snapshots::Return events;
+  events.on_worker = [self = weak_from_this(), to](Result<std::shared_ptr<Worker>> worker) {
+    const auto session = self.lock();
+    if (!session || session->state_ == SessionState::kClosed) return;
+    if (!worker) return session->return_failed(to, worker.error().message);
+    session->lease_.worker = std::move(*worker);
+    session->lease_.worker->set_holder(session.get());
+    session->pool_.worker_replaced(session->lease_, session->lost_why_);
+  };
+  events.on_swept = [self = weak_from_this()](const Status& swept) {
+    const auto session = self.lock();
+    if (!session || session->state_ == SessionState::kClosed || !session->returning_) return;
+    if (!swept) return session->take_another_capsule();  // a keeper whose link has ended is no use
+    session->returning_->swept = true;
+    if (session->returning_->said_hello) session->ready();
+  };
+  return_timer_.after(kReturnPatience, [this, to] { return_failed(to, "it did not wake up in time"); });
+  snapshots_.go_back(Lease{lease_.capsule, previous_, false}, to, pool_.next_worker_id(), std::move(events));
+}
+
+void Session::return_failed(SnapshotId to, const std::string& why) {
+  log_warning("a session cannot go back to its snapshot",
+              {{"session", id()}, {"snapshot", snapshots_.name_of(to)}, {"why", why}});
+  lost_before_ = "could not go back to " + snapshots_.name_of(to) + " (" + why + ")";
+  snapshots_.forget(to);
+  if (!returning_) return;
+  returning_->aim = Aim::kNearest;
+  start_next_worker();
+}
+
+void Session::start_fresh_worker() {
+  snapshots_.began_anew();
+  lease_.capsule->sweep(0, [self = weak_from_this()](Status swept) {
+    const auto session = self.lock();
+    if (!session || session->state_ == SessionState::kClosed) return;
+    if (!swept) return session->take_another_capsule();
+    session->forget_previous();
+    session->lease_.capsule->start_worker(session->pool_.next_worker_id(), CapsuleProcess::Demand::kStock,
+                                          [self](Result<std::shared_ptr<Worker>> started) {
+                                            if (const auto still = self.lock())
+                                              still->worker_started(std::move(started));
+                                          });
+  });
+}
+
+void Session::worker_started(Result<std::shared_ptr<Worker>> started) {
+  if (state_ == SessionState::kClosed) return;
+  if (!started) {
+    log_warning("session cannot fork a worker in its capsule", {{"session", id()}, {"error", started.error().message}});
+    return take_another_capsule();
+  }
+  lease_.worker = std::move(*started);
+  lease_.worker->set_holder(this);
+  pool_.worker_replaced(lease_, lost_why_);
+}
+
+// With the capsule all its snapshots are gone.
+void Session::take_another_capsule() {
+  if (returning_) {
+    returning_->aim = Aim::kNearest;
+    returning_->target.reset();
+    note_loss(std::nullopt);
+  }
+  return_timer_.cancel();
+  forget_previous();
+  snapshots_.clear(Origin::kFresh);
+  if (lease_.capsule) {
+    lease_.capsule->destroy();
+    pool_.release(std::exchange(lease_, {}), lost_why_);
+  }
+  acquire_capsule();
+}
+
+// It is ready again.
+void Session::came_back() {
+  return_timer_.cancel();
+  forget_previous();
+  if (!returning_) return;
+  Rollback story = std::move(returning_->story);
+  const bool as_asked = returning_->aim == Aim::kExact || return_answers_.empty();
+  const auto took = now() - returning_->since;
+  story.took_us = static_cast<uint64_t>(to_microseconds(took));
+  metrics_.rolled_back(story.snapshot.empty() ? label::Rollback::kFresh : label::Rollback::kSnapshot, took);
+  returning_.reset();
+  log_info("session went back", {{"session", id()},
+                                 {"to", story.snapshot.empty() ? "a fresh namespace" : story.snapshot},
+                                 {"lost_runs", std::to_string(story.lost_runs.size())},
+                                 {"took_us", std::to_string(story.took_us)}});
+  if (!return_answers_.empty()) {
+    if (as_asked) return answer_returns(story);
+    return answer_returns(
+        failure(Errc::kUnavailable, "the snapshot was lost; the session went back to " +
+                                        (story.snapshot.empty() ? "a fresh namespace" : story.snapshot)));
+  }
+  last_return_ = std::move(story);
+  say_how_run_ended();
+}
+
+void Session::answer_returns(const Result<Rollback>& result) {
+  for (const WentBack& answer : std::exchange(return_answers_, {})) answer(result);
+}
+
+}  // namespace capsule

@@ -1,0 +1,128 @@
+#include "manager/sessions/session_service.h"
+
+#include <nlohmann/json.hpp>
+
+#include "manager/pool/parked_copy.h"
+
+namespace capsule {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json session_json(const std::string& id, const std::string& state) {
+  return {{"v", 1}, {"session", id}, {"state", state}};
+}
+
+Result<std::string> went_back_json(const std::string& id, const Result<Rollback>& went_back) {
+  if (!went_back) return tl::unexpected<Error>(went_back.error());
+  Json document = session_json(id, "ready");
+  document["snapshot"] = went_back->snapshot.empty() ? Json(nullptr) : Json(went_back->snapshot);
+  document["lost_runs"] = went_back->lost_runs;
+  document["not_captured"] = went_back->not_captured;
+  document["took_us"] = went_back->took_us;
+  return document.dump();
+}
+
+using MemoryOf = std::map<SnapshotId, ParkedCopy::Memory>;
+
+Json snapshot_json(const Snapshots& snapshots, SnapshotId id, const StateTree::Entry& entry, const MemoryOf& memory) {
+  Json row = {{"name", snapshots.name_of(id)}, {"kind", entry.checkpoint.empty() ? "snapshot" : "checkpoint"}};
+  if (const ParkedCopy* copy = snapshots.find(id)) {
+    const auto known = memory.find(id);
+    row["age_s"] = to_seconds(now() - copy->made_at());
+    row["pid"] = copy->pid();
+    row["private_bytes"] = known == memory.end() ? Json(nullptr) : Json(known->second.private_bytes);
+    row["shared_bytes"] = known == memory.end() ? Json(nullptr) : Json(known->second.shared_bytes);
+    row["not_captured"] = copy->not_captured();
+  }
+  const auto fallback = snapshots.tree().fallback();
+  row["is_fallback"] = fallback == id;
+  return row;
+}
+
+Result<std::string> checkpoints_json(const Session& session, const MemoryOf& memory) {
+  Json list = Json::array();
+  for (const auto& [id, entry] : session.snapshots().tree().snapshots()) {
+    list.push_back(snapshot_json(session.snapshots(), id, entry, memory));
+  }
+  Json document = {{"v", 1}, {"session", session.id()}, {"checkpoints", std::move(list)}};
+  return document.dump();
+}
+
+}  // namespace
+
+void SessionService::handle(const SessionRequest& request, uid_t uid, const std::string& default_profile,
+                            uint64_t max_of_uid, Answer answer) {
+  const std::string& operation = request.operation;
+  if (operation == "new") return make(request, uid, default_profile, max_of_uid, std::move(answer));
+  if (operation == "rm") {
+    const Status removed = sessions_.remove(request.session, uid);
+    if (!removed) return answer(tl::unexpected<Error>(removed.error()));
+    return answer(session_json(request.session, "closed").dump());
+  }
+  const auto session = sessions_.find(request.session, uid);
+  if (!session) return answer(tl::unexpected<Error>(session.error()));
+  const auto answer_return = [answer, id = request.session](const Result<Rollback>& went_back) {
+    answer(went_back_json(id, went_back));
+  };
+  if (operation == "reset") return reset(request.session, **session, std::move(answer));
+  if (operation == "undo") return (*session)->undo(request.count == 0 ? 1 : request.count, answer_return);
+  if (operation == "restore") return (*session)->restore(request.checkpoint, answer_return);
+  if (operation == "checkpoint") return checkpoint(request, **session, std::move(answer));
+  if (operation == "checkpoint_ls") {
+    return (*session)->measure_snapshots([this, answer, id = request.session](const MemoryOf& memory) {
+      const Session* still = sessions_.find(id);
+      if (still == nullptr) return answer(failure(Errc::kClosed, "session '" + id + "' was closed"));
+      answer(checkpoints_json(*still, memory));
+    });
+  }
+  if (operation == "checkpoint_rm") {
+    const Status removed = (*session)->forget_checkpoint(request.checkpoint);
+    if (!removed) return answer(tl::unexpected<Error>(removed.error()));
+    return answer(session_json(request.session, "ready").dump());
+  }
+  answer(
+      failure(Errc::kInvalid, "there is no operation '" + operation.substr(0, limits::kIdBytes) +
+                                  "'; there are new, ls, rm, reset, undo, checkpoint, checkpoint_ls, checkpoint_rm and "
+                                  "restore"));
+}
+
+void SessionService::make(const SessionRequest& request, uid_t uid, const std::string& default_profile,
+                          uint64_t max_of_uid, Answer answer) {
+  const std::string profile = request.profile.empty() ? default_profile : request.profile;
+  const auto pool = pools_.find(profile);
+  if (request.idle_timeout_ms > limits::kDurationMs) {
+    return answer(failure(Errc::kTooLarge, "idle_timeout_ms is out of range"));
+  }
+  if (pool == pools_.end()) return answer(failure(Errc::kNotFound, "there is no profile '" + profile + "'"));
+  const SessionRegistry::Request wanted{
+      request.session,  uid,       milliseconds(request.idle_timeout_ms), request.limits, request.secrets,
+      request.rollback, max_of_uid};
+  sessions_.create(*pool->second, wanted, [answer, profile](Result<std::string> id) {
+    if (!id) return answer(tl::unexpected<Error>(id.error()));
+    Json document = {{"v", 1}, {"session", *id}, {"profile", profile}, {"state", "ready"}};
+    answer(document.dump());
+  });
+}
+
+void SessionService::reset(const std::string& id, Session& session, Answer answer) {
+  dispatcher_.session_broken(id);
+  session.reset([this, answer, id](Status done) {
+    if (done) return answer(session_json(id, "ready").dump());
+    if (const Session* still = sessions_.find(id); still != nullptr && still->state() != SessionState::kStarting) {
+      dispatcher_.session_ready(id);
+    }
+    answer(tl::unexpected<Error>(done.error()));
+  });
+}
+
+void SessionService::checkpoint(const SessionRequest& request, Session& session, Answer answer) {
+  session.checkpoint(request.checkpoint, [answer, id = request.session, name = request.checkpoint](Status done) {
+    if (!done) return answer(tl::unexpected<Error>(done.error()));
+    Json document = session_json(id, "ready");
+    document["checkpoint"] = name;
+    answer(document.dump());
+  });
+}
+
+}  // namespace capsule

@@ -1,0 +1,214 @@
+#include "manager/sessions/snapshots.h"
+
+#include "base/posix_io.h"
+#include "manager/observe/log.h"
+
+namespace capsule {
+namespace {
+constexpr seconds kMeasurePatience{2};
+}
+
+Snapshots::Snapshots(Loop& loop, Metrics& metrics, Origin origin, RollbackMode mode, SnapshotLimits limits)
+    : loop_(loop), metrics_(metrics), limits_(limits), tree_(origin), schedule_(mode), patience_(loop) {}
+
+const ParkedCopy* Snapshots::find(SnapshotId id) const {
+  const auto found = copies_.find(id);
+  return found == copies_.end() ? nullptr : found->second.get();
+}
+
+void Snapshots::measure(Measured done) {
+  struct Round {
+    Timer patience;
+    Measured done;
+    size_t left = 0;
+    std::map<SnapshotId, ParkedCopy::Memory> found = {};
+    void finish() {
+      patience.cancel();
+      if (done) std::exchange(done, nullptr)(found);
+    }
+  };
+  const auto round = std::make_shared<Round>(Round{Timer(loop_), std::move(done), copies_.size()});
+  if (copies_.empty()) return round->finish();
+  round->patience.after(kMeasurePatience, [round] { round->finish(); });
+  for (const auto& [id, copy] : copies_) {
+    copy->measure([round, id = id](std::optional<ParkedCopy::Memory> memory) {
+      if (memory) round->found[id] = *memory;
+      if (--round->left == 0) round->finish();
+    });
+  }
+}
+
+std::string Snapshots::name_of(std::optional<SnapshotId> id) const {
+  if (!id) return {};
+  const auto found = tree_.snapshots().find(*id);
+  if (found != tree_.snapshots().end() && !found->second.checkpoint.empty()) return found->second.checkpoint;
+  return "snapshot-" + std::to_string(*id);
+}
+
+void Snapshots::run_kept(const std::string& run_id, Duration ran, TimePoint now) {
+  tree_.run_kept(run_id);
+  schedule_.run_ended(now, ran);
+}
+
+void Snapshots::take(const Lease& lease, std::string checkpoint, Taken done) {
+  if (taking_) return done(failure(Errc::kConflict, "a snapshot of this session is being taken"));
+  auto link = make_stream_socketpair();
+  if (!link) return done(tl::unexpected<Error>(link.error()));
+  taking_ = std::make_unique<Taking>(
+      Taking{lease.capsule, std::move(link->first), std::move(checkpoint), std::move(done), {}});
+  Branch branch;
+  branch.id = ++last_request_;
+  branch.name = "snapshot-" + std::to_string(last_id_ + 1);
+  std::vector<UniqueFd> fds;
+  fds.push_back(std::move(link->second));
+  lease.capsule->expect_copy(lease.worker->pid_in_capsule());
+  lease.worker->send(branch, std::move(fds));
+  patience_.after(kPatience, [this] { taken(failure(Errc::kTimedOut, "the worker did not answer in time")); });
+}
+
+bool Snapshots::heard(const Branched& claim) {
+  if (!taking_ || claim.re != last_request_ || taking_->claim.re != 0) return false;
+  taking_->claim = claim;
+  if (!claim.failure.empty()) {
+    taken(failure(Errc::kUnavailable, claim.failure));
+    return true;
+  }
+  keep(taking_->capsule, std::move(taking_->link), claim,
+       [this](Result<std::unique_ptr<ParkedCopy>> copy) { taken(std::move(copy)); });
+  return true;
+}
+
+// A process that says it is a copy becomes one here: when its keeper finds it among its children.
+void Snapshots::keep(const std::shared_ptr<CapsuleProcess>& capsule, UniqueFd link, const Branched& claim,
+                     std::function<void(Result<std::unique_ptr<ParkedCopy>>)> done) {
+  const SnapshotId id = ++last_id_;
+  const auto pid = static_cast<pid_t>(claim.pid);
+  auto socket = std::make_shared<UniqueFd>(std::move(link));
+  capsule->keep_copy(
+      pid,
+      [this, id, alive = std::weak_ptr(alive_)] {
+        if (alive.expired()) return;
+        if (taking_ && id == last_id_) return taken(failure(Errc::kClosed, "the copy ended before it was parked"));
+        if (!forget(id)) return;
+        log_warning("a snapshot died", {{"snapshot", std::to_string(id)}});
+      },
+      [this, socket, pid, claim, done, alive = std::weak_ptr(alive_)](Result<UniqueFd> pidfd) {
+        if (alive.expired()) return;
+        if (!pidfd) return done(tl::unexpected<Error>(pidfd.error()));
+        ParkedCopy::Start start{std::move(*socket), std::move(*pidfd), pid, claim.not_captured};
+        settling_ = std::make_unique<ParkedCopy>(loop_, std::move(start), metrics_);
+        settling_->when_parked([this, done] {
+          loop_.post([this, done, alive = std::weak_ptr(alive_)] {
+            if (!alive.expired() && settling_) done(std::move(settling_));
+          });
+        });
+      });
+}
+
+void Snapshots::taken(Result<std::unique_ptr<ParkedCopy>> copy) {
+  if (!taking_) return;
+  const auto taking = std::exchange(taking_, nullptr);
+  patience_.cancel();
+  if (!copy) {
+    settling_.reset();
+    const bool refused = copy.error().code == Errc::kUnavailable;
+    refused_ = copy.error().message;
+    schedule_.refused();
+    log_info("no snapshot could be taken", {{"why", refused_}});
+    metrics_.snapshot(refused ? label::Snapshot::kRefused : label::Snapshot::kFailed, Duration::zero());
+    return taking->done(tl::unexpected<Error>(copy.error()));
+  }
+  const auto took = microseconds(taking->claim.took_us);
+  const SnapshotId id = last_id_;
+  copies_[id] = std::move(*copy);
+  tree_.taken(id, taking->checkpoint);
+  if (taking->checkpoint.empty()) schedule_.taken(took);
+  refused_.clear();
+  metrics_.snapshot(label::Snapshot::kTaken, took);
+  drop_superfluous();
+  taking->done(id);
+}
+
+void Snapshots::worker_is_gone() {
+  if (taking_) taken(failure(Errc::kClosed, "the worker was lost while its snapshot was taken"));
+}
+
+// A checkpoint stays for the next time: what is woken is a copy of it.
+void Snapshots::go_back(const Lease& lease, SnapshotId to, uint64_t worker_id, Return events) {
+  const auto found = copies_.find(to);
+  const bool is_checkpoint = !tree_.snapshots().at(to).checkpoint.empty();
+  schedule_.rolled_back();
+  refused_.clear();
+  if (!is_checkpoint) {
+    auto copy = std::move(found->second);
+    copies_.erase(found);
+    tree_.went_back(to);
+    tree_.gone(to);
+    return wake(lease, std::move(copy), worker_id, events);
+  }
+  auto link = make_stream_socketpair();
+  if (!link) return events.on_worker(tl::unexpected<Error>(link.error()));
+  lease.capsule->expect_copy(found->second->pid_in_capsule());
+  auto ours = std::make_shared<UniqueFd>(std::move(link->first));
+  patience_.after(kPatience, [this, events] {
+    settling_.reset();
+    events.on_worker(failure(Errc::kTimedOut, "the checkpoint did not answer"));
+  });
+  found->second->copy("worker-" + std::to_string(worker_id), std::move(link->second),
+                      [this, lease, to, worker_id, ours, events](Result<Branched> claim) {
+                        if (!claim) patience_.cancel();
+                        if (!claim) return events.on_worker(tl::unexpected<Error>(claim.error()));
+                        keep(lease.capsule, std::move(*ours), *claim,
+                             [this, lease, to, worker_id, events](Result<std::unique_ptr<ParkedCopy>> copy) {
+                               patience_.cancel();
+                               if (!copy) return events.on_worker(tl::unexpected<Error>(copy.error()));
+                               tree_.went_back(to);
+                               wake(lease, std::move(*copy), worker_id, events);
+                             });
+                      });
+}
+
+// The sweep goes out first, and spares what is woken: it may stand still for a moment, and comes round afterwards.
+void Snapshots::wake(const Lease& lease, std::unique_ptr<ParkedCopy> copy, uint64_t worker_id, const Return& events) {
+  const pid_t pid = copy->pid_in_capsule();
+  lease.capsule->sweep(pid, events.on_swept);
+  auto [link, pidfd] = copy->take();
+  auto worker = lease.capsule->adopt_worker(worker_id, std::move(link), std::move(pidfd), pid,
+                                            lease.worker ? lease.worker->hello().layers : std::vector<Layer>());
+  worker->send(Wake{worker->name()});
+  drop_superfluous();
+  events.on_worker(std::move(worker));
+}
+
+void Snapshots::began_anew() {
+  tree_.went_back(std::nullopt);
+  schedule_.rolled_back();
+  refused_.clear();
+  drop_superfluous();
+}
+
+bool Snapshots::forget(SnapshotId id) {
+  tree_.gone(id);
+  return copies_.erase(id) > 0;
+}
+
+void Snapshots::clear(Origin origin) {
+  copies_.clear();
+  settling_.reset();
+  tree_ = StateTree(origin);
+  schedule_ = SnapshotSchedule(schedule_.mode());
+  refused_.clear();
+}
+
+bool Snapshots::drop_oldest() {
+  const auto oldest = tree_.oldest_unnamed();
+  if (!oldest || oldest == tree_.fallback()) return false;
+  metrics_.snapshot_evicted();
+  return forget(*oldest);
+}
+
+void Snapshots::drop_superfluous() {
+  for (const SnapshotId id : tree_.superfluous(limits_.kept)) forget(id);
+}
+
+}  // namespace capsule

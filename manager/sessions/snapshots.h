@@ -1,0 +1,86 @@
+// The snapshots of one session: parked copies of its worker, and which state each of them holds. Takes them, wakes
+// them, lets them go. Owned by the session, which says when; what to go back to is StateTree's decision.
+//
+// One thing at a time: a snapshot is taken of an idle worker, and while one is being taken the session starts no run.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "manager/pool/parked_copy.h"
+#include "manager/pool/pool.h"
+#include "manager/sessions/snapshot_schedule.h"
+#include "manager/sessions/state_tree.h"
+
+namespace capsule {
+
+struct SnapshotLimits {
+  size_t kept = 0;         // without a name, in one session
+  size_t checkpoints = 0;  // with one
+};
+
+class Snapshots {
+ public:
+  using Taken = std::function<void(Result<SnapshotId>)>;
+  struct Return {
+    std::function<void(Result<std::shared_ptr<Worker>>)> on_worker;  // has no holder yet, and will say hello
+    std::function<void(Status)> on_swept;                            // afterwards: what the old one started is gone
+  };
+
+  static constexpr seconds kPatience{10};  // for a worker or a snapshot to make a copy of itself
+
+  Snapshots(Loop& loop, Metrics& metrics, Origin origin, RollbackMode mode, SnapshotLimits limits);
+
+  const StateTree& tree() const { return tree_; }
+  SnapshotSchedule& schedule() { return schedule_; }
+  const ParkedCopy* find(SnapshotId id) const;
+  // Of all of them; those that do not answer in time are left out.
+  using Measured = std::function<void(const std::map<SnapshotId, ParkedCopy::Memory>&)>;
+  void measure(Measured done);
+  const std::string& refused() const { return refused_; }   // why the present state has none
+  std::string name_of(std::optional<SnapshotId> id) const;  // "snapshot-3", a checkpoint's name, or nothing
+
+  void run_kept(const std::string& run_id, Duration ran, TimePoint now);
+  // Of the lease's idle worker. `checkpoint`: the name to keep it under, or empty.
+  void take(const Lease& lease, std::string checkpoint, Taken done);
+  bool is_taking() const { return taking_ != nullptr; }
+  bool heard(const Branched& claim);  // from the worker; false: nobody asked
+  void worker_is_gone();              // an answer it owes will not come
+  void go_back(const Lease& lease, SnapshotId to, uint64_t worker_id, Return events);
+  void began_anew();  // in a fresh namespace; checkpoints are still there
+  bool forget(SnapshotId id);
+  void clear(Origin origin);
+  bool drop_oldest();  // to make room; never the fallback. False: there is none
+
+ private:
+  struct Taking {
+    std::shared_ptr<CapsuleProcess> capsule;
+    UniqueFd link;
+    std::string checkpoint;
+    Taken done;
+    Branched claim;
+  };
+  void keep(const std::shared_ptr<CapsuleProcess>& capsule, UniqueFd link, const Branched& claim,
+            std::function<void(Result<std::unique_ptr<ParkedCopy>>)> done);
+  void taken(Result<std::unique_ptr<ParkedCopy>> copy);
+  void wake(const Lease& lease, std::unique_ptr<ParkedCopy> copy, uint64_t worker_id, const Return& events);
+  void drop_superfluous();
+
+  Loop& loop_;
+  Metrics& metrics_;
+  SnapshotLimits limits_;
+  StateTree tree_;
+  SnapshotSchedule schedule_;
+  std::map<SnapshotId, std::unique_ptr<ParkedCopy>> copies_;
+  std::unique_ptr<Taking> taking_;
+  std::unique_ptr<ParkedCopy> settling_;  // known to its keeper, and not yet parked
+  Timer patience_;
+  std::string refused_;
+  SnapshotId last_id_ = 0;
+  uint64_t last_request_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // answers of a capsule may come after us
+};
+
+}  // namespace capsule

@@ -1,0 +1,334 @@
+"""Snapshots, rollback and undo: a crash costs one cell, not the session."""
+import time
+import unittest
+
+from branches import BranchClient, Refused
+from processes import wait_for
+from support import SMALL, ManagerCase
+
+# Ends of a worker, by the verdict they must have.
+ENDS = {
+    "segfault": ("import ctypes; ctypes.string_at(0)", "crashed"),
+    "kill": ("import os; os.kill(os.getpid(), 9)", "crashed"),
+    "abort": ("import os; os.abort()", "crashed"),
+    "_exit": ("import os; os._exit(3)", "exit"),
+    "closed link": ("import os; os.closerange(3, 256)\nimport time; time.sleep(60)", "worker_lost"),
+    "stuck": ("import time\nwhile True:\n  try:\n    time.sleep(60)\n  except BaseException: pass", "timeout"),
+    "out of memory": ("import mmap\nm = mmap.mmap(-1, 3 << 30)\nfor i in range(0, 3 << 30, 4096): m[i] = 1", "out_of_memory"),
+}
+
+
+class RollbackCase(ManagerCase):
+    CONFIG = SMALL + "[run]\ngrace_s = 0.2\n"
+
+    def setUp(self):
+        super().setUp()
+        self.client = BranchClient(self.manager.socket)
+        self.addCleanup(self.client.close)
+
+    def new(self, rollback="always", **fields):
+        session = self.client.new(rollback=rollback, **fields)
+        self.addCleanup(self.client.session, "rm", session)
+        return session
+
+    def value(self, session, expression):
+        outcome = self.client.run(session, expression)
+        self.assertEqual(outcome.verdict, "ok", outcome)
+        return outcome.result
+
+    def wait_covered(self, session):
+        wait_for(lambda: self.client.info(session)["runs_at_risk"] == 0, 10, "the idle session has a snapshot")
+
+
+class Rollback(RollbackCase):
+    def test_whatever_ends_the_worker_the_session_goes_on_from_before_the_run(self):
+        session = self.new()
+        self.client.run(session, "values = [1]\ndef count():\n  n = 0\n  while True:\n    n += 1\n    yield n\nticks = count()")
+        expected = 0
+        for name, (code, verdict) in ENDS.items():
+            with self.subTest(name):
+                expected += 1
+                self.assertEqual(self.value(session, "next(ticks)"), str(expected))
+                outcome = self.client.run(session, "values.append('lost')\n" + code, timeout_ms=700 if name == "stuck" else 30000)
+                self.assertEqual(outcome.verdict, verdict, outcome)
+                self.assertEqual(outcome.state, "rolled_back", outcome)
+                self.assertTrue(outcome.rollback["snapshot"].startswith("snapshot-"), outcome)
+                self.assertGreater(outcome.rollback["took_us"], 0)
+                self.assertEqual(outcome.rollback.get("lost_runs", []), [], outcome)
+                self.assertEqual(self.value(session, "values"), "[1]")
+
+    def test_a_hundred_crashes_in_a_row_lose_nothing(self):
+        session = self.new("idle")
+        self.client.run(session, "total = 0")
+        self.wait_covered(session)
+        for i in range(100):
+            outcome = self.client.run(session, "total = -1; import os; os._exit(1)")
+            self.assertEqual((outcome.verdict, outcome.state), ("exit", "rolled_back"), outcome)
+            self.assertEqual(outcome.rollback.get("lost_runs", []), [])
+        self.assertEqual(self.value(session, "total"), "0")
+
+    def test_a_verdict_says_what_a_crash_of_the_next_run_would_cost(self):
+        session = self.new("off")
+        first = self.client.run(session, "x = 1")
+        second = self.client.run(session, "x = 2")
+        self.assertEqual(second.fallback, {"lost_runs": [first.run_id, second.run_id], "lost_run_count": 2})
+        third = self.client.run(session, "x = 3", rollback="always")
+        self.assertEqual(third.fallback["lost_runs"], [third.run_id])
+        self.assertEqual(third.fallback["snapshot"], "snapshot-1")
+        crash = self.client.run(session, "import os; os._exit(0)")
+        self.assertEqual(crash.rollback["lost_runs"], [third.run_id], crash)
+        self.assertEqual(self.value(session, "x"), "2")
+
+    def test_an_idle_session_takes_a_snapshot_by_itself(self):
+        session = self.new("idle")
+        self.client.run(session, "x = 1")
+        self.wait_covered(session)
+        self.assertEqual(self.client.info(session)["fallback"], "snapshot-1")
+        self.client.run(session, "x = 2; import os; os._exit(1)")
+        self.assertEqual(self.value(session, "x"), "1")
+
+    def test_without_snapshots_a_crash_leaves_a_fresh_namespace_and_says_what_is_lost(self):
+        session = self.new("off")
+        first = self.client.run(session, "x = 1")
+        crash = self.client.run(session, "import os; os._exit(1)")
+        self.assertEqual(crash.state, "fresh")
+        self.assertEqual(crash.rollback["lost_runs"], [first.run_id])
+        self.assertEqual(self.client.run(session, "x").verdict, "exception")
+
+    def test_processes_of_the_dead_run_are_gone_and_the_workspace_stays(self):
+        session = self.new()
+        self.client.run(session, "open('kept.txt', 'w').write('1')\nimport subprocess, os")
+        self.client.run(session, "p = subprocess.Popen(['/bin/sleep', '1000'], start_new_session=True)\n"
+                                 "open('new.txt', 'w').write('2')\nos.kill(os.getpid(), 11)")
+        names = self.value(session, "sorted(open(f'/proc/{p}/comm').read().strip() for p in os.listdir('/proc')"
+                                    " if p.isdigit())")
+        self.assertNotIn("sleep", names)
+        self.assertEqual(self.value(session, "sorted(os.listdir('.'))"), "['kept.txt', 'new.txt']")
+
+    def test_a_fork_bomb_that_daemonises_is_swept_and_no_snapshot_with_it(self):
+        session = self.new()
+        self.client.run(session, "x = 1")
+        bomb = ("import os\nfor _ in range(8):\n  if os.fork() == 0:\n    os.setsid()\n    while True:\n"
+                "      try:\n        if os.fork(): os._exit(0)\n      except OSError: pass\n"
+                "import time; time.sleep(0.1); os.kill(os.getpid(), 9)")
+        for _ in range(5):
+            outcome = self.client.run(session, bomb)
+            self.assertEqual((outcome.verdict, outcome.state), ("crashed", "rolled_back"), outcome)
+            self.assertEqual(self.value(session, "x"), "1")
+        self.assertEqual(self.value(session, "import os; len([p for p in os.listdir('/proc') if p.isdigit()])"), "1")
+
+    def test_a_worker_that_dies_between_runs_costs_nothing_and_the_next_verdict_says_so(self):
+        session = self.new("idle")
+        self.client.run(session, "x = 1")
+        self.wait_covered(session)
+        self.client.run(session, "import threading, os, time\n"
+                                 "def die():\n  time.sleep(0.3)\n  os._exit(5)\n"
+                                 "threading.Thread(target=die).start()")
+        pid = self.client.info(session)["worker_pid"]
+        wait_for(lambda: self.client.info(session)["worker_pid"] not in (0, pid), 10, "the thread's end was noticed")
+        outcome = self.client.run(session, "x")
+        self.assertEqual(outcome.result, "1", outcome)
+        self.assertEqual(outcome.state, "rolled_back")
+        self.assertIn("before this run the session's worker", outcome.evidence["detail"])
+
+    def test_random_generators_are_where_they_were(self):
+        session = self.new()
+        self.client.run(session, "import random; random.seed(7); random.random()")
+        expected = self.value(session, "random.random()")
+        self.client.session("undo", session)
+        self.assertEqual(self.value(session, "random.random()"), expected)
+        self.client.run(session, "random.seed(1); import os; os._exit(1)")
+        after = self.value(session, "random.random()")
+        self.client.session("undo", session)
+        self.assertEqual(self.value(session, "random.random()"), after)
+
+    def test_what_a_program_is_told_of_itself_is_right_after_a_rollback(self):
+        session = self.new()
+        self.client.run(session, "import os, threading, sys")
+        self.client.run(session, "os._exit(1)")
+        code = ("assert threading.get_native_id() == threading.main_thread().native_id == os.getpid()\n"
+                "assert int(open('/proc/self/oom_score_adj').read()) == 500\n"
+                "assert os.getppid() == 1\nos.sched_setaffinity(os.getpid(), os.sched_getaffinity(0))\n"
+                "import subprocess; print(subprocess.check_output(['/bin/echo', 'hi']))\n"
+                "t = threading.Thread(target=lambda: print('thread')); t.start(); t.join()")
+        outcome = self.client.run(session, code)
+        self.assertEqual((outcome.verdict, outcome.stdout), ("ok", "b'hi\\n'\nthread\n"), outcome)
+
+
+class NotCaptured(RollbackCase):
+    def test_with_threads_no_snapshot_is_taken_and_the_verdict_says_why(self):
+        session = self.new()
+        self.client.run(session, "x = 1")
+        self.client.run(session, "import threading\nstop = threading.Event()\n"
+                                 "t = threading.Thread(target=stop.wait, name='poller', daemon=True); t.start()")
+        outcome = self.client.run(session, "x = 2")
+        self.assertEqual(outcome.verdict, "ok")
+        self.assertIn("poller", outcome.fallback["refused"])
+        self.assertEqual(outcome.fallback["lost_run_count"], 2)
+        with self.assertRaisesRegex(Refused, "poller"):
+            self.client.session("checkpoint", session, checkpoint="now")
+        self.assertEqual(self.client.run(session, "stop.set(); t.join(); x = 3").verdict, "ok")
+        self.assertNotIn("refused", self.client.run(session, "x").fallback)
+
+    def test_files_keep_their_position_and_what_cannot_be_copied_is_listed(self):
+        session = self.new()
+        self.client.run(session, "open('data', 'w').write('abcdef')\nf = open('data'); f.read(2)\n"
+                                 "import socket, subprocess\na, b = socket.socketpair()\n"
+                                 "p = subprocess.Popen(['/bin/cat'], stdin=subprocess.PIPE)")
+        crash = self.client.run(session, "f.read(3); import os; os._exit(1)")
+        self.assertEqual(self.value(session, "f.read(1), f.tell()"), "('c', 3)")
+        listed = " ".join(crash.rollback["not_captured"])
+        self.assertIn("socket", listed)
+        self.assertIn("pipe", listed)
+        self.assertIn("(cat)", listed)
+        self.assertIn("Bad file descriptor", self.client.run(session, "a.send(b'x')").error["value"])
+
+    def test_a_snapshot_holds_no_pipe_of_the_worker_open(self):
+        session = self.new()
+        self.client.run(session, "import subprocess\np = subprocess.Popen(['/bin/cat'], stdin=subprocess.PIPE)")
+        self.client.run(session, "x = 1")
+        outcome = self.client.run(session, "p.stdin.close(); p.wait(timeout=10)")
+        self.assertEqual((outcome.verdict, outcome.result), ("ok", "0"), outcome)
+
+    def test_an_event_loop_of_a_later_run_is_as_quick_as_ever(self):
+        session = self.new()
+        self.client.run(session, "import asyncio; await asyncio.sleep(0)")
+        self.client.run(session, "import os; os._exit(1)")
+        self.assertEqual(self.client.run(session, "await asyncio.wait_for(asyncio.sleep(0.01, 'done'), 2)").result, "'done'")
+
+
+class Undo(RollbackCase):
+    def test_undo_goes_back_by_runs_as_far_as_snapshots_are_kept(self):
+        session = self.new()
+        runs = [self.client.run(session, f"x = {i}").run_id for i in range(4)]
+        back = self.client.session("undo", session, count=2)
+        self.assertEqual(back["lost_runs"], runs[2:])
+        self.assertEqual(self.value(session, "x"), "1")
+        self.client.session("undo", session)
+        self.assertEqual(self.value(session, "x"), "1")
+        with self.assertRaisesRegex(Refused, "could be undone"):
+            self.client.session("undo", session, count=9)
+
+    def test_undo_of_everything_is_a_fresh_namespace(self):
+        session = self.new("off")
+        self.client.run(session, "x = 1")
+        back = self.client.session("undo", session)
+        self.assertIsNone(back["snapshot"])
+        self.assertEqual(self.client.run(session, "x").verdict, "exception")
+
+    def test_what_is_no_longer_kept_is_refused_with_what_there_is(self):
+        session = self.new()
+        for i in range(8):
+            self.client.run(session, f"x = {i}")
+        with self.assertRaisesRegex(Refused, "kept are those of 1, 2, 3, 4, 8 runs ago"):
+            self.client.session("undo", session, count=6)
+        self.assertEqual(self.client.info(session)["snapshots"], 4)
+
+    def test_undo_while_a_run_is_under_way_is_refused(self):
+        session = self.new()
+        run = self.client.start(session, "import time; time.sleep(30)")
+        with self.assertRaisesRegex(Refused, "busy"):
+            self.client.session("undo", session)
+        self.client.send({"type": "cancel", "id": 99, "run_id": run})
+        self.assertEqual(self.client.wait(run).verdict, "cancelled")
+
+
+class Checkpoints(RollbackCase):
+    def test_a_checkpoint_can_be_restored_again_and_again(self):
+        session = self.new("off")
+        self.client.run(session, "it = iter(range(10)); next(it)")
+        self.client.session("checkpoint", session, checkpoint="before-train")
+        for _ in range(3):
+            self.assertEqual(self.value(session, "next(it)"), "1")
+            back = self.client.session("restore", session, checkpoint="before-train")
+            self.assertEqual(back["snapshot"], "before-train")
+        self.client.run(session, "import os; os._exit(1)")
+        self.assertEqual(self.value(session, "next(it)"), "1")
+
+    def test_checkpoints_are_listed_with_their_memory_and_can_be_removed(self):
+        session = self.new("off")
+        self.client.run(session, "x = bytearray(20 << 20)")
+        self.client.session("checkpoint", session, checkpoint="big")
+        self.client.run(session, "x[:] = b'1' * len(x)")
+        row, = self.client.session("checkpoint_ls", session)["checkpoints"]
+        self.assertEqual((row["name"], row["kind"], row["is_fallback"]), ("big", "checkpoint", True))
+        self.assertGreater(row["private_bytes"], 20 << 20)
+        self.assertGreater(row["shared_bytes"], 1 << 20)
+        self.client.session("checkpoint_rm", session, checkpoint="big")
+        self.assertEqual(self.client.session("checkpoint_ls", session)["checkpoints"], [])
+        with self.assertRaisesRegex(Refused, "no checkpoint 'big'"):
+            self.client.session("restore", session, checkpoint="big")
+
+    def test_names_are_checked_and_their_number_is_bounded(self):
+        session = self.new("off")
+        self.client.run(session, "x = 1")
+        for name, why in (("", "1 to 64"), ("../x", "1 to 64"), ("A", "1 to 64")):
+            with self.assertRaisesRegex(Refused, why):
+                self.client.session("checkpoint", session, checkpoint=name)
+        for i in range(8):
+            self.client.session("checkpoint", session, checkpoint=f"c{i}")
+        with self.assertRaisesRegex(Refused, "sessions.checkpoints"):
+            self.client.session("checkpoint", session, checkpoint="more")
+        with self.assertRaisesRegex(Refused, "already"):
+            self.client.session("checkpoint", session, checkpoint="c0")
+
+    def test_reset_forgets_them(self):
+        session = self.new()
+        self.client.run(session, "x = 1")
+        self.client.session("checkpoint", session, checkpoint="one")
+        self.client.session("reset", session)
+        self.assertEqual(self.client.session("checkpoint_ls", session)["checkpoints"], [])
+        self.assertEqual(self.client.run(session, "x").verdict, "exception")
+
+
+class OutOfReach(RollbackCase):
+    def test_a_program_reaches_no_snapshot_by_any_means_that_names_a_pid(self):
+        session = self.new()
+        self.client.run(session, "x = 1")
+        self.client.session("checkpoint", session, checkpoint="kept")
+        attack = """
+import ctypes, os, signal, resource
+libc = ctypes.CDLL(None, use_errno=True)
+me = os.getpid()
+for pid in range(2, me + 40):
+    if os.path.exists(f'/proc/self/task/{pid}'): continue
+    for act in (lambda: os.kill(pid, 9), lambda: libc.syscall(200, pid, 9), lambda: libc.syscall(234, pid, pid, 9),
+                lambda: libc.syscall(129, pid, 9, ctypes.create_string_buffer(128)),
+                lambda: resource.prlimit(pid, resource.RLIMIT_CPU, (0, 0)), lambda: libc.ptrace(16, pid, 0, 0),
+                lambda: open(f'/proc/{pid}/mem', 'r+b'), lambda: open(f'/proc/{pid}/oom_score_adj', 'w').write('1000'),
+                lambda: os.waitpid(pid, os.WNOHANG)):
+        try: act()
+        except Exception: pass
+try: os.kill(-1, 9)
+except Exception: pass
+try: os.killpg(0, 0)
+except Exception: pass
+seen = [p for p in os.listdir('/proc') if p.isdigit() and int(p) != me]
+print(seen)
+"""
+        for _ in range(3):
+            outcome = self.client.run(session, attack)
+            self.assertEqual((outcome.verdict, outcome.stdout), ("ok", "[]\n"), outcome)
+        names = [row["name"] for row in self.client.session("checkpoint_ls", session)["checkpoints"]]
+        self.assertEqual(len(names), 3, names)  # two snapshots and the checkpoint, all alive
+        for name in names:
+            self.assertIsNotNone(name)
+        self.client.session("restore", session, checkpoint="kept")
+        self.assertEqual(self.value(session, "x"), "1")
+
+    def test_only_an_expected_copy_may_be_made_or_hide_itself(self):
+        session = self.new()
+        code = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+def errno_of(*call):
+    ctypes.set_errno(0)
+    return libc.syscall(*call) and ctypes.get_errno()
+CLONE_PARENT = 0x8000
+print(errno_of(56, CLONE_PARENT, 0, 0, 0, 0), errno_of(157, 4, 0), errno_of(157, 4, 1), errno_of(308, 0, 0))
+"""
+        self.assertEqual(self.client.run(session, code).stdout, "1 1 1 1\n")
+
+
+if __name__ == "__main__":
+    unittest.main()

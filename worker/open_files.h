@@ -1,0 +1,36 @@
+// What a process has open, so that a copy of it can have its own. After a fork both share the kernel's open files, and
+// with them the position: what one reads the other misses, and a pipe that the copy holds open never ends.
+//
+// Regular files and directories are opened anew at their position. Sockets, pipes, timers and the like cannot be
+// copied: their numbers are kept, but whoever uses them hears EBADF. Subprocesses stay children of the original.
+//
+// Limits: the names of kNotCaptured things are told. File locks and the position of a deleted file whose name is needed
+// again do not travel.
+#pragma once
+
+#include <sys/types.h>
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace capsule {
+
+struct OpenFiles {
+  struct File {
+    int fd;
+    off_t position;
+    int flags;
+  };
+  std::vector<File> files;
+  std::vector<int> others;
+  std::vector<std::string> not_captured;  // "descriptor 5: socket:[123]", "process 17 (sleep)"
+};
+
+// In the original, before the fork. Descriptors 0 to 2 and `own` are left out.
+OpenFiles list_open_files(std::span<const int> own);
+
+// In the copy.
+void open_anew(const OpenFiles& open);
+
+}  // namespace capsule

@@ -1,0 +1,69 @@
+#include "worker/sandbox/branch_guard.h"
+
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include "base/posix_io.h"
+#include "worker/sandbox/oom_score.h"
+#include "worker/sandbox/processes.h"
+
+namespace capsule::sandbox {
+
+bool BranchGuard::is_asked(int call) {
+  return call == SYS_clone || call == SYS_prctl || call == SYS_setns || call == SYS_sched_setaffinity;
+}
+
+void BranchGuard::expect(pid_t pid, May may) { expected_[pid] = may; }
+
+void BranchGuard::forget(pid_t pid) {
+  expected_.erase(pid);
+  oom_scores_.erase(pid);
+}
+
+int BranchGuard::decide(const seccomp_data& call, pid_t caller) {
+  switch (call.nr) {
+    case SYS_clone: return decide_clone(caller);
+    case SYS_prctl: return decide_dumpable(call.args[1] != 0, caller);
+    case SYS_setns: return entering_ > 0 ? 0 : EPERM;
+    case SYS_sched_setaffinity: {
+      const pid_t target = static_cast<pid_t>(call.args[0]);
+      if (target == caller) return 0;
+      const pid_t process = process_of(caller);
+      return process != 0 && process_of(target) == process ? 0 : ESRCH;
+    }
+    default: return ENOSYS;
+  }
+}
+
+int BranchGuard::decide_clone(pid_t caller) {
+  const auto expected = expected_.extract(caller);
+  if (expected.empty()) return EPERM;
+  ++copies_due_;
+  return 0;
+}
+
+// While it is dumpable its keeper may open its /proc; the descriptor serves until it is woken.
+int BranchGuard::decide_dumpable(bool wanted, pid_t caller) {
+  const auto parked = oom_scores_.find(caller);
+  if (wanted) {
+    if (parked == oom_scores_.end()) return EPERM;
+    (void)write_all(parked->second.get(), kWorkerOomScore);
+    oom_scores_.erase(parked);
+    return 0;
+  }
+  if (copies_due_ == 0 || parked != oom_scores_.end()) return EPERM;
+  --copies_due_;
+  const std::string path = "/proc/" + std::to_string(caller) + "/oom_score_adj";
+  UniqueFd score(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (score) (void)write_all(score.get(), kParkedOomScore);
+  oom_scores_[caller] = std::move(score);
+  return 0;
+}
+
+}  // namespace capsule::sandbox

@@ -1,0 +1,46 @@
+// Decides the system calls that a copy of a worker needs and nobody else in a capsule may make. The filter hands them
+// to the keeper (see kill_guard.h, which asks here); all their arguments are registers, so what was decided is what
+// happens.
+//
+//   clone with CLONE_PARENT        only by a process that the manager asked for a copy, once
+//   prctl(PR_SET_DUMPABLE)         only by such a copy: off when it parks, on when it is woken
+//   setns                          only by a copy that is to enter a nested capsule
+//   sched_setaffinity with a pid   a thread of the caller's own process
+//
+// When a copy parks it gets the lowest oom score, so that the kernel takes the worker and not its snapshots; when it is
+// woken, a worker's again. Lives in the keeper, on its one thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <set>
+
+#include "base/unique_fd.h"
+
+struct seccomp_data;
+
+namespace capsule::sandbox {
+
+class BranchGuard {
+ public:
+  static bool is_asked(int call);
+
+  enum class May { kCopy, kCopyAndEnter };
+  void expect(pid_t pid, May may);
+  void forget(pid_t pid);
+
+  // 0: the kernel may go on with it; else an errno for the caller.
+  int decide(const seccomp_data& call, pid_t caller);
+
+ private:
+  int decide_clone(pid_t caller);
+  int decide_dumpable(bool wanted, pid_t caller);
+
+  std::map<pid_t, May> expected_;
+  unsigned copies_due_ = 0;  // made, and not yet parked
+  unsigned entering_ = 0;
+  std::map<pid_t, UniqueFd> oom_scores_;  // of parked copies
+};
+
+}  // namespace capsule::sandbox
