@@ -130,6 +130,13 @@ struct FilesConfig {
   bool operator==(const FilesConfig&) const = default;
 };
 
+// Durable ones: files below the state directory.
+struct CheckpointsConfig {
+  uint64_t max_per_uid{}, quota_bytes{}, max_bytes{};
+  Duration timeout{}, stall_timeout{};
+  bool operator==(const CheckpointsConfig&) const = default;
+};
+
 struct ClientConfig {
   uint64_t max_connections{};
   uint64_t max_connections_per_uid{}, max_queued_per_uid{}, max_sessions_per_uid{}, max_workers_per_uid{};
@@ -206,6 +213,7 @@ struct Config {
   SessionsConfig sessions;
   QueueConfig queue;
   FilesConfig files;
+  CheckpointsConfig checkpoints;
   ClientConfig client;
   ServerConfig server;
   std::string default_profile;  // empty: data when its modules can be had, else base

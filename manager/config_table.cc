@@ -163,6 +163,17 @@ constexpr Knob kTable[] = {
     {"files.hold_timeout_s", "s", &one<&Config::files, &FilesConfig::hold_timeout>, 60, 0.05, 3600,
      "How long the files of an ended run are kept after they were last asked for."},
 
+    {"checkpoints.max_per_uid", "checkpoints", &one<&Config::checkpoints, &CheckpointsConfig::max_per_uid>, 100, 0,
+     10000, "Durable checkpoints that one user may have; 0: none can be made."},
+    {"checkpoints.quota_bytes", "bytes", &one<&Config::checkpoints, &CheckpointsConfig::quota_bytes>, 8192 * kMi, 4096,
+     kTi, "Size of all durable checkpoints of one user together, as they are on the disk."},
+    {"checkpoints.max_bytes", "bytes", &one<&Config::checkpoints, &CheckpointsConfig::max_bytes>, 4096 * kMi, 4096, kTi,
+     "Size of one durable checkpoint before it is compressed; names that do not fit are left out."},
+    {"checkpoints.timeout_s", "s", &one<&Config::checkpoints, &CheckpointsConfig::timeout>, 60, 0.1, 3600,
+     "How long a copy of a session may take to write a durable checkpoint; names it does not get to are left out."},
+    {"checkpoints.stall_timeout_s", "s", &one<&Config::checkpoints, &CheckpointsConfig::stall_timeout>, 10, 0.1, 3600,
+     "A name of which nothing comes for so long is left out."},
+
     {"client.max_connections", "connections", &one<&Config::client, &ClientConfig::max_connections>, 256, 1, 10000,
      "Client connections at most; more are refused."},
     {"client.max_connections_per_uid", "connections",

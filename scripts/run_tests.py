@@ -238,7 +238,7 @@ def tsan_step(runner, whole):
     # ThreadSanitizer wants its shadow at fixed addresses; without address randomisation nothing else is there.
     plain = subprocess.run(["setarch", "-R", "true"], stderr=subprocess.DEVNULL).returncode == 0
     # The manager and the command only: a zygote must have one thread, and ThreadSanitizer adds its own.
-    sanitizer_step(runner, "tsan", "thread", re.compile(r"/tests/unit/(manager|observe)/"), () if whole else TSAN_AREAS,
+    sanitizer_step(runner, "tsan", "thread", re.compile(r"/tests/unit/(manager|observe|storage)/"), () if whole else TSAN_AREAS,
                    {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"},
                    ("--wrapper", "setarch -R") if plain else (), BINARIES[:-1])
 

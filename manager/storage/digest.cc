@@ -1,0 +1,27 @@
+#include "manager/storage/digest.h"
+
+#include <openssl/evp.h>
+
+#include <cassert>
+#include <new>
+
+namespace capsule {
+
+// None of these calls can fail but for want of memory (EVP_DigestInit(3)).
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+  if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
+}
+
+void Sha256::add(std::string_view bytes) { EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()); }
+
+Digest Sha256::finish() {
+  Digest digest{};
+  unsigned size = 0;
+  EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(digest.data()), &size);
+  assert(size == kDigestBytes);
+  return digest;
+}
+
+void Sha256::Free::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }
+
+}  // namespace capsule
