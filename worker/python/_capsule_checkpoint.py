@@ -15,7 +15,7 @@ import types
 
 import _capsule_checkpoint_meta
 import _capsule_pickle
-import _capsule_rebuild
+import _capsule_run
 
 PAYLOAD_VERSION = 1
 SPOOL_BYTES = 64 << 20  # of one name: more is tried first, then sent as it comes
@@ -44,10 +44,10 @@ def save(namespace, fd, leave_out=None, seconds=60.0, stall_seconds=10.0, bytes_
          local_directories=("/workspace", "/tmp")):
     """Returns the metadata, which is also the last frame.
 
-    leave_out: name -> reason, for names that ended an earlier copy. seconds: names that are not reached by then are left
-    out. stall_seconds: for a name that gives no output. bytes_max: of the payload; a name that does not fit is left out.
-    local_directories: modules from files below them go by value. Raises ImportError without cloudpickle, OSError when
-    nobody reads.
+    leave_out: name -> reason, for names that ended an earlier copy. seconds: names that are not reached by then are
+    left out. stall_seconds: for a name that gives no output. bytes_max: of the payload; a name that does not fit is
+    left out. local_directories: modules from files below them go by value. Raises ImportError without cloudpickle,
+    OSError when nobody reads.
     """
     _prepare()
     rules = _capsule_pickle.Rules(namespace, local_directories)
@@ -57,6 +57,11 @@ def save(namespace, fd, leave_out=None, seconds=60.0, stall_seconds=10.0, bytes_
     finally:
         saver.watch.stop()
     return saver.finish(namespace)
+
+
+def save_session(fd, leave_out, seconds, stall_seconds, bytes_max):
+    """What the worker calls, in a copy of itself: the namespace of its programs."""
+    save(_capsule_run.session_namespace(), fd, leave_out, seconds, stall_seconds, bytes_max)
 
 
 def _prepare():

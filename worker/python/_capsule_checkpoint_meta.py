@@ -38,7 +38,8 @@ class Metadata:
         """As JSON, at most _JSON_BYTES."""
         modules = sorted(self._modules)
         document = {
-            "payload_version": 1, "python": ".".join(map(str, sys.version_info[:3])), "cloudpickle": self._rules.version,
+            "payload_version": 1, "python": ".".join(map(str, sys.version_info[:3])),
+            "cloudpickle": self._rules.version,
             "names": self._saved, "names_left_out": self._lost, "functions": self._functions,
             "classes": self._classes, "modules": len(modules), "namespace_bytes": self._shallow_bytes,
             "serialised_bytes": payload_bytes,

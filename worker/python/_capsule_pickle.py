@@ -1,6 +1,6 @@
 """The pickler of durable checkpoints: cloudpickle's rules, and those that a whole namespace needs beyond them.
 
-- A function keeps its globals: the namespace it was defined in is the one it is restored on, a module's is the module's.
+- A function keeps its globals: the namespace it is restored into, or its module's.
   Cells are objects of their own, so that two closures over one variable still share it.
 - One array that is a view of another stays one, as far as anybody can tell.
 - Modules go by name, but for those that came from files of the workspace: these go by value, with all they hold.

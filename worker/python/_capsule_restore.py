@@ -4,14 +4,14 @@ What cannot be restored costs only itself, and what it alone brought along.
 """
 import _pickle
 import io
-import sys
+import json
 
 import _capsule_checkpoint as checkpoint
 import _capsule_checkpoint_meta as meta
 import _capsule_rebuild as rebuild
+import _capsule_run
 
 _REBUILT_ENTRIES = 50_000_000  # of the memo, moved to new unpicklers after failures; then the rest is given up
-_RECURSION_LIMIT = 20000
 _HARVEST_BYTES = 1 << 20  # of a record that failed: what is beyond is not looked through
 
 
@@ -21,16 +21,19 @@ def load(fd, namespace):
     loader = _Loader(fd, namespace)
     rebuild.begin(namespace)
     own_builtins = namespace.get("__builtins__")
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, _RECURSION_LIMIT))
     try:
         while loader.next_record():
             pass
     finally:
-        sys.setrecursionlimit(limit)
         if own_builtins is not None:
             namespace["__builtins__"] = own_builtins
     return loader.report()
+
+
+def load_session(fd):
+    """What the worker calls: into the namespace of its programs, with the report as JSON."""
+    report = load(fd, _capsule_run.session_namespace())
+    return json.dumps(report, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
 class _Records(io.RawIOBase):

@@ -131,7 +131,8 @@ def _answer(verdict, status, report, run=None, namespace=None):
 # Before the program
 
 
-def _namespace(request):
+def session_namespace():
+    """The globals of the programs of this worker, which are those of its module __main__."""
     global _main
     if _main is None:
         _main = types.ModuleType("__main__")
@@ -139,7 +140,11 @@ def _namespace(request):
         if not sys.path or sys.path[0] != "":
             sys.path.insert(0, "")
     sys.modules["__main__"] = _main
-    namespace = _main.__dict__
+    return _main.__dict__
+
+
+def _namespace(request):
+    namespace = session_namespace()
     filename = request["filename"]
     if request["mode"] == "script":
         sys.argv = ["-c" if filename in ("", "<string>") else filename, *request["arguments"]]
