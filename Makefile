@@ -1,5 +1,5 @@
 # The front door for daily work; meson and the scripts do everything.
-.PHONY: all run test quick bench attacks compat asan tsan fuzz races check fmt lint clean
+.PHONY: all run test quick bench attacks compat asan tsan fuzz branches races check fmt lint clean
 
 SOURCES = $(shell find base protocol manager worker cli tests benchmarks -name '*.h' -o -name '*.cc' 2>/dev/null)
 
@@ -29,6 +29,10 @@ compat: all
 
 asan tsan:
 	@scripts/test --only $@ --whole
+
+branches: all
+	@cd tests/system && CAPSULE_HOSTILE_CELLS=10000 CAPSULE_RANDOM_STEPS=20000 /usr/bin/python3 -W ignore -B -m unittest \
+	  test_rollback.Rollback.test_hostile_cells_in_a_row_lose_nothing test_random_branches
 
 races: all
 	@CAPSULE_RACE_ATTEMPTS=100000 build/tests/unit/manager/files_tests "[race]"
