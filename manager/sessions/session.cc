@@ -69,6 +69,8 @@ void Session::ready() {
   if (!apply(SessionEvent::kWorkerReady)) return;
   came_back();
   answer_resets({});
+  act_when_free({});
+  if (!is_free()) return;
   events_.on_ready();
   watch_idleness();
 }
@@ -168,6 +170,7 @@ void Session::close() {
   const Status closed = failure(Errc::kClosed, "session '" + id() + "' was closed");
   snapshots_.worker_is_gone();
   answer_resets(closed);
+  act_when_free(closed);
   answer_returns(tl::unexpected<Error>(closed.error()));
   say_how_run_ended();
   snapshots_.clear(Origin::kFresh);
@@ -213,6 +216,7 @@ void Session::worker_lost(LostWhy) { lose_between_runs(label::Recycle::kLost, "w
 
 void Session::fail(const Error& why) {
   answer_resets(tl::unexpected<Error>(why));
+  act_when_free(tl::unexpected<Error>(why));
   answer_returns(tl::unexpected<Error>(why));
   events_.on_failed(why);
 }

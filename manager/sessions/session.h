@@ -45,6 +45,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   // What left-over threads and processes of finished runs print, kept apart from the next runs' output.
   static constexpr size_t kOldPipes = 8;  // pairs beyond are closed, oldest first: their writers get SIGPIPE
   static constexpr size_t kLateTailBytes = 4096;
+  static constexpr size_t kWaitingActs = 64;
 
   static constexpr seconds kReturnPatience{5};  // for a woken snapshot; then the next older one is tried
 
@@ -112,9 +113,12 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void adopt(Lease lease);
   void lose_worker(label::Recycle why);
   void lose_between_runs(label::Recycle why, const std::string& how);
-  Status must_be_free() const;
+  // Does it once no run, snapshot or return is under way; while a run is, the answer is a conflict.
+  void when_free(std::function<void(Status)> act);
+  void act_when_free(Status status);
   void watch_memory();
   void take_snapshot(std::string checkpoint, Answer answer);
+  void take_checkpoint(const std::string& name, const Answer& answer);
   void watch_idleness();
   void go_to(std::optional<SnapshotId> target, WentBack answer);
   void start_next_worker();
@@ -164,6 +168,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   std::optional<Rollback> last_return_;  // for the verdict that comes next
   Ended after_return_;                   // the verdict that waits
   std::vector<WentBack> return_answers_;
+  std::deque<std::function<void(Status)>> when_free_;  // at most kWaitingActs
   std::vector<Answer> reset_answers_;
   std::deque<std::unique_ptr<PipeReader>> old_pipes_;
   TimePoint last_used_;

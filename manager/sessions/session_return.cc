@@ -32,6 +32,7 @@ void Session::take_snapshot(std::string checkpoint, Answer answer) {
     if (!taken && taken.error().code == Errc::kTimedOut) {
       return session->lose_between_runs(label::Recycle::kLost, "did not make a copy of itself in time");
     }
+    session->act_when_free({});
     if (session->is_free()) session->events_.on_ready();
   });
 }
@@ -52,14 +53,31 @@ void Session::watch_memory() {
   });
 }
 
-Status Session::must_be_free() const {
-  if (is_free()) return {};
-  const std::string what = snapshots_.is_taking() ? "taking a snapshot" : std::string(to_string(state_));
-  return failure(Errc::kConflict, "session '" + id() + "' is " + what + ": wait for it, or cancel its run");
+void Session::when_free(std::function<void(Status)> act) {
+  if (is_free()) return act({});
+  if (state_ == SessionState::kBusy) {
+    return act(failure(Errc::kConflict, "session '" + id() + "' is busy: wait for its run to end, or cancel it"));
+  }
+  if (when_free_.size() >= kWaitingActs) {
+    return act(failure(Errc::kUnavailable, "too many requests wait for session '" + id() + "'"));
+  }
+  when_free_.push_back(std::move(act));
+}
+
+// One after the other: each may keep the session for a while.
+void Session::act_when_free(Status status) {
+  while (!when_free_.empty() && (!status || is_free())) {
+    const auto act = std::move(when_free_.front());
+    when_free_.pop_front();
+    act(status);
+  }
 }
 
 void Session::checkpoint(const std::string& name, Answer answer) {
-  if (const Status free = must_be_free(); !free) return answer(free);
+  when_free([this, name, answer](const Status& free) { free ? take_checkpoint(name, answer) : answer(free); });
+}
+
+void Session::take_checkpoint(const std::string& name, const Answer& answer) {
   if (!is_valid_name(name))
     return answer(failure(Errc::kInvalid, "a checkpoint's name is 1 to 64 of a-z, 0-9 and '-'"));
   if (snapshots_.tree().find_checkpoint(name)) {
@@ -69,7 +87,7 @@ void Session::checkpoint(const std::string& name, Answer answer) {
     return answer(failure(Errc::kUnavailable, "the session has " + std::to_string(start_.snapshots.checkpoints) +
                                                   " checkpoints (sessions.checkpoints); remove one first"));
   }
-  take_snapshot(name, std::move(answer));
+  take_snapshot(name, answer);
 }
 
 Status Session::forget_checkpoint(const std::string& name) {
@@ -82,20 +100,24 @@ Status Session::forget_checkpoint(const std::string& name) {
 // ---- going back ------------------------------------------------------------------------------------------------
 
 void Session::undo(uint64_t runs, WentBack answer) {
-  if (const Status free = must_be_free(); !free) return answer(tl::unexpected<Error>(free.error()));
-  const auto target = snapshots_.tree().undo(runs);
-  if (!target) return answer(tl::unexpected<Error>(target.error()));
-  go_to(*target, std::move(answer));
+  when_free([this, runs, answer](const Status& free) {
+    if (!free) return answer(tl::unexpected<Error>(free.error()));
+    const auto target = snapshots_.tree().undo(runs);
+    if (!target) return answer(tl::unexpected<Error>(target.error()));
+    go_to(*target, answer);
+  });
 }
 
 void Session::restore(const std::string& name, WentBack answer) {
-  if (const Status free = must_be_free(); !free) return answer(tl::unexpected<Error>(free.error()));
-  const auto found = snapshots_.tree().find_checkpoint(name);
-  if (!found) {
-    return answer(failure(Errc::kNotFound, "session '" + id() + "' has no checkpoint '" + name +
-                                               "'; `capsule session ls-checkpoints` lists them"));
-  }
-  go_to(found, std::move(answer));
+  when_free([this, name, answer](const Status& free) {
+    if (!free) return answer(tl::unexpected<Error>(free.error()));
+    const auto found = snapshots_.tree().find_checkpoint(name);
+    if (!found) {
+      return answer(failure(Errc::kNotFound, "session '" + id() + "' has no checkpoint '" + name +
+                                                 "'; `capsule session ls-checkpoints` lists them"));
+    }
+    go_to(found, answer);
+  });
 }
 
 void Session::go_to(std::optional<SnapshotId> target, WentBack answer) {

@@ -76,11 +76,11 @@ class Model:
 
     @property
     def is_fresh(self):
-        return not self.history
+        return not self.history or self.state is None
 
 
 class RandomBranches(ManagerCase):
-    CONFIG = SMALL + "[run]\ngrace_s = 0.05\n[client]\nmax_crashes_per_minute_per_uid = 0\nframes_per_s = 0\n"
+    config = SMALL + "[run]\ngrace_s = 0.05\n[client]\nmax_crashes_per_minute_per_uid = 0\nframes_per_s = 0\n"
 
     def setUp(self):
         super().setUp()
@@ -160,7 +160,7 @@ class RandomBranches(ManagerCase):
         if model.rollback == "always":
             self.assertEqual(outcome.rollback.get("lost_runs", []), [], outcome)
         model.lost(outcome.rollback.get("lost_runs", []))
-        self.assertEqual(outcome.state == "fresh", model.is_fresh, outcome)
+        self.assertEqual(outcome.state == "fresh", not model.history, outcome)
         self.renew(model)
 
     def undo(self, model):

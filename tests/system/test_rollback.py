@@ -31,7 +31,7 @@ HOSTILE_CELLS = int(os.environ.get("CAPSULE_HOSTILE_CELLS", "120"))
 
 
 class RollbackCase(ManagerCase):
-    CONFIG = SMALL + "[run]\ngrace_s = 0.2\n[client]\nmax_crashes_per_minute_per_uid = 0\n"
+    config = SMALL + "[run]\ngrace_s = 0.2\n[client]\nmax_crashes_per_minute_per_uid = 0\n"
 
     def setUp(self):
         super().setUp()
