@@ -95,6 +95,9 @@ void SessionService::make(const SessionRequest& request, uid_t uid, const std::s
     return answer(failure(Errc::kTooLarge, "idle_timeout_ms is out of range"));
   }
   if (pool == pools_.end()) return answer(failure(Errc::kNotFound, "there is no profile '" + profile + "'"));
+  if (!dispatcher_.may_hold_worker(uid)) {
+    return answer(failure(Errc::kUnavailable, UidUse::describe(UidUse::Cap::kWorkers)));
+  }
   const SessionRegistry::Request wanted{
       request.session,  uid,       milliseconds(request.idle_timeout_ms), request.limits, request.secrets,
       request.rollback, max_of_uid};
