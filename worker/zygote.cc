@@ -8,6 +8,7 @@
 
 #include "worker/interpreter/interpreter.h"
 #include "worker/keeper.h"
+#include "worker/large_pages.h"
 #include "worker/parked.h"
 #include "worker/raw_channel.h"
 #include "worker/sandbox/descriptors.h"
@@ -61,7 +62,10 @@ class Zygote {
       hello.failure = ready.error().message;
     }
     hello.timings_us["preload"] = static_cast<uint64_t>(to_microseconds(now() - started));
-    const TimePoint loaded = now();
+    TimePoint loaded = now();
+    use_large_pages();
+    hello.timings_us["large_pages"] = static_cast<uint64_t>(to_microseconds(now() - loaded));
+    loaded = now();
     recipe_ = sandbox::make_recipe(prepare);
     hello.timings_us["sandbox_recipe"] = static_cast<uint64_t>(to_microseconds(now() - loaded));
     return channel_.send(hello);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "worker/embedded_python.h"
+#include "worker/interpreter/arenas.h"
 #include "worker/interpreter/module.h"
 #include "worker/interpreter/py_ref.h"
 
@@ -107,6 +108,7 @@ Status start(const std::vector<std::string>& packages) {
   // As python3 does with LANG=C.UTF-8, which is what programs find in their environment. The isolated configuration
   // leaves the locale as it is, and with a zygote's empty environment that is C: names of files would be ASCII only.
   std::setlocale(LC_CTYPE, "C.UTF-8");
+  gather_arenas();
   PyConfig config;
   PyConfig_InitIsolatedConfig(&config);
   config.install_signal_handlers = 1;  // as python3 does: SIGPIPE and SIGXFSZ become errors, not deaths
@@ -138,6 +140,7 @@ Status settle() {
   if (auto streams = call_for_effect("_capsule_streams", "install"); !streams) return streams;
   if (auto frozen = run_statement("import gc; gc.collect(); gc.freeze()"); !frozen) return frozen;
   malloc_trim(0);
+  stop_gathering_arenas();
   return {};
 }
 
