@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstdio>
 #include <map>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -229,13 +230,23 @@ UniqueFd watch_children() {
   return UniqueFd(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
+// By writing to files that the manager has opened; this process has one thread, which is what it takes.
+Layer enter_control_groups(const std::vector<UniqueFd>& doors) {
+  for (const UniqueFd& door : doors) {
+    if (write(door.get(), "0", 1) != 1)
+      return {"cgroup", "off", system_failure("enter a control group").value().message};
+  }
+  return {"cgroup", "on", {}};
+}
+
 // The manager, which is root, writes the id maps; until then this process is nobody in its own namespace.
-Status wait_until_mapped(RawChannel& channel) {
+Status wait_until_mapped(RawChannel& channel, std::optional<Layer>& cgroup) {
   auto received = channel.receive();
   if (!received) return tl::unexpected<Error>(received.error());
   if (!*received) return failure(Errc::kClosed, "the manager closed the link");
   const auto* mapped = std::get_if<Mapped>(&(*received)->message);
   if (mapped == nullptr) return failure(Errc::kInvalid, "a keeper waits for `mapped` first");
+  if (!(*received)->fds.empty()) cgroup = enter_control_groups((*received)->fds);
   if (!mapped->failure.empty()) return failure(Errc::kUnavailable, mapped->failure);
   return {};
 }
@@ -258,14 +269,16 @@ void serve_as_keeper(UniqueFd link, const KeeperOptions& options) {
   RawChannel channel(std::move(link));
   Hello hello = make_hello(options);
   if (!child_events) hello.failure = "signalfd failed";
+  std::optional<Layer> cgroup;
   if (options.capsule.id_maps == sandbox::IdMaps::kByManager) {
-    if (const Status mapped = wait_until_mapped(channel); !mapped) hello.failure = mapped.error().message;
+    if (const Status mapped = wait_until_mapped(channel, cgroup); !mapped) hello.failure = mapped.error().message;
   }
   sandbox::CapsuleLayers capsule;
   if (hello.failure.empty()) {
     capsule = sandbox::enter_capsule(*options.recipe, options.capsule);
     hello.layers = capsule.applied.layers;
     hello.timings_us = capsule.applied.timings_us;
+    if (cgroup) hello.layers.push_back(*cgroup);
   }
   // After the last change of user, which clears it. Without a pid namespace a killed keeper would leave its processes
   // behind: there the end of the link has to do.

@@ -89,6 +89,16 @@ Status CapsuleCgroup::place(pid_t pid) {
   return {};
 }
 
+Result<std::vector<UniqueFd>> CapsuleCgroup::doors() const {
+  std::vector<UniqueFd> doors;
+  if (version_ != CgroupVersion::kV1) return doors;
+  for (const std::string& dir : dirs_) {
+    doors.emplace_back(open((dir + "/tasks").c_str(), O_WRONLY | O_CLOEXEC));
+    if (!doors.back()) return system_failure("open " + dir + "/tasks");
+  }
+  return doors;
+}
+
 // Swap would let a program take more than it may: none in version 2, counted together in version 1. The larger of the
 // two limits of version 1 has to be raised first and lowered last; what is not there (no swap accounting) is left out.
 Status CapsuleCgroup::set_memory_limit(uint64_t bytes) {
@@ -115,9 +125,11 @@ CgroupReadings CapsuleCgroup::read() const {
   }
   readings.memory_bytes = number_in(memory_, "");
   readings.peak_bytes = number_in(peak_, "");
-  readings.oom_kills = number_in(oom_, "oom_kill ").value_or(0);
+  readings.oom_kills = oom_kills();
   return readings;
 }
+
+uint64_t CapsuleCgroup::oom_kills() const { return number_in(oom_, "oom_kill ").value_or(0); }
 
 bool CapsuleCgroup::remove() {
   std::erase_if(dirs_, [](const std::string& dir) { return rmdir(dir.c_str()) == 0 || errno == ENOENT; });

@@ -42,11 +42,15 @@ class CapsuleCgroup {
  public:
   static Result<CapsuleCgroup> make(const CgroupRoot& root, const std::string& name, const CgroupLimits& limits);
 
-  // Takes milliseconds where the kernel waits for a grace period.
+  // From outside. Takes milliseconds: the kernel waits for a grace period.
   Status place(pid_t pid);
+  // Version 1 only, else none: what a process with one thread writes "0" to, each, to enter by itself. That waits for
+  // nothing (cgroup_procs_write_start() in the kernel, since 5.5).
+  Result<std::vector<UniqueFd>> doors() const;
   // For a run that asked for less than its capsule may have. Fails when more is in use already.
   Status set_memory_limit(uint64_t bytes);
   CgroupReadings read() const;
+  uint64_t oom_kills() const;  // of read(), alone: on the way of every verdict
   bool bounds_memory() const { return !memory_dir_.empty(); }
   // False while a process is still in it.
   bool remove();

@@ -35,14 +35,21 @@ CgroupKeeper::~CgroupKeeper() {
 Layer CgroupKeeper::layer() const { return layer_of(root_); }
 
 void CgroupKeeper::place(const std::string& name, const CgroupLimits& limits, pid_t pid, Placed placed) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (jobs_.size() < kJobs) {
-      jobs_.push_back({name, limits, pid, std::move(placed)});
-      placed = nullptr;
-    }
+  take({name, limits, pid, std::move(placed)});
+}
+
+void CgroupKeeper::make(const std::string& name, const CgroupLimits& limits, Placed made) {
+  take({name, limits, kNobody, std::move(made)});
+}
+
+void CgroupKeeper::take(Job job) {
+  std::unique_lock lock(mutex_);
+  if (jobs_.size() >= kJobs) {
+    lock.unlock();
+    return job.placed(failure(Errc::kUnavailable, "too many capsules wait for their control group"));
   }
-  if (placed) return placed(failure(Errc::kUnavailable, "too many capsules wait for their control group"));
+  jobs_.push_back(std::move(job));
+  lock.unlock();
   changed_.notify_one();
 }
 
@@ -89,7 +96,7 @@ bool CgroupKeeper::remove_dead() const {
 
 void CgroupKeeper::run(Job job) {
   auto group = CapsuleCgroup::make(root_, job.name, job.limits);
-  if (group) {
+  if (group && job.pid != kNobody) {
     if (const Status moved = group->place(job.pid); !moved) {
       remove(std::move(*group));
       group = tl::unexpected<Error>(moved.error());

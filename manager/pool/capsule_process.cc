@@ -57,11 +57,12 @@ void CapsuleProcess::begin(Events events) {
     capsule->kill();
   };
   pid_ = pid_of(pidfd_.fd());
-  join_cgroup();
   channel_->start(std::move(handlers));
-  if (user_ != 0) {
-    const Status mapped = write_id_maps_of(pid_of(pidfd_.fd()), user_);
-    channel_->send(Mapped{mapped ? std::string() : mapped.error().message});
+  if (enters_cgroup_itself()) {
+    open_cgroup();
+  } else {
+    join_cgroup();
+    if (user_ != 0) tell_mapped({});
   }
   // Strong: the keeper is reaped even when nobody else remembers this capsule.
   pidfd_.on_readable([self = shared_from_this()] { self->pidfd_readable(); });
@@ -87,6 +88,52 @@ void CapsuleProcess::join_cgroup() {
   });
 }
 
+// Only a keeper that waits for us anyway can be handed the way in.
+bool CapsuleProcess::enters_cgroup_itself() const {
+  return user_ != 0 && pid_ != 0 && cgroup_mode_ != CgroupMode::kOff && cgroups_.can_be_entered();
+}
+
+void CapsuleProcess::open_cgroup() {
+  cgroups_.make(name_ + "-" + profile_, limits_, [self = shared_from_this()](Result<CapsuleCgroup> made) {
+    auto doors = made.and_then([](const CapsuleCgroup& group) { return group.doors(); });
+    if (made && (self->gone_ || !doors)) self->cgroups_.remove(std::move(*made));
+    if (self->gone_) return;
+    if (doors) {
+      self->cgroup_ = std::move(*made);
+      return self->tell_mapped(std::move(*doors));
+    }
+    log_warning("a capsule has no control group", {{"capsule", self->name_}, {"error", doors.error().message}});
+    self->placed_ = true;
+    self->tell_mapped({});
+  });
+}
+
+void CapsuleProcess::tell_mapped(std::vector<UniqueFd> doors) {
+  const Status mapped = write_id_maps_of(pid_, user_);
+  channel_->send(Mapped{mapped ? std::string() : mapped.error().message}, std::move(doors));
+}
+
+// The keeper says whether it could enter. One without a user namespace did not wait, and is put there.
+void CapsuleProcess::heard_of_cgroup() {
+  if (placed_ || !cgroup_) return ready_when_placed();
+  const auto said = std::find_if(hello_.layers.begin(), hello_.layers.end(),
+                                 [](const Layer& layer) { return layer.name == "cgroup"; });
+  if (said == hello_.layers.end()) {
+    cgroup_.reset();  // its directories stay, and are taken again
+    return join_cgroup();
+  }
+  if (said->state == "on") {
+    memory_limit_bytes_ = limits_.memory_bytes;
+  } else {
+    log_warning("a capsule has no control group", {{"capsule", name_}, {"error", said->detail}});
+    cgroups_.remove(std::move(*cgroup_));
+    cgroup_.reset();
+  }
+  hello_.layers.erase(said);
+  placed_ = true;
+  ready_when_placed();
+}
+
 void CapsuleProcess::ready_when_placed() {
   if (!placed_ || hello_.role.empty() || gone_ || destroyed_) return;
   Layer layer = cgroups_.layer();
@@ -98,10 +145,13 @@ void CapsuleProcess::ready_when_placed() {
 
 CapsuleUsage CapsuleProcess::usage(MemoryCount count, Usages wanted) const {
   CapsuleUsage usage;
+  if (wanted == Usages::kOomKills) {
+    usage.oom_kills = cgroup_ ? cgroup_->oom_kills() : 0;
+    return usage;
+  }
   const CgroupReadings counted = cgroup_ ? cgroup_->read() : CgroupReadings{};
   usage.oom_kills = counted.oom_kills;
   usage.peak_bytes = counted.peak_bytes;
-  if (wanted == Usages::kOomKills) return usage;
   TreeUsage tree;
   if (!counted.cpu_us || !counted.memory_bytes) tree = read_process_tree(pid_, count);
   usage.cpu_us = counted.cpu_us.value_or(tree.cpu_us);
@@ -217,7 +267,7 @@ void CapsuleProcess::handle(Message message) {
     hello_ = std::move(*hello);
     for (UniqueFd& fd : channel_->take_fds()) adopt(std::move(fd));
     if (!hello_.failure.empty()) return destroy();
-    return ready_when_placed();
+    return heard_of_cgroup();
   }
   if (const auto* reply = std::get_if<Branched>(&message)) return branched(*reply);
   if (const auto* report = std::get_if<Exited>(&message)) return exited(*report);

@@ -88,6 +88,10 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   void kill();
   void expect_answer();
   void join_cgroup();
+  bool enters_cgroup_itself() const;
+  void open_cgroup();
+  void tell_mapped(std::vector<UniqueFd> doors);
+  void heard_of_cgroup();
   void ready_when_placed();
   void handle(Message message);
   void branched(const Branched& reply);

@@ -1,5 +1,6 @@
 // Where control groups are found, and what is written into them: against directories of the test's own.
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -85,6 +86,7 @@ TEST_CASE("version 2 hands its controllers on and bounds a capsule", "[cgroup]")
   REQUIRE(made);
   CHECK(made->bounds_memory());
   CHECK(made->place(4711));
+  CHECK(made->doors()->empty());  // nobody can enter one of version 2 by itself
   CHECK(top.read(group + "memory.max") == "1048576");
   CHECK(top.read(group + "memory.swap.max") == "0");
   CHECK(top.read(group + "memory.oom.group") == "0");
@@ -125,8 +127,13 @@ TEST_CASE("version 1 bounds a capsule in each hierarchy and counts there", "[cgr
   memory.write(group + "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");
   pids.write(group + "pids.max", "");
   cpu.write(group + "cpuacct.usage", "5000000\n");
+  for (const Directory* controller : {&memory, &pids, &cpu}) controller->write(group + "tasks", "");
   const auto made = CapsuleCgroup::make(root, "one", {1 << 20, 64});
   REQUIRE(made);
+  const auto doors = made->doors();
+  REQUIRE(doors);
+  for (const UniqueFd& door : *doors) REQUIRE(write(door.get(), "0", 1) == 1);
+  for (const Directory* controller : {&memory, &pids, &cpu}) CHECK(controller->read(group + "tasks") == "0");
   CHECK(memory.read(group + "memory.limit_in_bytes") == "1048576");
   CHECK(memory.read(group + "memory.memsw.limit_in_bytes") == "1048576");
   CHECK(pids.read(group + "pids.max") == "64");
