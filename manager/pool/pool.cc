@@ -95,6 +95,7 @@ void Pool::worker_replaced(const Lease& lease, label::Recycle why) {
 
 Lease Pool::lease_slot(Slot& slot, Purpose purpose, bool hit, TimePoint asked_at) {
   slot.use = purpose == Purpose::kRun ? Slot::Use::kLeased : Slot::Use::kSession;
+  last_acquire_ = now();  // for who waited, its run begins only now
   slot.worker->set_holder(nullptr);
   slot.worker->apply(WorkerEvent::kLeased);
   holders_.erase(slot.capsule->id());

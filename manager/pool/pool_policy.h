@@ -22,7 +22,7 @@ namespace capsule {
 using WorkerId = uint64_t;
 
 inline constexpr size_t kStartsAtOnce = 2;      // forks compete with the runs for the processors
-inline constexpr milliseconds kRefillDelay{2};  // refilling keeps off a burst as long as half the stock is there
+inline constexpr milliseconds kRefillDelay{3};  // refilling keeps off a burst as long as half the stock is there
 
 // A never-used worker in the stock.
 struct IdleWorker {
@@ -43,7 +43,7 @@ struct PoolView {
   size_t waiting = 0;         // acquirers without a worker
   bool zygote_ready = false;  // can make capsules; ready capsules can be used without it
   size_t starts_allowed = 0;  // Breaker::starts_allowed
-  TimePoint last_acquire{};   // of a worker, hit or miss; the pool's start when there was none
+  TimePoint last_acquire{};   // of a worker: asked for or handed over; the pool's start when there was none
 };
 
 enum class RetireReason {

@@ -51,6 +51,19 @@ class StockTest(ManagerCase):
             done = self.manager.capsule("run", "-c", RANDOM)
             self.assertEqual(done.status, 0, done)
             outputs.append(done.out.split())
+        self.assert_all_differ(outputs)
+
+    def test_random_sources_differ_between_workers_of_one_keeper(self):
+        session = self.manager.capsule("session", "new").out.decode().strip()
+        outputs = []
+        for _ in range(4):
+            outputs.append(self.manager.exec(session, RANDOM)["stdout"].split())
+            done = self.manager.capsule("session", "reset", session)
+            self.assertEqual(done.status, 0, done)
+        self.assertEqual(self.manager.capsule("session", "rm", session).status, 0)
+        self.assert_all_differ(outputs)
+
+    def assert_all_differ(self, outputs):
         # The seed of hash() belongs to the zygote, as in any fork of one Python.
         for source in range(len(outputs[0]) - 1):
             values = [output[source] for output in outputs]
