@@ -40,7 +40,7 @@ def is_coroutine(code):
 def compile_program(code, filename):
     """Raises what the compiler raises: SyntaxError and its like, RecursionError, MemoryError."""
     text = _decode(code)
-    _capsule_errors.keep_source(filename, io.StringIO(text, newline=None).readlines())
+    _capsule_errors.keep_source(filename, _lines(text))
     if b"\0" in code:
         raise _null_byte_error(code, text, filename)
     program = (_compile_large if len(code) > _LARGE_CODE_BYTES else _compile_small)(code, text, filename)
@@ -50,10 +50,16 @@ def compile_program(code, filename):
     return program
 
 
+def _lines(text):
+    if "\n" not in text and "\r" not in text:  # most cells; a StringIO touches what nothing else does
+        return [text] if text else []
+    return io.StringIO(text, newline=None).readlines()
+
+
 def _decode(code):
     """The text as tracebacks show it; the compiler reads the bytes itself."""
     encoding = "utf-8-sig" if code.startswith(b"\xef\xbb\xbf") else "utf-8"
-    for line in code.split(b"\n", 2)[:2]:
+    for line in code.split(b"\n", 2)[:2] if b"coding" in code else ():
         cookie = _COOKIE.match(line)
         if cookie:
             encoding = cookie[1].decode("ascii", "replace")

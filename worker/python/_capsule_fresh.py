@@ -11,16 +11,21 @@ _NAMES_TOLD = 8
 _NAMES_BYTES = 256
 _WORKSPACE = "/workspace"  # of nearly every capsule
 
+_twister = None  # numpy's Mersenne twister in memory, where it could be found
+
 
 def rehearse():
     """In the zygote: what reseeding sets up once is set up for all workers, which then mix in what is their own.
 
     OpenSSL takes 3 ms for its first random byte.
     """
+    global _twister
     for module, reseed in _RESEEDERS:
         loaded = sys.modules.get(module)
         if loaded is not None:
             reseed(loaded)
+    mtrand = sys.modules.get("numpy.random.mtrand")
+    _twister = None if mtrand is None else _find_twister(mtrand)
     ssl = sys.modules.get("_ssl")
     if ssl is not None:
         ssl.RAND_bytes(1)
@@ -67,9 +72,29 @@ def _reseed_random(random):
 
 
 def _reseed_numpy(mtrand):
+    global _twister
+    if _twister is not None:
+        _twister.raw = os.urandom(_TWISTER_WORDS * 4)
+        _twister = None  # once programs run here there is more to it: a position, a second normal number
+        return
     # The whole state of the Mersenne twister at once: seed() with as many bits as this writes to twice the pages.
     key = sys.modules["numpy"].frombuffer(os.urandom(_TWISTER_WORDS * 4), "uint32")
     mtrand.set_state(("MT19937", key, _TWISTER_WORDS))
+
+
+def _find_twister(mtrand):
+    """The words of the generator's state as an array of bytes, so that new ones cost a copy and not 40 page faults.
+
+    They are where numpy's interface for C code says, unless a profile has put another generator in their place.
+    """
+    try:
+        generator = mtrand._rand._bit_generator
+        address = generator.ctypes.state_address
+        words = (sys.modules["ctypes"].c_char * (_TWISTER_WORDS * 4)).from_address(address)
+        state = generator.state["state"]
+    except (AttributeError, KeyError, TypeError):
+        return None
+    return words if state["pos"] == _TWISTER_WORDS and state["key"].tobytes() == words.raw else None
 
 
 def _reseed_openssl(ssl):

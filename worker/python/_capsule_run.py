@@ -80,7 +80,8 @@ def _execute(run, request, namespace, send_result):
     pid = os.getpid()
     waits = request["mode"] == "script" and not request["session"]
     _capsule_interrupt.begin_run(run)
-    os.environ.update(request.get("environment", ()))
+    for name, value in request.get("environment", {}).items():  # update() of nothing asks abstract classes first
+        os.environ[name] = value
     _capsule_streams.begin_run(request["standard_input"], request["session"])
     value, error = _guard(run, _run_program, run, request, namespace)
     if error is not None and not _is_exit(error) and request["mode"] == "script":

@@ -27,6 +27,24 @@ for _ in range(2):
 """
 
 
+# What the short way writes must be all that the generator goes by.
+NUMPY = """
+import os, sys
+import numpy, numpy.random
+sys.path[:0] = sys.argv[1:]
+import _capsule_fresh
+numpy.random.normal(size=3)
+_capsule_fresh.rehearse()
+assert _capsule_fresh._twister is not None
+key = bytes(range(256)) * 10
+_capsule_fresh.os.urandom = lambda size: key[:size]
+for _ in ("in a fresh worker", "in a copy of it that has drawn an odd count of numbers"):
+    _capsule_fresh._reseed_numpy(sys.modules["numpy.random.mtrand"])
+    told = numpy.random.RandomState(0)
+    told.set_state(("MT19937", numpy.frombuffer(key[:2496], "uint32"), 624))
+    assert list(numpy.random.normal(size=2001)) == list(told.normal(size=2001))
+"""
+
 # Two processes with the same pid and the same parent: what OpenSSL alone cannot tell apart.
 SAME_PID = """
 import ctypes, os, ssl, sys
@@ -62,6 +80,13 @@ class Fresh(unittest.TestCase):
         for one, other in zip(first, second):
             if one != "None":
                 self.assertNotEqual(one, other)
+
+    def test_numpy_goes_on_from_its_new_state(self):
+        try:
+            import numpy  # noqa: F401
+        except ImportError:
+            self.skipTest("there is no numpy here")
+        subprocess.run([sys.executable, "-P", "-c", NUMPY, HERE, MODULES], check=True)
 
     def test_openssl_differs_where_pids_repeat(self):
         done = subprocess.run([sys.executable, "-P", "-c", SAME_PID, HERE, MODULES], stdout=subprocess.PIPE, text=True)
