@@ -35,7 +35,7 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   void start(Handlers handlers);
   void send(const Message& message, std::vector<UniqueFd> fds = {});
   // In one write with what is sent next, or after kSoon: who waits for the last of several frames wakes once.
-  static constexpr microseconds kSoon{500};
+  static constexpr microseconds kSoon{1000};
   void send_soon(const Message& message);
   void send_bytes(std::string frame, std::string body = {}, std::vector<UniqueFd> fds = {});
 
