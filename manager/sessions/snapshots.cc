@@ -88,7 +88,9 @@ void Snapshots::keep(const std::shared_ptr<CapsuleProcess>& capsule, UniqueFd li
       pid,
       [this, id, alive = std::weak_ptr(alive_)] {
         if (alive.expired()) return;
-        if (taking_ && id == last_id_) return taken(failure(Errc::kClosed, "the copy ended before it was parked"));
+        // Of one that was removed just before, the end may come while the worker is still making the next.
+        const bool is_being_taken = taking_ && taking_->claim.re != 0 && id == last_id_;
+        if (is_being_taken) return taken(failure(Errc::kClosed, "the copy ended before it was parked"));
         if (!forget(id)) return;
         log_warning("a snapshot died", {{"snapshot", std::to_string(id)}});
       },

@@ -274,6 +274,16 @@ class Checkpoints(RollbackCase):
         with self.assertRaisesRegex(Refused, "no checkpoint 'big'"):
             self.client.session("restore", session, checkpoint="big")
 
+    def test_the_end_of_a_removed_checkpoint_does_not_disturb_the_next_one(self):
+        session = self.new("off")
+        self.client.run(session, "x = 41")
+        pid = self.client.info(session)["worker_pid"]
+        for _ in range(50):
+            self.client.session("checkpoint", session, checkpoint="same")
+            self.client.session("checkpoint_rm", session, checkpoint="same")
+        self.assertEqual(self.value(session, "x"), "41")
+        self.assertEqual(self.client.info(session)["worker_pid"], pid)
+
     def test_names_are_checked_and_their_number_is_bounded(self):
         session = self.new("off")
         self.client.run(session, "x = 1")
