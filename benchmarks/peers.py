@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import time
 
 os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
@@ -20,7 +21,10 @@ TIMEOUT_S = 60
 
 class Kernel:
     def __init__(self):
-        self.manager = jupyter_client.KernelManager(kernel_name="python3", transport="ipc")
+        # Its sockets would be in the working directory else, which need not be ours.
+        self.directory = tempfile.TemporaryDirectory(prefix="capsule-bench-ipc-")
+        self.manager = jupyter_client.KernelManager(kernel_name="python3", transport="ipc",
+                                                    ip=os.path.join(self.directory.name, "kernel"))
         self.manager.start_kernel(stderr=sys.stderr.fileno())
         self.client = self.manager.client()
         self.client.start_channels()
@@ -29,6 +33,7 @@ class Kernel:
     def stop(self):
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
+        self.directory.cleanup()
 
     def execute(self, code):
         """Seconds, the text of the last value, what was printed."""
