@@ -5,12 +5,17 @@
 //                           fork  us until a child that does nothing has ended
 //                           run   us until a child that evaluates 1+1 has ended
 //                           spin  CPU seconds of the computing program (benchmarks/spin.h) in a child
+//                           copy  us until a child says that it is there; it stays until its end is asked for
+//                           kill  us from the SIGKILL of such a child until it is reaped
+//                           heap  0; from now on children have a copy of N MB more, in small pages
 #include <Python.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -19,9 +24,18 @@
 
 namespace {
 
-constexpr long kMostForks = 10000;  // of one line
+constexpr long kMostForks = 10000;   // of one line
+constexpr long kMostHeapMb = 10000;  // 10 GB
+constexpr size_t kMegabyte = 1'000'000;
 
-enum class What { kFork, kRun, kSpin };
+enum class What { kFork, kRun, kSpin, kCopy, kKill };
+constexpr std::array<const char*, 5> kWords{"fork", "run", "spin", "copy", "kill"};  // in the same order
+
+struct Order {
+  What what{};
+  long heap_mb = -1;  // not negative: this is all that is wanted
+  long count = 0;
+};
 
 // In the child: what is to be sent, or a negative number.
 double work(What what) {
@@ -67,14 +81,44 @@ bool import_all(int count, char** names) {
   return PyRun_SimpleString("import gc; gc.collect(); gc.freeze()") == 0;
 }
 
-bool parse(const std::string& line, What& what, long& count) {
+// What a session's snapshot is measured beside: the copy stays, and its end is not part of the time it took to make.
+double copy_once(What what) {
+  std::array<int, 2> ends{};
+  if (pipe(ends.data()) != 0) return -1;
+  const capsule::TimePoint begin = capsule::now();
+  const pid_t pid = fork();
+  if (pid == 0) {
+    if (write(ends[1], "", 1) != 1) _exit(1);
+    for (;;) pause();
+  }
+  char byte = 0;
+  const bool arrived = pid > 0 && read(ends[0], &byte, 1) == 1;
+  const capsule::TimePoint there = capsule::now();
+  int status = 0;
+  const bool ended = pid > 0 && kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid;
+  const capsule::TimePoint gone = capsule::now();
+  close(ends[0]);
+  close(ends[1]);
+  if (!arrived || !ended) return -1;
+  return capsule::to_seconds(what == What::kCopy ? there - begin : gone - there) * 1e6;
+}
+
+double measure_once(What what) {
+  return what == What::kCopy || what == What::kKill ? copy_once(what) : fork_once(what);
+}
+
+bool parse(const std::string& line, Order& order) {
   const size_t space = line.find(' ');
   if (space == std::string::npos) return false;
   const std::string word = line.substr(0, space);
-  if (word != "fork" && word != "run" && word != "spin") return false;
-  what = word == "fork" ? What::kFork : word == "run" ? What::kRun : What::kSpin;
-  count = strtol(line.c_str() + space, nullptr, 10);
-  return count >= 1 && count <= kMostForks;
+  const long number = strtol(line.c_str() + space, nullptr, 10);
+  if (word == "heap") order.heap_mb = number;
+  if (word == "heap") return number >= 0 && number <= kMostHeapMb;
+  const auto* const found = std::find(kWords.begin(), kWords.end(), word);
+  if (found == kWords.end()) return false;
+  order.what = static_cast<What>(found - kWords.begin());
+  order.count = number;
+  return number >= 1 && number <= kMostForks;
 }
 
 }  // namespace
@@ -85,12 +129,17 @@ int main(int argc, char** argv) {
   puts("ready");
   fflush(stdout);
   std::array<char, 32> line{};
+  std::string heap;
   while (fgets(line.data(), static_cast<int>(line.size()), stdin) != nullptr) {
-    What what{};
-    long count = 0;
-    if (!parse(line.data(), what, count)) return 2;
-    for (long i = 0; i < count; ++i) printf("%.9g ", fork_once(what));
-    puts("");
+    Order order;
+    if (!parse(line.data(), order)) return 2;
+    if (order.heap_mb >= 0) {
+      heap = std::string(static_cast<size_t>(order.heap_mb) * kMegabyte, 'x');  // every page is written
+      puts("0");
+    } else {
+      for (long i = 0; i < order.count; ++i) printf("%.9g ", measure_once(order.what));
+      puts("");
+    }
     fflush(stdout);
   }
   return 0;

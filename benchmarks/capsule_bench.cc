@@ -5,13 +5,14 @@
 //   fresh     a fresh one-shot run of 1+1 in `data`, a pool hit           beside python3 -c pass, python3 -c 'import
 //                                                                         numpy', a bare fork, a socketpair
 //   straight  fresh runs one after the other, refilling included          beside a bare fork
-//   sandbox   fresh runs from a ready capsule and from nothing            beside a fork of the interpreter that runs
-//   1+1
+//   sandbox   fresh runs from a ready capsule and from nothing            beside a fork of the interpreter that runs it
 //             computing                                                   beside the same outside
 //   warm      1+1 in a session                                            beside ipykernel, a socketpair
 //   writes    stdout in writes of 64 KiB                                  beside ipykernel, a raw Unix socket
 //   prints    a flood of print                                            beside ipykernel, python3 into a pipe
 //   cancel    from the cancel of an endless Python loop to the verdict    beside ipykernel, SIGINT to a bare loop
+//   branches  sessions that crash, go back, and are copied                beside a bare fork of the same heap, a
+//                                                                         socketpair, `rollback = off`
 //
 // Subjects take turns (A B C, C B A, ...), after a warm-up block each that is thrown away. Results, freshness, session
 // state and every byte of stdout are checked; what fails its check ends the benchmark without a number.
@@ -43,6 +44,10 @@ constexpr Effort kFull{.rounds = 12,
                        .printed_lines = 100'000,
                        .cancels = 4,
                        .spins = 3,
+                       .crashes = 3,
+                       .hard_cancels = 1,
+                       .copies = 4,
+                       .heaps_mb = {10, 100, 1000},
                        .stock = {24, 4}};
 constexpr Effort kQuick{.rounds = 5,
                         .pings = 500,
@@ -58,6 +63,10 @@ constexpr Effort kQuick{.rounds = 5,
                         .printed_lines = 50'000,
                         .cancels = 2,
                         .spins = 2,
+                        .crashes = 2,
+                        .hard_cancels = 1,
+                        .copies = 3,
+                        .heaps_mb = {10, 100, 1000},
                         .stock = {24, 4}};
 constexpr Effort kSmoke{.rounds = 1,
                         .pings = 10,
@@ -73,6 +82,10 @@ constexpr Effort kSmoke{.rounds = 1,
                         .printed_lines = 100,
                         .cancels = 1,
                         .spins = 1,
+                        .crashes = 1,
+                        .hard_cancels = 1,
+                        .copies = 1,
+                        .heaps_mb = {1, 2, 4},
                         .stock = {4, 1}};
 
 struct Options {
@@ -147,7 +160,7 @@ int parse_and_run(int argc, char** argv) {
   for (const Workload& each : workloads()) known.push_back(each.name);
   app.add_option("WORKLOAD", options.names, "What to measure (default: all)")->check(CLI::IsMember(known));
   app.add_flag("--json", options.json, "One JSON document, with every sample");
-  app.add_flag("--quick", options.quick, "Fewer rounds: under 40 s instead of under 3 min");
+  app.add_flag("--quick", options.quick, "Fewer rounds: about 45 s instead of about 2 min");
   app.add_flag("--smoke", options.smoke, "Only whether everything can be measured; marks are not judged");
   app.footer("Exit status: 0 all marks are met, 1 a mark is missed, 2 it could not be measured.");
   try {

@@ -74,6 +74,15 @@ Result<std::vector<double>> BareFork::ask(const std::string& what, size_t count,
 Result<std::vector<double>> BareFork::forks(size_t count) { return ask("fork", count, 1e-3); }
 Result<std::vector<double>> BareFork::runs(size_t count) { return ask("run", count, 1e-3); }
 Result<std::vector<double>> BareFork::spins(size_t count) { return ask("spin", count, 1); }
+Result<std::vector<double>> BareFork::copies(size_t count) { return ask("copy", count, 1e-3); }
+Result<std::vector<double>> BareFork::kills(size_t count) { return ask("kill", count, 1e-3); }
+
+Status BareFork::set_heap(size_t heap_mb) {
+  const Result<std::string> line = child_.ask("heap " + std::to_string(heap_mb), kPeerTimeout);
+  if (!line) return tl::unexpected(line.error());
+  if (*line != "0") return failure(Errc::kInvalid, "bare_fork answered " + *line);
+  return {};
+}
 
 Result<PlainPython> PlainPython::start() {
   Result<Child> child = start_peer({kPython, script("plain.py")}, "plain.py did not start");

@@ -10,7 +10,7 @@
 namespace capsule::bench {
 namespace {
 
-constexpr milliseconds kLoopHead{5};  // an endless loop goes round for so long before it is cancelled
+constexpr milliseconds kLoopHead{5};  // of a Python loop
 
 Execute execute_for(cli::Client& client, const RunRequest& request) {
   Execute execute;
@@ -20,6 +20,7 @@ Execute execute_for(cli::Client& client, const RunRequest& request) {
   execute.mode = request.session.empty() ? "script" : "cell";
   execute.code = {request.code};
   execute.filename = "<bench>";
+  execute.rollback = request.rollback;
   return execute;
 }
 
@@ -70,6 +71,13 @@ Status follow(cli::Client& client, Following& seen, const Done& done) {
 
 bool never(const Following&) { return false; }
 
+Result<Duration> follow_whole_run(cli::Client& client, const RunRequest& request, Following& seen) {
+  const TimePoint begin = now();
+  client.queue(execute_for(client, request));
+  if (auto followed = follow(client, seen, never); !followed) return tl::unexpected(followed.error());
+  return now() - begin;
+}
+
 Status check(const Following& seen, const RunRequest& request) {
   const Finished& end = *seen.finished;
   if (end.verdict != Verdict::kOk) {
@@ -84,24 +92,21 @@ Status check(const Following& seen, const RunRequest& request) {
   return {};
 }
 
-Result<std::string> session_document(cli::Client& client, const std::string& operation, const std::string& session) {
-  SessionRequest request;
-  request.operation = operation;
-  request.session = session;
-  if (operation == "new") request.profile = kProfile;
-  return cli::request_document(client, std::move(request));
-}
-
 }  // namespace
+
+Result<Ended> run_to_its_end(cli::Client& client, const RunRequest& request) {
+  Following seen(request.line);
+  const Result<Duration> took = follow_whole_run(client, request, seen);
+  if (!took) return tl::unexpected(took.error());
+  return Ended{*took, std::move(*seen.finished)};
+}
 
 Result<RunSeen> run(cli::Client& client, const RunRequest& request) {
   Following seen(request.line);
-  const TimePoint begin = now();
-  client.queue(execute_for(client, request));
-  if (auto followed = follow(client, seen, never); !followed) return tl::unexpected(followed.error());
-  const Duration took = now() - begin;
+  const Result<Duration> took = follow_whole_run(client, request, seen);
+  if (!took) return tl::unexpected(took.error());
   if (auto right = check(seen, request); !right) return tl::unexpected(right.error());
-  return RunSeen{took, std::move(seen.lease), std::move(seen.result)};
+  return RunSeen{*took, std::move(seen.lease), std::move(seen.result)};
 }
 
 Result<RunSeen> run_expecting(cli::Client& client, const RunRequest& request, const std::string& result) {
@@ -112,38 +117,49 @@ Result<RunSeen> run_expecting(cli::Client& client, const RunRequest& request, co
   return seen;
 }
 
-Result<Duration> cancel_endless_loop(cli::Client& client, const std::string& session) {
+Result<Ended> cancel_loop(cli::Client& client, const LoopRequest& loop) {
   constexpr std::string_view kMark = "round\n";
-  const RunRequest request{
-      .code = "print('round', flush=True)\nwhile True: pass", .session = session, .line = kMark, .stdout_bytes = 0};
+  const RunRequest request{.code = loop.code, .session = loop.session, .line = kMark, .stdout_bytes = 0};
   Following seen(kMark);
   client.queue(execute_for(client, request));
   const auto goes_round = [&](const Following& f) { return f.stdout_check.bytes() == kMark.size(); };
   if (auto followed = follow(client, seen, goes_round); !followed) return tl::unexpected(followed.error());
-  poll(nullptr, 0, static_cast<int>(kLoopHead.count()));
+  poll(nullptr, 0, static_cast<int>(loop.head.count()));
   const TimePoint begin = now();
   Cancel cancel;
   cancel.id = client.next_id();
   cancel.run_id = seen.run_id;
   client.queue(cancel);
   if (auto followed = follow(client, seen, never); !followed) return tl::unexpected(followed.error());
-  const Duration took = now() - begin;
-  const Finished& end = *seen.finished;
+  return Ended{now() - begin, std::move(*seen.finished)};
+}
+
+Result<Duration> cancel_endless_loop(cli::Client& client, const std::string& session) {
+  const Result<Ended> ended = cancel_loop(client, {session, std::string(kTellRound) + "while True: pass", kLoopHead});
+  if (!ended) return tl::unexpected(ended.error());
+  const Finished& end = ended->finished;
   if (end.verdict != Verdict::kCancelled || end.evidence.rung != "interrupt" || end.evidence.session_state != "kept") {
     return wrong("a cancelled loop ended as " + std::string(to_string(end.verdict)) + " by " + end.evidence.rung +
                  ", its session " + end.evidence.session_state);
   }
-  return took;
+  return ended->took;
 }
 
-Result<std::string> new_session(cli::Client& client) {
-  const Result<std::string> document = session_document(client, "new", "");
+Result<std::string> new_session(cli::Client& client, const std::string& rollback) {
+  SessionRequest request;
+  request.operation = "new";
+  request.profile = kProfile;
+  request.rollback = rollback;
+  const Result<std::string> document = cli::request_document(client, std::move(request));
   if (!document) return document;
   return cli::parse_document(*document).map([](const cli::Json& parsed) { return cli::text_field(parsed, "session"); });
 }
 
 Status remove_session(cli::Client& client, const std::string& session) {
-  const Result<std::string> document = session_document(client, "rm", session);
+  SessionRequest request;
+  request.operation = "rm";
+  request.session = session;
+  const Result<std::string> document = cli::request_document(client, std::move(request));
   if (!document) return tl::unexpected(document.error());
   return {};
 }

@@ -20,6 +20,7 @@ struct RunRequest {
   std::string session;        // empty: one-shot
   std::string_view line;      // stdout must be this, again and again
   uint64_t stdout_bytes = 0;  // and so much of it
+  std::string rollback = {};  // always, idle, off; empty: the session's
 };
 
 struct RunSeen {
@@ -34,11 +35,25 @@ Result<RunSeen> run(cli::Client& client, const RunRequest& request);
 // run(), and the value must be `result`.
 Result<RunSeen> run_expecting(cli::Client& client, const RunRequest& request, const std::string& result);
 
-// Starts an endless loop in a session, waits until it goes round, and cancels it: from the request to the verdict,
-// which must be `cancelled` by an interrupt with the session's state kept.
+// A run whatever its end, for workloads that end runs themselves. They look at the verdict.
+struct Ended {
+  Duration took{};
+  Finished finished;
+};
+Result<Ended> run_to_its_end(cli::Client& client, const RunRequest& request);
+
+// A session's code that tells with kTellRound that its endless loop begins now, and is cancelled `head` later: `took`
+// is from the cancel to the verdict.
+struct LoopRequest {
+  std::string session, code;
+  milliseconds head{};  // it goes round for so long
+};
+inline constexpr const char* kTellRound = "print('round', flush=True)\n";
+Result<Ended> cancel_loop(cli::Client& client, const LoopRequest& loop);
+// The same of a Python loop, and the verdict must be `cancelled` by an interrupt with the session's state kept.
 Result<Duration> cancel_endless_loop(cli::Client& client, const std::string& session);
 
-Result<std::string> new_session(cli::Client& client);
+Result<std::string> new_session(cli::Client& client, const std::string& rollback = {});
 Status remove_session(cli::Client& client, const std::string& session);
 
 }  // namespace capsule::bench

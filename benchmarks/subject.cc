@@ -26,6 +26,9 @@ std::string config_for(Stock stock) {
          "[profiles.data.pool]\nwarm = " +
          std::to_string(stock.workers) + "\ncapsules = " + std::to_string(stock.capsules) +
          "\nidle_timeout_s = 0\nmax_idle_age_s = 0\n"
+         "[profiles.data.run]\ngrace_s = " +
+         std::to_string(kGrace.count()) +
+         "\n"
          "[profiles.base.pool]\nwarm = 0\ncapsules = 0\n";
 }
 

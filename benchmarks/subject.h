@@ -16,6 +16,7 @@ namespace capsule::bench {
 inline constexpr seconds kManagerStartTimeout{60};
 inline constexpr seconds kStockTimeout{60};
 inline constexpr const char* kProfile = "data";
+inline constexpr seconds kGrace{1};  // run.grace_s, as it ships
 
 struct Stock {
   size_t workers = 0;  // pool.warm

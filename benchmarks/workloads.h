@@ -1,6 +1,7 @@
 // The workloads: what each measures beside what, and the marks it should meet.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@ struct Effort {
   size_t printed_lines = 0;
   size_t cancels = 0;
   size_t spins = 0;
+  size_t crashes = 0, hard_cancels = 0, copies = 0;  // of sessions
+  std::array<size_t, 3> heaps_mb{};                  // what those sessions hold, ascending
   Stock stock;
 };
 
@@ -67,5 +70,6 @@ Result<std::vector<Figure>> measure_cancel(Bench& bench);
 Result<std::vector<Figure>> measure_writes(Bench& bench);
 Result<std::vector<Figure>> measure_prints(Bench& bench);
 Result<std::vector<Figure>> measure_memory(Bench& bench);
+Result<std::vector<Figure>> measure_branches(Bench& bench);
 
 }  // namespace capsule::bench
