@@ -160,7 +160,7 @@ int parse_and_run(int argc, char** argv) {
   for (const Workload& each : workloads()) known.push_back(each.name);
   app.add_option("WORKLOAD", options.names, "What to measure (default: all)")->check(CLI::IsMember(known));
   app.add_flag("--json", options.json, "One JSON document, with every sample");
-  app.add_flag("--quick", options.quick, "Fewer rounds: about 45 s instead of about 2 min");
+  app.add_flag("--quick", options.quick, "Fewer rounds: about a minute instead of two to three");
   app.add_flag("--smoke", options.smoke, "Only whether everything can be measured; marks are not judged");
   app.footer("Exit status: 0 all marks are met, 1 a mark is missed, 2 it could not be measured.");
   try {
