@@ -16,11 +16,12 @@ struct Command {
   int (*run)(const Invocation&);
 };
 
-constexpr std::array<Command, 10> kCommands{{
+constexpr std::array<Command, 11> kCommands{{
     {"serve", "the manager, as a service", serve_command},
     {"run", "run a program in a fresh sandbox", run_command},
-    {"session", "make, list, reset and remove sessions", session_command},
+    {"session", "make, list and remove sessions; go back in them", session_command},
     {"exec", "run code in a session", exec_command},
+    {"checkpoints", "durable checkpoints: list, show, remove, export, import", checkpoints_command},
     {"cp", "copy files into a session and out of it", cp_command},
     {"cancel", "stop runs", cancel_command},
     {"ps", "list runs", ps_command},
@@ -71,7 +72,7 @@ std::string overview_text() {
       "Usage: capsule [--socket PATH] COMMAND [OPTIONS]\n\nCommands:\n";
   for (const Command& command : kCommands) {
     std::string name(command.name);
-    name.resize(10, ' ');
+    name.resize(13, ' ');
     text += "  " + name + std::string(command.summary) + "\n";
   }
   text +=

@@ -20,6 +20,7 @@ int session_command(const Invocation& invocation);
 int exec_command(const Invocation& invocation);
 int cp_command(const Invocation& invocation);
 int cancel_command(const Invocation& invocation);
+int checkpoints_command(const Invocation& invocation);
 int ps_command(const Invocation& invocation);
 int doctor_command(const Invocation& invocation);
 int info_command(const Invocation& invocation);

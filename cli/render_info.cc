@@ -265,40 +265,6 @@ Result<std::string> render_sessions(std::string_view json) {
   return sessions_table(list(*document, "sessions")).text(0);
 }
 
-Result<std::string> render_checkpoints(std::string_view json) {
-  const Result<Json> document = parse_document(json);
-  if (!document) return tl::unexpected(document.error());
-  Table table({{"NAME"},
-               {"KIND"},
-               {"AGE", Align::kRight},
-               {"PRIVATE", Align::kRight},
-               {"SHARED", Align::kRight},
-               {"A CRASH GOES BACK TO IT"},
-               {"NOT CAPTURED", Align::kLeft, kSentenceBytes}});
-  for (const Json& each : list(*document, "checkpoints")) {
-    std::string missing;
-    for (const Json& what : list(each, "not_captured")) {
-      if (what.is_string()) missing += (missing.empty() ? "" : ", ") + what.get<std::string>();
-    }
-    table.add_row({text_field(each, "name"), text_field(each, "kind"), seconds_field(each, "age_s"),
-                   bytes_field(each, "private_bytes"), bytes_field(each, "shared_bytes"),
-                   text_field(each, "is_fallback"), missing});
-  }
-  return table.text(0);
-}
-
-Result<std::string> render_return(std::string_view json) {
-  const Result<Json> document = parse_document(json);
-  if (!document) return tl::unexpected(document.error());
-  const std::string to = text_field(*document, "snapshot");
-  std::string out = "back to " + (to == "-" ? "a fresh namespace" : to) +
-                    "; runs undone: " + std::to_string(list(*document, "lost_runs").size()) + "\n";
-  for (const Json& what : list(*document, "not_captured")) {
-    if (what.is_string()) out += "not there any more: " + what.get<std::string>() + "\n";
-  }
-  return out;
-}
-
 Result<std::string> render_runs(std::string_view json, RunFilter filter) {
   const Result<Json> document = parse_document(json);
   if (!document) return tl::unexpected(document.error());

@@ -15,6 +15,9 @@ Result<std::string> render_info(std::string_view json);                      // 
 Result<std::string> render_doctor(std::string_view json);                    // `doctor`
 Result<std::string> render_sessions(std::string_view json);                  // `session ls`
 Result<std::string> render_checkpoints(std::string_view json);               // `session ls-checkpoints`
+Result<std::string> render_saved(std::string_view json);                     // `session checkpoint --durable`
+Result<std::string> render_stored_checkpoints(std::string_view json);        // `checkpoints ls`
+Result<std::string> render_stored_checkpoint(std::string_view json);         // `checkpoints show`
 Result<std::string> render_return(std::string_view json);                    // `session undo`, `session restore`
 Result<std::string> render_runs(std::string_view json, RunFilter filter);    // `ps`
 Result<std::string> runs_document(std::string_view json, RunFilter filter);  // `ps --json`

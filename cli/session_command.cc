@@ -54,6 +54,7 @@ int ask(Client& client, const SessionOptions& options) {
   const std::string& operation = options.request.operation;
   if (operation == "checkpoint_ls") return show(render_checkpoints(*document), Format::kText);
   if (operation == "undo" || operation == "restore") return show(render_return(*document), Format::kText);
+  if (options.request.durable) return show(render_saved(*document), Format::kText);
   return print(options.request.checkpoint + "\n");
 }
 
@@ -115,6 +116,8 @@ void add_new(CLI::App& app, SessionOptions& options) {
   command->add_option("NAME", options.request.session, "A name of your choice (default: one is made up)");
   command->add_option("--profile", options.request.profile, "The profile (default: the manager's)")
       ->option_text("NAME");
+  command->add_option("--from", options.request.checkpoint, "Begin with a durable checkpoint")
+      ->option_text("CHECKPOINT");
   add_session_limits(*command, options);
   command
       ->add_option_function<std::string>(
@@ -154,7 +157,13 @@ void add_returns(CLI::App& app, SessionOptions& options) {
       "  capsule session undo lab 3");
   CLI::App* checkpoint = add_of_one(app, "checkpoint", "Keep the present state under a name", options);
   checkpoint->add_option("--name", options.request.checkpoint, "The checkpoint's name")->required();
-  checkpoint->footer("Examples:\n  capsule session checkpoint lab --name before-train");
+  checkpoint->add_flag("--durable", options.request.durable, "Write it to disk: it outlives session and manager");
+  checkpoint->add_option("--notes", options.request.notes, "Words of your own, kept with a durable one")
+      ->option_text("TEXT");
+  checkpoint->add_flag("--with-code", options.request.with_code, "Keep the code that led to it with a durable one");
+  checkpoint->footer(
+      "Examples:\n  capsule session checkpoint lab --name before-train\n"
+      "  capsule session checkpoint lab --name trained --durable --notes 'epoch 7'");
   add_of_one(app, "ls-checkpoints", "List what a session can go back to", options)
       ->footer("Examples:\n  capsule session ls-checkpoints lab");
   CLI::App* restore = add_of_one(app, "restore", "Go back to a checkpoint, which stays", options);

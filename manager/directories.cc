@@ -43,15 +43,20 @@ std::string default_socket() {
   return own_temporary() + "/capsule.sock";
 }
 
-std::string make_scratch_dir(const std::string& state_dir) {
-  if (!state_dir.empty()) return made({fs::path(state_dir) / "scratch"});
+namespace {
+std::string make_state_dir(const std::string& state_dir, const char* name) {
+  if (!state_dir.empty()) return made({fs::path(state_dir) / name});
   std::vector<fs::path> places;
   if (const std::string systemd = variable("STATE_DIRECTORY"); !systemd.empty()) places.emplace_back(systemd);
   if (geteuid() == 0) places.emplace_back("/var/lib/capsule");
   places.push_back(user_directory("XDG_STATE_HOME", ".local/state", "state"));
-  for (fs::path& place : places) place /= "scratch";
+  for (fs::path& place : places) place /= name;
   return made(places);
 }
+}  // namespace
+
+std::string make_scratch_dir(const std::string& state_dir) { return make_state_dir(state_dir, "scratch"); }
+std::string make_checkpoint_dir(const std::string& state_dir) { return make_state_dir(state_dir, "checkpoints"); }
 
 std::string make_cache_dir(unsigned worker_user) {
   std::vector<fs::path> places;

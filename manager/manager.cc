@@ -40,10 +40,11 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
       notify_(std::move(notify)),
       metrics_(kVersion, wall_clock_ms()),
       worker_user_(choose_worker_user()),
-      sessions_(loop, options_.config.sessions, metrics_, session_events(dispatcher_)),
+      checkpoints_(loop, options_.checkpoint_dir, options_.config.checkpoints),
+      sessions_(loop, options_.config.sessions, checkpoints_, metrics_, session_events(dispatcher_)),
       files_(loop, options_.config.files, sessions_, metrics_),
       dispatcher_(loop, options_.config, pools_, sessions_, files_, metrics_, worker_user_),
-      session_service_(pools_, sessions_, dispatcher_),
+      session_service_(pools_, sessions_, dispatcher_, checkpoints_),
       watchdog_timer_(loop),
       idle_timer_(loop),
       drain_timer_(loop),
@@ -77,6 +78,7 @@ Status Manager::start() {
                                            last_used_ = now();
                                            dispatcher_.client_gone(client);
                                            files_.client_gone(client);
+                                           checkpoints_.client_gone(client);
                                          });
   facts_.socket = listener_->path();
   if (const Status http = start_http(); !http) return http;

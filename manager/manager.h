@@ -24,8 +24,9 @@ struct ManagerOptions {
   std::string config_file;  // re-read on reload; empty: none
   std::string worker_program;
   BoundSocket socket;
-  std::string http;         // ADDR:PORT; empty: off
-  std::string scratch_dir;  // ours alone; for caches and, where needed, workspaces
+  std::string http;            // ADDR:PORT; empty: off
+  std::string scratch_dir;     // ours alone; for caches and, where needed, workspaces
+  std::string checkpoint_dir;  // for durable checkpoints; empty: there is no place
   Lifetime lifetime = Lifetime::kService;
   std::function<void()> on_ready;  // once: listening, and the default profile is warm
 };
@@ -47,6 +48,7 @@ class Manager : public ClientService {
   Status input(const Input& input, ClientKey client) override { return dispatcher_.input(input, client); }
   void can_take_more(ClientKey client) override { dispatcher_.client_can_take_more(client); }
   FileService& files() override { return files_; }
+  CheckpointService& checkpoints() override { return checkpoints_; }
   void session(const SessionRequest& request, uid_t uid, Answer answer) override;
   Result<std::string> info(const InfoRequest& request, uid_t uid) override;
 
@@ -81,6 +83,7 @@ class Manager : public ClientService {
   std::unique_ptr<UserRange> users_;  // none: capsules share worker_user_
   std::unique_ptr<Doctor> doctor_;
   Pools pools_;
+  CheckpointService checkpoints_;
   SessionRegistry sessions_;
   FileService files_;
   Dispatcher dispatcher_;

@@ -270,6 +270,10 @@ void visit(V& v, Stack& m) {
 template <class V>
 void visit(V& v, Checkpoint& m) {
   v("id", m.id, kRequired);
+  v("leave_out", m.leave_out, kOptional);
+  v("timeout_ms", m.timeout_ms, kOptional);
+  v("stall_timeout_ms", m.stall_timeout_ms, kOptional);
+  v("bytes_max", m.bytes_max, kOptional);
 }
 template <class V>
 void visit(V& v, Restore& m) {

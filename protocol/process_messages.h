@@ -128,10 +128,13 @@ struct Heartbeat {
   bool operator==(const Heartbeat&) const = default;
 };
 
-// manager -> snapshot, with the write end of a pipe: serialise your namespace into it. Answered by report.
+// manager -> snapshot, with the write end of a pipe: serialise your namespace into it, and end. No answer but the pipe.
 struct Checkpoint {
   static constexpr std::string_view kType = "checkpoint";
   uint64_t id = 0;
+  std::map<std::string, std::string> leave_out;  // names, and why: what ended an earlier try
+  uint64_t timeout_ms = 0, stall_timeout_ms = 0;
+  uint64_t bytes_max = 0;  // of the payload
   bool operator==(const Checkpoint&) const = default;
 };
 

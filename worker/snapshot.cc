@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/posix_io.h"
+#include "worker/interpreter/checkpoint.h"
 #include "worker/interpreter/interpreter.h"
 #include "worker/parked.h"
 #include "worker/raw_channel.h"
@@ -71,6 +72,8 @@ class ParkedCopy {
       if (const auto* wake = std::get_if<Wake>(&request.message)) return wake_up(*wake);
       if (const auto* branch = std::get_if<Branch>(&request.message)) {
         make_copy(*branch, request.fds);
+      } else if (const auto* checkpoint = std::get_if<Checkpoint>(&request.message)) {
+        serialise(*checkpoint, request.fds);
       } else if (const auto* ping = std::get_if<Ping>(&request.message)) {
         tell_memory(*ping);
       } else if (!channel_.send(ErrorReply{0, "invalid", "a snapshot does not take this message"})) {
@@ -99,6 +102,15 @@ class ParkedCopy {
     }
     reply.took_us = static_cast<uint64_t>(to_microseconds(now() - started));
     if (!channel_.send(reply)) _exit(kBrokenStatus);
+  }
+
+  // Runs code of the program, so from here on it is a worker to the kernel's mind, not a parked one.
+  [[noreturn]] void serialise(const Checkpoint& request, const std::vector<UniqueFd>& fds) {
+    (void)sandbox::set_dumpable(sandbox::Dumpable::kYes);
+    const interpreter::SaveOptions options{request.leave_out, milliseconds(request.timeout_ms),
+                                           milliseconds(request.stall_timeout_ms), request.bytes_max};
+    const bool saved = fds.size() == 1 && interpreter::save_namespace(fds[0].get(), options);
+    _exit(saved ? kDroppedStatus : kBrokenStatus);
   }
 
   // Nobody else may read it: the manager where it is not root neither, for this process is not dumpable.

@@ -13,6 +13,7 @@
 #include "base/posix_io.h"
 #include "protocol/codec.h"
 #include "worker/crash_stack.h"
+#include "worker/interpreter/checkpoint.h"
 #include "worker/interpreter/interpreter.h"
 #include "worker/link_thread.h"
 #include "worker/open_files.h"
@@ -116,6 +117,7 @@ class Worker {
     if (!message) return link_.mark_idle();
     if (const auto* request = std::get_if<Execute>(&*message)) return run(*request, work.fds);
     if (const auto* branch = std::get_if<Branch>(&*message)) return make_copy(*branch, work.fds);
+    if (const auto* restore = std::get_if<Restore>(&*message)) return fill_namespace(*restore, work.fds);
     link_.mark_idle();
   }
 
@@ -156,6 +158,16 @@ class Worker {
     reply.took_us = static_cast<uint64_t>(to_microseconds(now() - started));
     link_.mark_idle();
     say(reply);
+  }
+
+  void fill_namespace(const Restore& restore, std::vector<UniqueFd>& fds) {
+    Report report;
+    report.re = restore.id;
+    auto loaded = fds.size() == 1 ? interpreter::load_namespace(fds[0].get())
+                                  : failure(Errc::kInvalid, "restore needs exactly one descriptor, the pipe");
+    loaded ? void(report.json.value = std::move(*loaded)) : void(report.failure = loaded.error().message);
+    link_.mark_idle();
+    say(report);
   }
 
   OpenFiles list_descriptors(const UniqueFd& link_of_copy) const {

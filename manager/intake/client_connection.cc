@@ -124,9 +124,26 @@ void ClientConnection::serve(Message message) {
     if (!json) return refuse(request->id, json.error());
     return send(Document{request->id, {std::move(*json)}});
   }
-  if (serve_files(message)) return;
+  if (serve_checkpoints(message) || serve_files(message)) return;
   if (const auto* ping = std::get_if<Ping>(&message)) return send(Ack{ping->id, {}});
   fail({Errc::kInvalid, "clients do not send '" + std::string(type_of(message)) + "'"});
+}
+
+bool ClientConnection::serve_checkpoints(const Message& message) {
+  if (const auto* put = std::get_if<CheckpointPut>(&message)) {
+    service_.checkpoints().put(*put, key_, peer_.uid, [self = weak_from_this(), id = put->id](const Status& taken) {
+      const auto connection = self.lock();
+      if (connection) taken ? connection->send(Ack{id, {}}) : connection->refuse(id, taken.error());
+    });
+    return true;
+  }
+  const auto* get = std::get_if<FileGet>(&message);
+  if (get == nullptr || get->checkpoint.empty()) return false;
+  service_.checkpoints().get(*get, peer_.uid, [self = weak_from_this(), id = get->id](Result<FileData> data) {
+    const auto connection = self.lock();
+    if (connection) data ? connection->send(*data) : connection->refuse(id, data.error());
+  });
+  return true;
 }
 
 bool ClientConnection::serve_files(Message& message) {

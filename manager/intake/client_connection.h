@@ -17,6 +17,7 @@
 #include "manager/link/frame_channel.h"
 #include "manager/output/output_budget.h"
 #include "manager/schedule/run.h"
+#include "manager/storage/checkpoint_service.h"
 
 namespace capsule {
 
@@ -35,6 +36,7 @@ class ClientService {
   using Answer = std::function<void(Result<std::string>)>;
   virtual void session(const SessionRequest& request, uid_t uid, Answer answer) = 0;
   virtual FileService& files() = 0;
+  virtual CheckpointService& checkpoints() = 0;
   virtual Result<std::string> info(const InfoRequest& request, uid_t uid) = 0;
 };
 
@@ -60,8 +62,9 @@ class ClientConnection : public RunClient, public std::enable_shared_from_this<C
   void handle(Message message, size_t payload_bytes);
   void greet(const Hello& hello);
   void serve(Message message);
-  bool serve_files(Message& message);        // false: the message is about something else
-  bool shed_unread(const Message& message);  // true: it has to read first
+  bool serve_files(Message& message);              // false: the message is about something else
+  bool serve_checkpoints(const Message& message);  // the same
+  bool shed_unread(const Message& message);        // true: it has to read first
   void refuse(uint64_t re, const Error& error);
   void fail(const Error& error);  // the connection itself is at fault: say so and close
   void throttle(size_t payload_bytes);

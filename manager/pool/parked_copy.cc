@@ -48,6 +48,13 @@ void ParkedCopy::measure(Measured done) {
   if (!channel_->is_open()) fail({Errc::kClosed, "the snapshot is gone"});
 }
 
+void ParkedCopy::serialise(Checkpoint request, UniqueFd pipe) {
+  request.id = ++last_request_;
+  std::vector<UniqueFd> fds;
+  fds.push_back(std::move(pipe));
+  channel_->send(request, std::move(fds));
+}
+
 namespace {
 
 // Its own words, so whatever they are: a number, or nothing.

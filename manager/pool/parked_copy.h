@@ -49,6 +49,8 @@ class ParkedCopy {
   void copy(const std::string& name, UniqueFd link, Copied done);
   // What it has for itself, and what it shares with other copies. nullopt: it did not say.
   void measure(Measured done);
+  // Into the pipe; it ends afterwards.
+  void serialise(Checkpoint request, UniqueFd pipe);
   // What a Worker is made of. The object is an empty shell afterwards.
   std::pair<UniqueFd, UniqueFd> take();  // link, pidfd
 

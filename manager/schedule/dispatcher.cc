@@ -176,7 +176,7 @@ void Dispatcher::begin(const QueuedRun& queued) {
     active.run->lease = "session";
     active.counted = Active::Counted::kSession;
     uids_.unqueued(active.run->uid, active.run->queued_bytes);
-    return drive(active, session->begin_run());
+    return drive(active, session->begin_run(active.run->request.code.value));
   }
   active.counted = Active::Counted::kWorker;
   uids_.unqueued(active.run->uid, active.run->queued_bytes);

@@ -19,7 +19,7 @@ std::string describe_loss(const std::string& how, const Rollback& went_back) {
 std::string state_after(const Rollback& went_back) { return went_back.snapshot.empty() ? "fresh" : "rolled_back"; }
 }  // namespace
 
-Session::Session(Loop& loop, Pool& pool, Start start, Metrics& metrics)
+Session::Session(Loop& loop, Pool& pool, CheckpointService& checkpoints, Start start, Metrics& metrics)
     : loop_(loop),
       pool_(pool),
       start_(std::move(start)),
@@ -29,7 +29,8 @@ Session::Session(Loop& loop, Pool& pool, Start start, Metrics& metrics)
       return_timer_(loop),
       verdict_timer_(loop),
       memory_timer_(loop),
-      last_used_(now()) {}
+      last_used_(now()),
+      checkpoints_(checkpoints) {}
 
 Session::~Session() = default;
 
@@ -66,6 +67,7 @@ void Session::adopt(Lease lease) {
 
 void Session::ready() {
   lease_.worker->set_holder(this);
+  if (start_.from) return fill_namespace();
   if (!apply(SessionEvent::kWorkerReady)) return;
   came_back();
   answer_resets({});
@@ -75,7 +77,8 @@ void Session::ready() {
   watch_idleness();
 }
 
-Lease Session::begin_run() {
+Lease Session::begin_run(std::string code) {
+  code_ = std::move(code);
   [[maybe_unused]] const bool allowed = is_free() && apply(SessionEvent::kRunStarted);
   assert(allowed);
   idle_timer_.cancel();
@@ -100,6 +103,7 @@ void Session::end_run(RunDriver& driver, const Ending& ending, Ended done) {
                                                                 : label::Recycle::kCrashed);
   }
   snapshots_.run_kept(driver.run().id, last_used_ - driver.run().started_at, last_used_);
+  remember_code(driver.run().id);
   lease_.worker->apply(WorkerEvent::kReturned);
   AfterRun after = describe_return("kept");
   const auto due = session_recycle_due(lease_.worker->started_at(), lease_.worker->marked().rss_bytes,
@@ -169,6 +173,8 @@ void Session::close() {
   forget_previous();
   const Status closed = failure(Errc::kClosed, "session '" + id() + "' was closed");
   snapshots_.worker_is_gone();
+  saves_.clear();
+  load_.reset();
   answer_resets(closed);
   act_when_free(closed);
   answer_returns(tl::unexpected<Error>(closed.error()));
@@ -192,6 +198,9 @@ void Session::worker_said(Message message) {
   if (const auto* display = std::get_if<Display>(&message)) {  // from a thread that a run left behind
     lease_.worker->send(Ack{display->id, {}});
     return;
+  }
+  if (const auto* report = std::get_if<Report>(&message); report != nullptr && is_filling_) {
+    return namespace_filled(*report);
   }
   if (const auto* branched = std::get_if<Branched>(&message); branched != nullptr && snapshots_.heard(*branched))
     return;

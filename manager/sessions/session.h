@@ -9,6 +9,7 @@
 
 #include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -16,6 +17,7 @@
 #include "manager/link/limit_watch.h"
 #include "manager/link/run_driver.h"
 #include "manager/pool/pool.h"
+#include "manager/sessions/save_job.h"
 #include "manager/sessions/session_state.h"
 #include "manager/sessions/snapshots.h"
 
@@ -32,6 +34,11 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
     std::map<std::string, std::string> secrets = {};  // never logged, never shown
     RollbackMode rollback = RollbackMode::kIdle;
     SnapshotLimits snapshots = {};
+    std::optional<CheckpointStore::Opened> from = {};  // a durable checkpoint to begin with
+  };
+  struct SaveRequest {
+    std::string checkpoint, notes;
+    bool with_code = false;
   };
   struct Events {
     std::function<void()> on_ready;                   // has a worker (again)
@@ -49,7 +56,10 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
 
   static constexpr seconds kReturnPatience{5};  // for a woken snapshot; then the next older one is tried
 
-  Session(Loop& loop, Pool& pool, Start start, Metrics& metrics);
+  static constexpr size_t kSaves = 4;             // durable checkpoints under way
+  static constexpr size_t kCodeBytes = 1u << 20;  // of the runs that led to the present state; the oldest go first
+
+  Session(Loop& loop, Pool& pool, CheckpointService& checkpoints, Start start, Metrics& metrics);
   ~Session() override;
   void begin(Events events);
 
@@ -74,7 +84,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   bool is_free() const { return state_ == SessionState::kReady && !snapshots_.is_taking(); }
   // Whether a run in this mode has to wait for a snapshot, which is then begun: on_ready follows.
   bool takes_snapshot_before(RollbackMode mode);
-  Lease begin_run();  // must be free
+  Lease begin_run(std::string code);  // must be free
   // What became of the variables, for the verdict. Said once the session is ready again, or cannot be for now.
   struct AfterRun {
     std::string state;   // kept, rolled_back, fresh, gone; not kept also when they were lost before this run began
@@ -89,6 +99,9 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void checkpoint(const std::string& name, Answer answer);
   void restore(const std::string& name, WentBack answer);
   Status forget_checkpoint(const std::string& name);
+  // To the disk, while the session goes on.
+  void save(SaveRequest request, SaveJob::Done answer);
+  const std::string& restore_report() const { return restore_report_; }  // JSON; empty: it began without a checkpoint
   void close();
 
   void worker_said(Message message) override;
@@ -118,6 +131,11 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void act_when_free(Status status);
   void watch_memory();
   void take_snapshot(std::string checkpoint, Answer answer);
+  void begin_save(const SaveRequest& request, std::unique_ptr<ParkedCopy> copy, const SaveJob::Done& answer);
+  std::string facts_of(const SaveRequest& request) const;
+  void remember_code(const std::string& run_id);
+  void fill_namespace();
+  void namespace_filled(const Report& report);
   void take_checkpoint(const std::string& name, const Answer& answer);
   void watch_idleness();
   void go_to(std::optional<SnapshotId> target, WentBack answer);
@@ -173,6 +191,14 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   std::deque<std::unique_ptr<PipeReader>> old_pipes_;
   TimePoint last_used_;
   uint64_t runs_ = 0;
+  CheckpointService& checkpoints_;
+  std::list<std::unique_ptr<SaveJob>> saves_;
+  std::unique_ptr<CheckpointLoad> load_;
+  bool is_filling_ = false;
+  std::string restore_report_, parent_checkpoint_;
+  std::string code_;                                       // of the run under way
+  std::deque<std::pair<std::string, std::string>> codes_;  // run id, code; of runs that were kept
+  size_t code_bytes_ = 0;
   std::string lost_before_;  // how the worker was lost since the last run; empty when it was not
   LastWords last_words_{lost_before_};
   uint64_t late_bytes_ = 0;

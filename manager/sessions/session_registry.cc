@@ -16,8 +16,14 @@ bool is_valid_name(std::string_view id) {
   });
 }
 
-SessionRegistry::SessionRegistry(Loop& loop, SessionsConfig config, Metrics& metrics, Events events)
-    : loop_(loop), config_(config), metrics_(metrics), events_(std::move(events)), idle_timer_(loop) {}
+SessionRegistry::SessionRegistry(Loop& loop, SessionsConfig config, CheckpointService& checkpoints, Metrics& metrics,
+                                 Events events)
+    : loop_(loop),
+      config_(config),
+      checkpoints_(checkpoints),
+      metrics_(metrics),
+      events_(std::move(events)),
+      idle_timer_(loop) {}
 
 void SessionRegistry::create(Pool& pool, Request request, Created created) {
   if (sessions_.size() >= config_.max) {
@@ -50,8 +56,9 @@ void SessionRegistry::create(Pool& pool, Request request, Created created) {
                        request.limits,
                        std::move(request.secrets),
                        *rollback,
-                       {config_.snapshots, config_.checkpoints}};
-  auto session = std::make_shared<Session>(loop_, pool, std::move(start), metrics_);
+                       {config_.snapshots, config_.checkpoints},
+                       std::move(request.from)};
+  auto session = std::make_shared<Session>(loop_, pool, checkpoints_, std::move(start), metrics_);
   sessions_[id] = session;
   creating_[id] = std::move(created);
   events_.on_broken(id);

@@ -27,10 +27,11 @@ class SessionRegistry {
     std::map<std::string, std::string> secrets;
     std::string rollback;     // always, idle, off; empty: the configured one
     uint64_t max_of_uid = 0;  // client.max_sessions_per_uid; 0: no limit
+    std::optional<CheckpointStore::Opened> from = {};
   };
   using Created = std::function<void(Result<std::string>)>;
 
-  SessionRegistry(Loop& loop, SessionsConfig config, Metrics& metrics, Events events);
+  SessionRegistry(Loop& loop, SessionsConfig config, CheckpointService& checkpoints, Metrics& metrics, Events events);
 
   // Answers once the session has its worker.
   void create(Pool& pool, Request request, Created created);
@@ -52,6 +53,7 @@ class SessionRegistry {
 
   Loop& loop_;
   SessionsConfig config_;
+  CheckpointService& checkpoints_;
   Metrics& metrics_;
   Events events_;
   Timer idle_timer_;

@@ -25,6 +25,17 @@ Result<std::string> went_back_json(const std::string& id, const Result<Rollback>
 
 using MemoryOf = std::map<SnapshotId, ParkedCopy::Memory>;
 
+// Of what the copy said of itself, the part that whoever asked for the checkpoint wants to know at once.
+void add_namespace(const std::string& metadata_json, Json& document) {
+  const Json metadata = Json::parse(metadata_json, nullptr, false);
+  if (!metadata.is_object() || !metadata.contains("namespace") || !metadata["namespace"].is_object()) return;
+  const Json& said = metadata["namespace"];
+  for (const char* name : {"names", "names_left_out"})
+    document[name] = said.contains(name) ? said[name] : Json(nullptr);
+  const bool has_list = said.contains("lists") && said["lists"].is_object() && said["lists"].contains("left_out");
+  document["left_out"] = has_list ? said["lists"]["left_out"] : Json::array();
+}
+
 Json snapshot_json(const Snapshots& snapshots, SnapshotId id, const StateTree::Entry& entry, const MemoryOf& memory) {
   Json row = {{"name", snapshots.name_of(id)}, {"kind", entry.checkpoint.empty() ? "snapshot" : "checkpoint"}};
   if (const ParkedCopy* copy = snapshots.find(id)) {
@@ -60,6 +71,7 @@ void SessionService::handle(const SessionRequest& request, uid_t uid, const std:
     if (!removed) return answer(tl::unexpected<Error>(removed.error()));
     return answer(session_json(request.session, "closed").dump());
   }
+  if (is_about_stored(request, uid, answer)) return;
   const auto session = sessions_.find(request.session, uid);
   if (!session) return answer(tl::unexpected<Error>(session.error()));
   const auto answer_return = [answer, id = request.session](const Result<Rollback>& went_back) {
@@ -81,10 +93,9 @@ void SessionService::handle(const SessionRequest& request, uid_t uid, const std:
     if (!removed) return answer(tl::unexpected<Error>(removed.error()));
     return answer(session_json(request.session, "ready").dump());
   }
-  answer(
-      failure(Errc::kInvalid, "there is no operation '" + operation.substr(0, limits::kIdBytes) +
-                                  "'; there are new, ls, rm, reset, undo, checkpoint, checkpoint_ls, checkpoint_rm and "
-                                  "restore"));
+  answer(failure(Errc::kInvalid, "there is no operation '" + operation.substr(0, limits::kIdBytes) +
+                                     "'; there are new, ls, rm, reset, undo, checkpoint, checkpoint_ls, "
+                                     "checkpoint_show, checkpoint_rm and restore"));
 }
 
 void SessionService::make(const SessionRequest& request, uid_t uid, const std::string& default_profile,
@@ -98,13 +109,27 @@ void SessionService::make(const SessionRequest& request, uid_t uid, const std::s
   if (!dispatcher_.may_hold_worker(uid)) {
     return answer(failure(Errc::kUnavailable, UidUse::describe(UidUse::Cap::kWorkers)));
   }
-  const SessionRegistry::Request wanted{
-      request.session,  uid,       milliseconds(request.idle_timeout_ms), request.limits, request.secrets,
-      request.rollback, max_of_uid};
-  sessions_.create(*pool->second, wanted, [answer, profile](Result<std::string> id) {
+  SessionRegistry::Request wanted{
+      request.session, uid, milliseconds(request.idle_timeout_ms), request.limits, request.secrets, request.rollback,
+      max_of_uid,      {}};
+  if (request.checkpoint.empty()) return create(*pool->second, std::move(wanted), profile, std::move(answer));
+  checkpoints_.open(uid, request.checkpoint,
+                    [this, wanted = std::make_shared<SessionRegistry::Request>(std::move(wanted)), profile,
+                     answer](Result<CheckpointStore::Opened> opened) {
+                      if (!opened) return answer(tl::unexpected<Error>(opened.error()));
+                      wanted->from = std::move(*opened);
+                      create(*pools_.at(profile), std::move(*wanted), profile, answer);
+                    });
+}
+
+void SessionService::create(Pool& pool, SessionRegistry::Request wanted, const std::string& profile, Answer answer) {
+  sessions_.create(pool, std::move(wanted), [this, answer, profile](Result<std::string> id) {
     if (!id) return answer(tl::unexpected<Error>(id.error()));
     Json document = {{"v", 1}, {"session", *id}, {"profile", profile}, {"state", "ready"}};
-    answer(document.dump());
+    if (const Session* session = sessions_.find(*id); session != nullptr && !session->restore_report().empty()) {
+      document["restored"] = Json::parse(session->restore_report(), nullptr, false);
+    }
+    answer(document.dump(-1, ' ', false, Json::error_handler_t::replace));
   });
 }
 
@@ -119,7 +144,30 @@ void SessionService::reset(const std::string& id, Session& session, Answer answe
   });
 }
 
+// Durable checkpoints belong to a user, not to a session.
+bool SessionService::is_about_stored(const SessionRequest& request, uid_t uid, const Answer& answer) {
+  if (request.operation == "checkpoint_show") return checkpoints_.show(uid, request.checkpoint, answer), true;
+  if (!request.session.empty()) return false;
+  if (request.operation == "checkpoint_ls") return checkpoints_.list(uid, answer), true;
+  if (request.operation == "checkpoint_rm") return checkpoints_.remove(uid, request.checkpoint, answer), true;
+  return false;
+}
+
+void SessionService::save(const SessionRequest& request, Session& session, Answer answer) {
+  session.save({request.checkpoint, request.notes, request.with_code},
+               [answer, id = request.session](const Result<CheckpointEntry>& entry) {
+                 if (!entry) return answer(tl::unexpected<Error>(entry.error()));
+                 Json document = session_json(id, "ready");
+                 document["checkpoint"] = entry->name;
+                 document["file_bytes"] = entry->file_bytes;
+                 document["payload_bytes"] = entry->info.trailer.lengths.payload;
+                 add_namespace(entry->info.metadata, document);
+                 answer(document.dump(-1, ' ', false, Json::error_handler_t::replace));
+               });
+}
+
 void SessionService::checkpoint(const SessionRequest& request, Session& session, Answer answer) {
+  if (request.durable) return save(request, session, std::move(answer));
   session.checkpoint(request.checkpoint, [answer, id = request.session, name = request.checkpoint](Status done) {
     if (!done) return answer(tl::unexpected<Error>(done.error()));
     Json document = session_json(id, "ready");

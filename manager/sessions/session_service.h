@@ -15,8 +15,8 @@ class SessionService {
  public:
   using Answer = std::function<void(Result<std::string> document)>;
 
-  SessionService(const Pools& pools, SessionRegistry& sessions, Dispatcher& dispatcher)
-      : pools_(pools), sessions_(sessions), dispatcher_(dispatcher) {}
+  SessionService(const Pools& pools, SessionRegistry& sessions, Dispatcher& dispatcher, CheckpointService& checkpoints)
+      : pools_(pools), sessions_(sessions), dispatcher_(dispatcher), checkpoints_(checkpoints) {}
 
   // Everything but `ls`, which is a part of `info`.
   void handle(const SessionRequest& request, uid_t uid, const std::string& default_profile, uint64_t max_of_uid,
@@ -26,11 +26,15 @@ class SessionService {
   void make(const SessionRequest& request, uid_t uid, const std::string& default_profile, uint64_t max_of_uid,
             Answer answer);
   void reset(const std::string& id, Session& session, Answer answer);
+  void create(Pool& pool, SessionRegistry::Request wanted, const std::string& profile, Answer answer);
   void checkpoint(const SessionRequest& request, Session& session, Answer answer);
+  void save(const SessionRequest& request, Session& session, Answer answer);
+  bool is_about_stored(const SessionRequest& request, uid_t uid, const Answer& answer);  // handles it
 
   const Pools& pools_;
   SessionRegistry& sessions_;
   Dispatcher& dispatcher_;
+  CheckpointService& checkpoints_;
 };
 
 }  // namespace capsule

@@ -9,7 +9,13 @@ constexpr seconds kMeasurePatience{2};
 }
 
 Snapshots::Snapshots(Loop& loop, Metrics& metrics, Origin origin, RollbackMode mode, SnapshotLimits limits)
-    : loop_(loop), metrics_(metrics), limits_(limits), tree_(origin), schedule_(mode), patience_(loop) {}
+    : loop_(loop),
+      metrics_(metrics),
+      limits_(limits),
+      maker_(loop, metrics),
+      tree_(origin),
+      schedule_(mode),
+      patience_(loop) {}
 
 const ParkedCopy* Snapshots::find(SnapshotId id) const {
   const auto found = copies_.find(id);
@@ -51,84 +57,71 @@ void Snapshots::run_kept(const std::string& run_id, Duration ran, TimePoint now)
 }
 
 void Snapshots::take(const Lease& lease, std::string checkpoint, Taken done) {
+  auto kept = [this, name = std::move(checkpoint), done](Result<std::unique_ptr<ParkedCopy>> copy) {
+    if (!copy) {
+      refused_ = copy.error().message;
+      schedule_.refused();
+      return done(tl::unexpected<Error>(copy.error()));
+    }
+    const SnapshotId id = taking_id_;
+    copies_[id] = std::move(*copy);
+    tree_.taken(id, name);
+    if (name.empty()) schedule_.taken(last_took_);
+    refused_.clear();
+    drop_superfluous();
+    done(id);
+  };
+  take_aside(lease, std::move(kept));
+}
+
+void Snapshots::take_aside(const Lease& lease, CopyMaker::Made done) {
   if (taking_) return done(failure(Errc::kConflict, "a snapshot of this session is being taken"));
   auto link = make_stream_socketpair();
   if (!link) return done(tl::unexpected<Error>(link.error()));
-  taking_ = std::make_unique<Taking>(
-      Taking{lease.capsule, std::move(link->first), std::move(checkpoint), std::move(done), {}});
+  taking_ = std::make_unique<Taking>(Taking{lease.capsule, std::move(link->first), std::move(done), false});
+  taking_id_ = ++last_id_;
   Branch branch;
-  branch.id = ++last_request_;
-  branch.name = "snapshot-" + std::to_string(last_id_ + 1);
+  branch.id = taking_id_;
+  branch.name = "snapshot-" + std::to_string(taking_id_);
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(link->second));
   lease.capsule->expect_copy(lease.worker->pid_in_capsule());
   lease.worker->send(branch, std::move(fds));
-  patience_.after(kPatience, [this] { taken(failure(Errc::kTimedOut, "the worker did not answer in time")); });
+  patience_.after(kPatience, [this] {
+    maker_.give_up();
+    taken(failure(Errc::kTimedOut, "the worker did not answer in time"));
+  });
 }
 
 bool Snapshots::heard(const Branched& claim) {
-  if (!taking_ || claim.re != last_request_ || taking_->claim.re != 0) return false;
-  taking_->claim = claim;
+  if (!taking_ || claim.re != taking_id_ || std::exchange(taking_->claimed, true)) return false;
+  last_took_ = microseconds(claim.took_us);
   if (!claim.failure.empty()) {
     taken(failure(Errc::kUnavailable, claim.failure));
     return true;
   }
-  keep(taking_->capsule, std::move(taking_->link), claim,
-       [this](Result<std::unique_ptr<ParkedCopy>> copy) { taken(std::move(copy)); });
+  maker_.keep(
+      taking_->capsule, std::move(taking_->link), claim, [this, id = taking_id_] { died(id); },
+      [this](Result<std::unique_ptr<ParkedCopy>> copy) { taken(std::move(copy)); });
   return true;
 }
 
-// A process that says it is a copy becomes one here: when its keeper finds it among its children.
-void Snapshots::keep(const std::shared_ptr<CapsuleProcess>& capsule, UniqueFd link, const Branched& claim,
-                     std::function<void(Result<std::unique_ptr<ParkedCopy>>)> done) {
-  const SnapshotId id = ++last_id_;
-  const auto pid = static_cast<pid_t>(claim.pid);
-  auto socket = std::make_shared<UniqueFd>(std::move(link));
-  capsule->keep_copy(
-      pid,
-      [this, id, alive = std::weak_ptr(alive_)] {
-        if (alive.expired()) return;
-        // Of one that was removed just before, the end may come while the worker is still making the next.
-        const bool is_being_taken = taking_ && taking_->claim.re != 0 && id == last_id_;
-        if (is_being_taken) return taken(failure(Errc::kClosed, "the copy ended before it was parked"));
-        if (!forget(id)) return;
-        log_warning("a snapshot died", {{"snapshot", std::to_string(id)}});
-      },
-      [this, socket, pid, claim, done, alive = std::weak_ptr(alive_)](Result<UniqueFd> pidfd) {
-        if (alive.expired()) return;
-        if (!pidfd) return done(tl::unexpected<Error>(pidfd.error()));
-        ParkedCopy::Start start{std::move(*socket), std::move(*pidfd), pid, claim.not_captured};
-        settling_ = std::make_unique<ParkedCopy>(loop_, std::move(start), metrics_);
-        settling_->when_parked([this, done] {
-          loop_.post([this, done, alive = std::weak_ptr(alive_)] {
-            if (!alive.expired() && settling_) done(std::move(settling_));
-          });
-        });
-      });
+void Snapshots::died(SnapshotId id) {
+  if (forget(id)) log_warning("a snapshot died", {{"snapshot", std::to_string(id)}});
 }
 
 void Snapshots::taken(Result<std::unique_ptr<ParkedCopy>> copy) {
   if (!taking_) return;
   const auto taking = std::exchange(taking_, nullptr);
   patience_.cancel();
-  if (!copy) {
-    settling_.reset();
+  if (copy) {
+    metrics_.snapshot(label::Snapshot::kTaken, last_took_);
+  } else {
     const bool refused = copy.error().code == Errc::kUnavailable;
-    refused_ = copy.error().message;
-    schedule_.refused();
-    log_info("no snapshot could be taken", {{"why", refused_}});
+    log_info("no snapshot could be taken", {{"why", copy.error().message}});
     metrics_.snapshot(refused ? label::Snapshot::kRefused : label::Snapshot::kFailed, Duration::zero());
-    return taking->done(tl::unexpected<Error>(copy.error()));
   }
-  const auto took = microseconds(taking->claim.took_us);
-  const SnapshotId id = last_id_;
-  copies_[id] = std::move(*copy);
-  tree_.taken(id, taking->checkpoint);
-  if (taking->checkpoint.empty()) schedule_.taken(took);
-  refused_.clear();
-  metrics_.snapshot(label::Snapshot::kTaken, took);
-  drop_superfluous();
-  taking->done(id);
+  taking->done(std::move(copy));
 }
 
 void Snapshots::worker_is_gone() {
@@ -148,26 +141,18 @@ void Snapshots::go_back(const Lease& lease, SnapshotId to, uint64_t worker_id, R
     tree_.gone(to);
     return wake(lease, std::move(copy), worker_id, events);
   }
-  auto link = make_stream_socketpair();
-  if (!link) return events.on_worker(tl::unexpected<Error>(link.error()));
-  lease.capsule->expect_copy(found->second->pid_in_capsule());
-  auto ours = std::make_shared<UniqueFd>(std::move(link->first));
   patience_.after(kPatience, [this, events] {
-    settling_.reset();
+    maker_.give_up();
     events.on_worker(failure(Errc::kTimedOut, "the checkpoint did not answer"));
   });
-  found->second->copy("worker-" + std::to_string(worker_id), std::move(link->second),
-                      [this, lease, to, worker_id, ours, events](Result<Branched> claim) {
-                        if (!claim) patience_.cancel();
-                        if (!claim) return events.on_worker(tl::unexpected<Error>(claim.error()));
-                        keep(lease.capsule, std::move(*ours), *claim,
-                             [this, lease, to, worker_id, events](Result<std::unique_ptr<ParkedCopy>> copy) {
-                               patience_.cancel();
-                               if (!copy) return events.on_worker(tl::unexpected<Error>(copy.error()));
-                               tree_.went_back(to);
-                               wake(lease, std::move(*copy), worker_id, events);
-                             });
-                      });
+  maker_.copy_of(
+      lease.capsule, *found->second, "worker-" + std::to_string(worker_id), [] {},
+      [this, lease, to, worker_id, events](Result<std::unique_ptr<ParkedCopy>> copy) {
+        patience_.cancel();
+        if (!copy) return events.on_worker(tl::unexpected<Error>(copy.error()));
+        tree_.went_back(to);
+        wake(lease, std::move(*copy), worker_id, events);
+      });
 }
 
 // The sweep goes out first, and spares what is woken: it may stand still for a moment, and comes round afterwards.
@@ -196,9 +181,13 @@ bool Snapshots::forget(SnapshotId id) {
 
 void Snapshots::clear(Origin origin) {
   copies_.clear();
-  settling_.reset();
+  maker_.give_up();
   tree_ = StateTree(origin);
   schedule_ = SnapshotSchedule(schedule_.mode());
+  if (origin == Origin::kUnique) {  // it cannot be had again: the first run waits for a snapshot, or idleness brings it
+    schedule_.run_ended(now(), Duration::zero());
+    schedule_.rolled_back();
+  }
   refused_.clear();
 }
 

@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-#include "manager/pool/parked_copy.h"
+#include "manager/pool/copy_maker.h"
 #include "manager/pool/pool.h"
 #include "manager/sessions/snapshot_schedule.h"
 #include "manager/sessions/state_tree.h"
@@ -45,6 +45,14 @@ class Snapshots {
   void run_kept(const std::string& run_id, Duration ran, TimePoint now);
   // Of the lease's idle worker. `checkpoint`: the name to keep it under, or empty.
   void take(const Lease& lease, std::string checkpoint, Taken done);
+  // The same, for who asks and not for the session: it holds the present state, and nothing goes back to it.
+  void take_aside(const Lease& lease, CopyMaker::Made done);
+  // Of such a copy.
+  void copy_of(const std::shared_ptr<CapsuleProcess>& capsule, ParkedCopy& original, const std::string& name,
+               CopyMaker::Made made) {
+    maker_.copy_of(
+        capsule, original, name, [] {}, std::move(made));
+  }
   bool is_taking() const { return taking_ != nullptr; }
   bool heard(const Branched& claim);  // from the worker; false: nobody asked
   void worker_is_gone();              // an answer it owes will not come
@@ -58,29 +66,27 @@ class Snapshots {
   struct Taking {
     std::shared_ptr<CapsuleProcess> capsule;
     UniqueFd link;
-    std::string checkpoint;
-    Taken done;
-    Branched claim;
+    CopyMaker::Made done;
+    bool claimed = false;
   };
-  void keep(const std::shared_ptr<CapsuleProcess>& capsule, UniqueFd link, const Branched& claim,
-            std::function<void(Result<std::unique_ptr<ParkedCopy>>)> done);
   void taken(Result<std::unique_ptr<ParkedCopy>> copy);
+  void died(SnapshotId id);
   void wake(const Lease& lease, std::unique_ptr<ParkedCopy> copy, uint64_t worker_id, const Return& events);
   void drop_superfluous();
 
   Loop& loop_;
   Metrics& metrics_;
   SnapshotLimits limits_;
+  CopyMaker maker_;
   StateTree tree_;
   SnapshotSchedule schedule_;
   std::map<SnapshotId, std::unique_ptr<ParkedCopy>> copies_;
   std::unique_ptr<Taking> taking_;
-  std::unique_ptr<ParkedCopy> settling_;  // known to its keeper, and not yet parked
   Timer patience_;
   std::string refused_;
   SnapshotId last_id_ = 0;
-  uint64_t last_request_ = 0;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // answers of a capsule may come after us
+  SnapshotId taking_id_ = 0;
+  Duration last_took_{};  // what the worker was busy with the latest copy
 };
 
 }  // namespace capsule

@@ -87,7 +87,7 @@ class RandomBranches(ManagerCase):
         self.client = BranchClient(self.manager.socket)
         self.addCleanup(self.client.close)
         self.random = random.Random(SEED)
-        self.models, self.made, self.counts = [], 0, {}
+        self.models, self.made, self.counts, self.steps = [], 0, {}, []
 
     def test_sessions_hold_what_a_model_of_them_holds(self):
         print(f"seed {SEED}, {STEPS} steps", file=sys.stderr)
@@ -96,7 +96,9 @@ class RandomBranches(ManagerCase):
             for step in range(STEPS):
                 self.take_step()
         except BaseException:
-            print(f"failed at step {step} of seed {SEED}", file=sys.stderr)
+            print(f"failed at step {step} of seed {SEED}; the latest steps: {self.steps[-12:]}", file=sys.stderr)
+            for model in list(self.models):
+                self.close(model)
             raise
         for model in list(self.models):
             self.close(model)
@@ -110,6 +112,7 @@ class RandomBranches(ManagerCase):
             [self.write, self.read, self.crash, self.undo, self.checkpoint, self.restore, self.drop, self.kill,
              self.reset, self.close], weights=[30, 20, 18, 8, 5, 6, 2, 4, 1, 1])[0]
         self.counts[action.__name__] = self.counts.get(action.__name__, 0) + 1
+        self.steps.append((model.name, model.rollback, action.__name__, [run[-12:] for run, _ in model.history[-3:]]))
         action(model)
 
     # ---- steps

@@ -206,7 +206,11 @@ std::vector<Sample> make_samples() {
   add(list, full_finished());
   add(list, Cancel{.id = 10, .run_id = run});
   add(list, Stack{.run_id = run, .text = {"Thread 0x7f (most recent call first):\n"}});
-  add(list, Checkpoint{.id = 18});
+  add(list, Checkpoint{.id = 18,
+                       .leave_out = {{"model", "pickling it ended the process"}},
+                       .timeout_ms = 60'000,
+                       .stall_timeout_ms = 10'000,
+                       .bytes_max = 1'073'741'824});
   add(list, Restore{.id = 19});
   add(list, Report{.re = 18, .json = {R"({"names":3})"}, .failure = "the pipe was closed"});
   add(list, full_session());

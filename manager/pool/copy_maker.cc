@@ -1,0 +1,53 @@
+#include "manager/pool/copy_maker.h"
+
+#include "base/posix_io.h"
+
+namespace capsule {
+
+void CopyMaker::keep(const std::shared_ptr<CapsuleProcess>& capsule, UniqueFd link, const Branched& claim, Died died,
+                     Made made) {
+  const uint64_t serial = ++last_serial_;
+  const auto pid = static_cast<pid_t>(claim.pid);
+  auto socket = std::make_shared<UniqueFd>(std::move(link));
+  capsule->keep_copy(
+      pid,
+      [this, serial, died = std::move(died), alive = std::weak_ptr(alive_)] {
+        if (alive.expired()) return;
+        auto settling = settling_.extract(serial);
+        if (settling.empty()) return died();
+        settling.mapped().made(failure(Errc::kClosed, "the copy ended before it was parked"));
+      },
+      [this, serial, socket, pid, claim, made, alive = std::weak_ptr(alive_)](Result<UniqueFd> pidfd) {
+        if (alive.expired()) return;
+        if (!pidfd) return made(tl::unexpected<Error>(pidfd.error()));
+        ParkedCopy::Start start{std::move(*socket), std::move(*pidfd), pid, claim.not_captured};
+        auto copy = std::make_unique<ParkedCopy>(loop_, std::move(start), metrics_);
+        copy->when_parked([this, serial] {
+          loop_.post([this, serial, alive = std::weak_ptr(alive_)] {  // it is in the middle of a frame
+            if (!alive.expired()) settled(serial);
+          });
+        });
+        settling_.emplace(serial, Settling{std::move(copy), made});
+      });
+}
+
+void CopyMaker::settled(uint64_t serial) {
+  auto settling = settling_.extract(serial);
+  if (!settling.empty()) settling.mapped().made(std::move(settling.mapped().copy));
+}
+
+void CopyMaker::copy_of(const std::shared_ptr<CapsuleProcess>& capsule, ParkedCopy& original, const std::string& name,
+                        Died died, Made made) {
+  auto link = make_stream_socketpair();
+  if (!link) return made(tl::unexpected<Error>(link.error()));
+  capsule->expect_copy(original.pid_in_capsule());
+  auto ours = std::make_shared<UniqueFd>(std::move(link->first));
+  original.copy(name, std::move(link->second),
+                [this, capsule, ours, died, made, alive = std::weak_ptr(alive_)](Result<Branched> claim) {
+                  if (alive.expired()) return;
+                  if (!claim) return made(tl::unexpected<Error>(claim.error()));
+                  keep(capsule, std::move(*ours), *claim, died, made);
+                });
+}
+
+}  // namespace capsule

@@ -1,0 +1,77 @@
+#include "manager/sessions/save_job.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/posix_io.h"
+
+namespace capsule {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What the copy says of the namespace is its own word; that it is JSON is all that is asked of it.
+std::string compose(const std::string& facts, const std::string& of_namespace) {
+  Json document = Json::parse(facts, nullptr, false);
+  if (!document.is_object()) document = Json::object();
+  Json said = Json::parse(of_namespace, nullptr, false);
+  document["namespace"] = said.is_object() ? std::move(said) : Json(nullptr);
+  return document.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+SaveJob::SaveJob(Loop& loop, Snapshots& snapshots, CheckpointService& checkpoints, Start start, Done done)
+    : loop_(loop),
+      snapshots_(snapshots),
+      checkpoints_(checkpoints),
+      start_(std::move(start)),
+      done_(std::move(done)),
+      patience_(loop) {}
+
+void SaveJob::begin() {
+  ++tries_;
+  patience_.after(checkpoints_.config().timeout + checkpoints_.config().stall_timeout + kPatience,
+                  [this] { finish(failure(Errc::kTimedOut, "the checkpoint took too long (checkpoints.timeout_s)")); });
+  snapshots_.copy_of(start_.capsule, *start_.copy, "checkpoint",
+                     [this, alive = std::weak_ptr(alive_)](Result<std::unique_ptr<ParkedCopy>> copy) {
+                       if (alive.expired()) return;
+                       copy ? serialise(std::move(*copy)) : finish(tl::unexpected<Error>(copy.error()));
+                     });
+}
+
+void SaveJob::serialise(std::unique_ptr<ParkedCopy> copy) {
+  auto pipe = make_pipe();
+  if (!pipe) return finish(tl::unexpected<Error>(pipe.error()));
+  at_work_ = std::move(copy);
+  auto save = checkpoints_.save(
+      start_.target, std::move(pipe->first),
+      [facts = start_.facts_json](const std::string& of_namespace) { return compose(facts, of_namespace); },
+      [this](CheckpointSave::Outcome outcome) { ended(std::move(outcome)); });
+  if (!save) return finish(tl::unexpected<Error>(save.error()));
+  save_ = std::move(*save);
+  Checkpoint request;
+  request.leave_out = leave_out_;
+  request.timeout_ms = static_cast<uint64_t>(to_milliseconds(checkpoints_.config().timeout));
+  request.stall_timeout_ms = static_cast<uint64_t>(to_milliseconds(checkpoints_.config().stall_timeout));
+  request.bytes_max = checkpoints_.config().max_bytes;
+  at_work_->serialise(std::move(request), std::move(pipe->second));
+}
+
+void SaveJob::ended(CheckpointSave::Outcome outcome) {
+  at_work_.reset();
+  const bool died = !outcome.entry && outcome.entry.error().code == Errc::kClosed;
+  if (!died || outcome.name_at_work.empty() || tries_ >= kTries) return finish(std::move(outcome.entry));
+  leave_out_[outcome.name_at_work] = "pickling it ended the process";
+  loop_.post([this, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired()) begin();
+  });
+}
+
+void SaveJob::finish(Result<CheckpointEntry> result) {
+  patience_.cancel();
+  loop_.post([done = std::exchange(done_, nullptr), result = std::move(result)] {
+    if (done) done(result);
+  });
+}
+
+}  // namespace capsule

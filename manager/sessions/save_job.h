@@ -1,0 +1,50 @@
+// Writes one durable checkpoint of a session, off its way: a parked copy holds the state, and a copy of that copy
+// serialises it. A copy that the program's own code ends is tried again without the name that ended it. Held by the
+// session while it lasts; destroying it gives the checkpoint up and ends the copies.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "manager/sessions/snapshots.h"
+#include "manager/storage/checkpoint_service.h"
+
+namespace capsule {
+
+class SaveJob {
+ public:
+  static constexpr int kTries = 3;
+  static constexpr seconds kPatience{30};  // beyond what the copy itself is given
+
+  struct Start {
+    std::shared_ptr<CapsuleProcess> capsule;
+    std::unique_ptr<ParkedCopy> copy;
+    CheckpointTarget target;
+    std::string facts_json;  // what the manager knows, an object
+  };
+  using Done = std::function<void(Result<CheckpointEntry>)>;
+
+  SaveJob(Loop& loop, Snapshots& snapshots, CheckpointService& checkpoints, Start start, Done done);
+  void begin();
+
+ private:
+  void serialise(std::unique_ptr<ParkedCopy> copy);
+  void ended(CheckpointSave::Outcome outcome);
+  void finish(Result<CheckpointEntry> result);
+
+  Loop& loop_;
+  Snapshots& snapshots_;
+  CheckpointService& checkpoints_;
+  Start start_;
+  Done done_;
+  std::unique_ptr<ParkedCopy> at_work_;
+  std::unique_ptr<CheckpointSave> save_;
+  std::map<std::string, std::string> leave_out_;
+  Timer patience_;
+  int tries_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace capsule

@@ -1,0 +1,242 @@
+"""Durable checkpoints: namespaces in files, that outlive their session and their manager."""
+import os
+import pathlib
+import random
+import unittest
+
+from branches import BranchClient, Refused
+from processes import wait_for
+from support import SMALL, ManagerCase
+
+FLIPS = int(os.environ.get("CAPSULE_FLIPS", "100"))
+
+
+class CheckpointCase(ManagerCase):
+    config = SMALL + "[checkpoints]\nstall_timeout_s = 0.5\n"
+
+    def setUp(self):
+        super().setUp()
+        self.client = BranchClient(self.manager.socket)
+        self.addCleanup(self.client.close)
+
+    def new(self, **fields):
+        session = self.client.new(**fields)
+        self.addCleanup(self.client.session, "rm", session)
+        return session
+
+    def restore(self, name, **fields):
+        answer = self.client.session("new", "", checkpoint=name, **fields)
+        self.addCleanup(self.client.session, "rm", answer["session"])
+        return answer
+
+    def save(self, session, name, **fields):
+        saved = self.client.session("checkpoint", session, checkpoint=name, durable=True, **fields)
+        self.addCleanup(self.forget, name)
+        return saved
+
+    def forget(self, name):
+        try:
+            self.client.session("checkpoint_rm", checkpoint=name)
+        except Refused:
+            pass
+
+    def file_of(self, name):
+        return pathlib.Path(self.manager.directory, "state", "checkpoints", str(os.getuid()), name + ".ckpt")
+
+    def value(self, session, expression):
+        outcome = self.client.run(session, expression)
+        self.assertEqual(outcome.verdict, "ok", outcome)
+        return outcome.result
+
+
+class Durable(CheckpointCase):
+    def test_a_namespace_comes_back_with_its_sharing_functions_classes_and_random_state(self):
+        session = self.new()
+        self.client.run(session, "import random, json\nrandom.seed(5)\nx = [1]; y = {'x': x}\n"
+                                 "def grow(n):\n  x.append(n)\n  return len(x)\n"
+                                 "class Point:\n  def __init__(self, a): self.a = a\n  def far(self): return Point(self.a * 2)\n"
+                                 "p = Point(x)")
+        saved = self.save(session, "one")
+        self.assertEqual((saved["names"], saved["names_left_out"]), (7, 0), saved)
+        expected = self.value(session, "random.random()")
+        copy = self.restore("one")
+        self.assertEqual((copy["restored"]["names"], copy["restored"]["failed"]), (7, []), copy)
+        code = "grow(9), y['x'] is x is p.a, type(p.far()) is Point, json.dumps(y), random.random()"
+        self.assertEqual(self.value(copy["session"], code), f"(2, True, True, '{{\"x\": [1, 9]}}', {expected})")
+        self.assertEqual(self.value(session, "x"), "[1]")
+
+    def test_names_that_cannot_be_saved_are_left_out_with_their_reasons(self):
+        session = self.new()
+        self.client.run(session, "import os, time, threading\ngood = 1\ngenerator = (i for i in 'abc')\nlock = threading.Lock()\n"
+                                 "def evil(action):\n  class Evil:\n    def __reduce__(self): return action()\n  return Evil()\n"
+                                 "raises = evil(lambda: 1 / 0)\nends = evil(lambda: os._exit(1))\n"
+                                 "hangs = evil(lambda: time.sleep(100))\nrecurses = evil(lambda: evil(lambda: 1).__reduce__.__self__ and f())\n"
+                                 "def f(): return f()\nforks = evil(lambda: os.fork() and time.sleep(100))\nlast = [2]")
+        saved = self.save(session, "hostile")
+        reasons = {row["name"]: row["reason"] for row in saved["left_out"]}
+        self.assertEqual(set(reasons), {"generator", "lock", "raises", "ends", "hangs", "recurses", "forks"}, saved)
+        self.assertIn("generator", reasons["generator"])
+        self.assertIn("ZeroDivisionError", reasons["raises"])
+        self.assertIn("ended the process", reasons["ends"])
+        copy = self.restore("hostile")["session"]
+        self.assertEqual(self.value(copy, "good, last"), "(1, [2])")
+        self.assertEqual(self.value(session, "good, next(generator)"), "(1, 'a')")
+
+    def test_the_session_goes_on_while_its_checkpoint_is_written(self):
+        session = self.new()
+        self.client.run(session, "import time\nclass Slow:\n  def __reduce__(self):\n    time.sleep(0.4); return (Slow, ())\n"
+                                 "slow = Slow(); x = 1")
+        self.client.next_id += 1
+        number = self.client.next_id
+        self.client.send({"type": "session", "id": number, "operation": "checkpoint", "session": session,
+                          "checkpoint": "slow", "durable": True})
+        self.addCleanup(self.forget, "slow")
+        run = self.client.start(session, "x = 2; x")
+        order = []
+        while len(order) < 2:
+            message = self.client.receive()
+            if message.get("run_id") == run and message["type"] == "finished":
+                order.append("run")
+            if message.get("re") == number:
+                order.append(message["type"])
+        self.assertEqual(order, ["run", "document"])
+        self.assertEqual(self.value(self.restore("slow")["session"], "x"), "1")
+
+    def test_a_crash_of_a_restored_session_goes_back_to_what_was_restored(self):
+        session = self.new()
+        self.client.run(session, "x = 41")
+        self.save(session, "base")
+        copy = self.restore("base", rollback="idle")["session"]
+        self.client.run(copy, "x += 1; import os; os._exit(1)")
+        self.assertEqual(self.value(copy, "x"), "41")
+
+    def test_metadata_is_read_without_loading(self):
+        session = self.new()
+        first = self.client.run(session, "def f(): pass\nclass C: pass\nimport math\nsecret = 'value-' + 'canary'")
+        self.save(session, "meta", notes="my words", with_code=True)
+        shown = self.client.session("checkpoint_show", checkpoint="meta")
+        metadata = shown["metadata"]
+        self.assertEqual((metadata["session"], metadata["notes"], metadata["runs"]), (session, "my words", 1))
+        self.assertEqual([row["run_id"] for row in metadata["code"]], [first.run_id])
+        said = metadata["namespace"]
+        self.assertEqual((said["names"], said["functions"], said["classes"]), (4, 1, 1), said)
+        self.assertIn("math", said["lists"]["modules"])
+        self.assertNotIn("value-canary", str(shown))
+        copy = self.restore("meta")["session"]
+        self.save(copy, "child")
+        self.assertEqual(self.client.session("checkpoint_show", checkpoint="child")["metadata"]["parent"], "meta")
+
+    def test_it_outlives_the_manager(self):
+        session = self.client.new()
+        self.client.run(session, "x = 7")
+        self.client.session("checkpoint", session, checkpoint="kept", durable=True)
+        type(self).manager.signal(15)
+        type(self).manager.wait_gone()
+        type(self).manager.start()
+        self.client = BranchClient(self.manager.socket)
+        self.addCleanup(self.client.close)
+        self.addCleanup(self.forget, "kept")
+        self.assertEqual(self.value(self.restore("kept")["session"], "x"), "7")
+
+    def test_a_hundred_thousand_names(self):
+        session = self.new()
+        self.client.run(session, "for i in range(100_000): globals()[f'n{i}'] = [i]")
+        self.assertEqual(self.save(session, "many")["names"], 100_001)
+        self.assertEqual(self.value(self.restore("many")["session"], "n99999, n0"), "([99999], [0])")
+
+    def test_names_are_refused_that_are_taken_or_no_names(self):
+        session = self.new()
+        self.client.run(session, "x = 1")
+        self.save(session, "twice")
+        with self.assertRaisesRegex(Refused, "twice"):
+            self.client.session("checkpoint", session, checkpoint="twice", durable=True)
+        for name in ("", "../x", "a/b", "x" * 65):
+            with self.assertRaises(Refused):
+                self.client.session("checkpoint", session, checkpoint=name, durable=True)
+        with self.assertRaisesRegex(Refused, "nothing"):
+            self.client.session("new", "", checkpoint="nothing")
+
+
+class Damaged(CheckpointCase):
+    def test_each_flipped_bit_is_refused_and_the_reason_is_told(self):
+        session = self.new()
+        self.client.run(session, "import os\nx = os.urandom(2000)")
+        self.save(session, "whole")
+        path = self.file_of("whole")
+        whole = path.read_bytes()
+        numbers = random.Random(1)
+        for _ in range(FLIPS):
+            damaged = bytearray(whole)
+            damaged[numbers.randrange(len(whole))] ^= 1 << numbers.randrange(8)
+            path.write_bytes(damaged)
+            with self.assertRaises(Refused):
+                self.client.session("new", "", checkpoint="whole")
+        path.write_bytes(whole)
+        self.assertEqual(self.value(self.restore("whole")["session"], "len(x)"), "2000")
+
+    def test_a_truncated_one_and_one_of_another_python_are_refused_and_listed_with_the_problem(self):
+        session = self.new()
+        self.client.run(session, "x = 1")
+        self.save(session, "cut")
+        path = self.file_of("cut")
+        whole = path.read_bytes()
+        for size in (0, 1, len(whole) // 2, len(whole) - 1):
+            path.write_bytes(whole[:size])
+            with self.assertRaises(Refused):
+                self.client.session("new", "", checkpoint="cut")
+            row, = [row for row in self.client.session("checkpoint_ls")["checkpoints"] if row["name"] == "cut"]
+            self.assertTrue(row["problem"], row)
+
+    def test_a_session_that_cannot_be_restored_is_not_left_behind(self):
+        before = len(self.client.session("ls")["sessions"])
+        session = self.new()
+        self.client.run(session, "import os\nclass Bomb:\n  def __reduce__(self): return (os._exit, (3,))\nbomb = Bomb()")
+        self.save(session, "bomb")
+        with self.assertRaisesRegex(Refused, "while it was restored"):
+            self.client.session("new", "", checkpoint="bomb")
+        self.assertEqual(len(self.client.session("ls")["sessions"]), before + 1)
+
+
+class Commands(CheckpointCase):
+    def test_they_can_be_listed_shown_exported_imported_and_removed(self):
+        session = self.new()
+        self.client.run(session, "x = 5")
+        done = self.manager.capsule("session", "checkpoint", session, "--name", "cli", "--durable", "--notes", "n")
+        self.assertEqual((done.status, b"1 names" in done.out), (0, True), done)
+        self.assertIn(b"cli", self.manager.capsule("checkpoints", "ls").out)
+        self.assertIn(b"notes: n", self.manager.capsule("checkpoints", "show", "cli").out)
+        file = f"{self.manager.directory}/cli.ckpt"
+        self.assertEqual(self.manager.capsule("checkpoints", "export", "cli", file).status, 0)
+        self.assertNotEqual(self.manager.capsule("checkpoints", "export", "cli", file).status, 0)
+        self.assertEqual(self.manager.capsule("checkpoints", "import", file, "again").status, 0)
+        self.addCleanup(self.forget, "again")
+        made = self.manager.capsule("session", "new", "--from", "again")
+        self.assertEqual(made.status, 0, made)
+        name = made.out.decode().strip()
+        self.assertEqual(self.value(name, "x"), "5")
+        self.client.session("rm", name)
+        pathlib.Path(file).write_bytes(pathlib.Path(file).read_bytes()[:-9] + b"x" * 9)
+        refused = self.manager.capsule("checkpoints", "import", file, "bad")
+        self.assertNotEqual(refused.status, 0, refused)
+        self.assertEqual(self.manager.capsule("checkpoints", "rm", "cli", "again").status, 0)
+        self.assertNotIn(b"again", self.manager.capsule("checkpoints", "ls").out)
+
+    def test_undo_checkpoint_and_restore_have_commands(self):
+        session = self.new(rollback="always")
+        self.client.run(session, "x = 1")
+        self.client.run(session, "x = 2")
+        self.assertIn(b"runs undone: 1", self.manager.capsule("session", "undo", session).out)
+        self.assertEqual(self.value(session, "x"), "1")
+        self.assertEqual(self.manager.capsule("session", "checkpoint", session, "--name", "here").status, 0)
+        self.client.run(session, "x = 3")
+        self.assertIn(b"here", self.manager.capsule("session", "ls-checkpoints", session).out)
+        self.assertEqual(self.manager.capsule("session", "restore", session, "here").status, 0)
+        self.assertEqual(self.value(session, "x"), "1")
+        self.assertEqual(self.manager.capsule("session", "rm-checkpoint", session, "here").status, 0)
+        crash = self.manager.capsule("exec", session, "-c", "import os; os.kill(os.getpid(), 11)")
+        self.assertEqual(crash.status, 139, crash)
+        self.assertIn(b"went back to snapshot-", crash.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
