@@ -166,7 +166,7 @@ Json session_json(const Session& session, const Scheduler& scheduler) {
           {"snapshots", tree.snapshots().size() - tree.checkpoints()},
           {"checkpoints", tree.checkpoints()},
           {"fallback", or_null(session.snapshots().name_of(fallback))},
-          {"runs_at_risk", tree.runs_since(fallback).count},
+          {"runs_at_risk", tree.runs_since(fallback, 0).count},
           {"late_output_bytes", session.late_bytes()},
           {"late_output_tail", replace_invalid_utf8(session.late_tail())}};
 }

@@ -7,6 +7,7 @@
 
 namespace capsule {
 namespace {
+constexpr size_t kRunsNamed = 8;       // in what a crash would cost: each verdict has it, and the number says the rest
 constexpr unsigned kWatchedCores = 2;  // how fast a program is taken to fill memory; a guess costs a look or two
 
 // Of what happened between two runs, for the verdict of the second.
@@ -81,7 +82,6 @@ Lease Session::begin_run(std::string code) {
   code_ = std::move(code);
   [[maybe_unused]] const bool allowed = is_free() && apply(SessionEvent::kRunStarted);
   assert(allowed);
-  idle_timer_.cancel();
   ++runs_;
   lease_.worker->apply(WorkerEvent::kLeased);
   memory_watch_ = LimitWatch({{}, lease_.capsule->memory_limit_bytes() / 8 * 7, kWatchedCores});
@@ -142,10 +142,7 @@ void Session::say_how_run_ended() {
 
 Fallback Session::fallback() const {
   const auto to = snapshots_.tree().fallback();
-  StateTree::Runs runs = snapshots_.tree().runs_since(to);
-  if (runs.ids.size() > limits::kLostRuns) {
-    runs.ids.erase(runs.ids.begin(), runs.ids.end() - static_cast<std::ptrdiff_t>(limits::kLostRuns));
-  }
+  StateTree::Runs runs = snapshots_.tree().runs_since(to, kRunsNamed);
   return {snapshots_.name_of(to), std::move(runs.ids), runs.count, snapshots_.refused()};
 }
 

@@ -54,6 +54,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   static constexpr size_t kLateTailBytes = 4096;
   static constexpr size_t kWaitingActs = 64;
 
+  static constexpr milliseconds kIdleLook{5};   // at the least between two looks whether it is idle
   static constexpr seconds kReturnPatience{5};  // for a woken snapshot; then the next older one is tried
 
   static constexpr size_t kSaves = 4;             // durable checkpoints under way
@@ -171,6 +172,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   Pool::Ticket ticket_ = 0;
   Snapshots snapshots_;
   Timer idle_timer_, return_timer_, verdict_timer_, memory_timer_;
+  bool is_watching_ = false;     // idle_timer_ is set
   LimitWatch memory_watch_{{}};  // of the run under way, on behalf of the snapshots
   label::Recycle lost_why_ = label::Recycle::kSession;
   // A return under way: its story so far, and what has yet to happen.

@@ -14,16 +14,20 @@ bool Session::takes_snapshot_before(RollbackMode mode) {
   return true;
 }
 
+// The timer runs on through runs that come sooner, and looks again: setting it anew for each would cost each of them.
 void Session::watch_idleness() {
-  const bool has_use = is_free() && !snapshots_.tree().is_covered();
-  idle_timer_.at(has_use ? snapshots_.schedule().due_when_idle() : TimePoint::max(), [this] {
-    if (is_free() && !snapshots_.tree().is_covered()) take_snapshot({}, [](const Status&) {});
+  const bool has_use = !snapshots_.tree().is_covered() && snapshots_.schedule().due_when_idle() != TimePoint::max();
+  if (!has_use || std::exchange(is_watching_, true)) return;
+  idle_timer_.at(std::max(snapshots_.schedule().due_when_idle(), now() + kIdleLook), [this] {
+    is_watching_ = false;
+    if (!is_free()) return;  // the end of what keeps it begins the watch again
+    const bool is_due = !snapshots_.tree().is_covered() && snapshots_.schedule().due_when_idle() <= now();
+    is_due ? take_snapshot({}, [](const Status&) {}) : watch_idleness();
   });
 }
 
 // Meanwhile no run begins. A worker that does not answer is lost.
 void Session::take_snapshot(std::string checkpoint, Answer answer) {
-  idle_timer_.cancel();
   events_.on_broken();
   snapshots_.take(lease_, std::move(checkpoint), [self = weak_from_this(), answer](Result<SnapshotId> taken) {
     const auto session = self.lock();
@@ -122,7 +126,6 @@ void Session::restore(const std::string& name, WentBack answer) {
 
 void Session::go_to(std::optional<SnapshotId> target, WentBack answer) {
   if (!apply(SessionEvent::kWorkerLost)) return answer(failure(Errc::kConflict, "the session cannot go back now"));
-  idle_timer_.cancel();
   last_used_ = now();
   lost_why_ = label::Recycle::kSession;
   return_answers_.push_back(std::move(answer));
@@ -134,7 +137,6 @@ void Session::go_to(std::optional<SnapshotId> target, WentBack answer) {
 void Session::lose_worker(label::Recycle why) {
   if (!apply(SessionEvent::kWorkerLost)) return;
   lost_why_ = why;
-  idle_timer_.cancel();
   snapshots_.worker_is_gone();
   events_.on_broken();
   if (!returning_ && state_ == SessionState::kRolledBack)
@@ -177,7 +179,7 @@ void Session::start_next_worker() {
 // Older ones come before those that an earlier attempt has lost already.
 void Session::note_loss(std::optional<SnapshotId> target) {
   Rollback& story = returning_->story;
-  std::vector<std::string> lost = snapshots_.tree().runs_since(target).ids;
+  std::vector<std::string> lost = snapshots_.tree().runs_since(target, limits::kLostRuns).ids;
   lost.insert(lost.end(), story.lost_runs.begin(), story.lost_runs.end());
   if (lost.size() > limits::kLostRuns)
     lost.erase(lost.begin(), lost.end() - static_cast<std::ptrdiff_t>(limits::kLostRuns));

@@ -43,7 +43,6 @@ void Session::save(SaveRequest request, SaveJob::Done answer) {
     if (saves_.size() >= kSaves) {
       return answer(failure(Errc::kUnavailable, "checkpoints of this session are being written; wait for them"));
     }
-    idle_timer_.cancel();
     events_.on_broken();
     snapshots_.take_aside(lease_, [self = weak_from_this(), request, answer](Result<std::unique_ptr<ParkedCopy>> copy) {
       const auto session = self.lock();

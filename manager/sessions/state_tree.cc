@@ -26,8 +26,10 @@ void StateTree::gone(SnapshotId snapshot) { snapshots_.erase(snapshot); }
 void StateTree::went_back(std::optional<SnapshotId> snapshot) {
   if (snapshot) {
     present_ = snapshots_.at(*snapshot).state;
+    for (auto& [id, entry] : snapshots_) entry.leads_here = is_on_the_way(entry.state);
     return;
   }
+  for (auto& [id, entry] : snapshots_) entry.leads_here = false;
   origin_ = Origin::kFresh;
   states_[++last_state_] = {kNone, 0, {}};
   present_ = last_state_;
@@ -64,7 +66,7 @@ bool StateTree::is_on_the_way(uint64_t state) const {
 std::optional<SnapshotId> StateTree::fallback() const {
   std::optional<SnapshotId> best;
   for (const auto& [id, entry] : snapshots_) {
-    if (!is_on_the_way(entry.state)) continue;
+    if (!entry.leads_here) continue;
     if (!best) {
       best = id;
       continue;
@@ -77,11 +79,11 @@ std::optional<SnapshotId> StateTree::fallback() const {
   return best;
 }
 
-StateTree::Runs StateTree::runs_since(std::optional<SnapshotId> snapshot) const {
+StateTree::Runs StateTree::runs_since(std::optional<SnapshotId> snapshot, size_t named_max) const {
   const uint64_t until = snapshot ? snapshots_.at(*snapshot).state : kNone;
   Runs runs;
   runs.count = depth() - (snapshot ? states_.at(until).depth : 0);
-  for (uint64_t at = present_; at != until && at != kNone;) {
+  for (uint64_t at = present_; at != until && at != kNone && runs.ids.size() < named_max;) {
     const auto found = states_.find(at);
     if (found == states_.end()) break;
     if (!found->second.run_id.empty()) runs.ids.push_back(found->second.run_id);
@@ -101,7 +103,7 @@ Result<std::optional<SnapshotId>> StateTree::undo(uint64_t runs) const {
   std::optional<SnapshotId> best;
   std::set<uint64_t> possible;
   for (const auto& [id, entry] : snapshots_) {
-    if (!is_on_the_way(entry.state)) continue;
+    if (!entry.leads_here) continue;
     const uint64_t at = states_.at(entry.state).depth;
     if (at < here) possible.insert(here - at);
     if (at == wanted && (!best || snapshots_.at(*best).checkpoint.empty() < entry.checkpoint.empty())) best = id;
@@ -126,7 +128,7 @@ std::vector<SnapshotId> StateTree::superfluous(size_t keep) const {
   std::vector<SnapshotId> unnamed, drop;
   for (const auto& [id, entry] : snapshots_) {
     if (!entry.checkpoint.empty()) continue;
-    (is_on_the_way(entry.state) ? unnamed : drop).push_back(id);
+    (entry.leads_here ? unnamed : drop).push_back(id);
   }
   if (unnamed.size() > keep) {
     drop.insert(drop.end(), unnamed.begin(), unnamed.end() - static_cast<std::ptrdiff_t>(keep));
@@ -149,7 +151,8 @@ void StateTree::forget_old() {
     return state == present_ || std::any_of(snapshots_.begin(), snapshots_.end(),
                                             [&](const auto& each) { return each.second.state == state; });
   };
-  for (auto at = states_.begin(); at != states_.end() && states_.size() > kStatesMax;) {
+  // To half: not again with the next run.
+  for (auto at = states_.begin(); at != states_.end() && states_.size() > kStatesMax / 2;) {
     at = is_held(at->first) ? std::next(at) : states_.erase(at);
   }
 }

@@ -38,6 +38,7 @@ class StateTree {
   struct Entry {
     uint64_t state;
     std::string checkpoint;
+    bool leads_here = true;  // the present state came from it; kept up to date, for each verdict asks
   };
   const std::map<SnapshotId, Entry>& snapshots() const { return snapshots_; }
   std::optional<SnapshotId> find_checkpoint(const std::string& name) const;
@@ -47,12 +48,13 @@ class StateTree {
   // The snapshot that loses the fewest runs; one without a name if two lose the same. nullopt: a fresh namespace, or
   // nothing at all.
   std::optional<SnapshotId> fallback() const;
-  // Runs between it (nullopt: the beginning) and the present, oldest first. What is beyond memory is counted only.
+  // Runs between it (nullopt: the beginning) and the present, oldest first. All are counted; named are the latest
+  // `named_max` that are remembered.
   struct Runs {
     uint64_t count = 0;
     std::vector<std::string> ids;
   };
-  Runs runs_since(std::optional<SnapshotId> snapshot) const;
+  Runs runs_since(std::optional<SnapshotId> snapshot, size_t named_max = kStatesMax) const;
   // What to go back to for `runs` runs less. nullopt: a fresh namespace.
   Result<std::optional<SnapshotId>> undo(uint64_t runs) const;
   // Unnamed ones that no longer lead to the present, then the oldest beyond `keep` unnamed ones.
