@@ -120,15 +120,10 @@ class Oracles:
         return []
 
     def _too_many_processes(self):
-        now = self._processes()
+        now = processes.descendants(self.arena.manager.pid)
         most = self.left["processes"]
         # A stock that is being refilled never holds more than a full one.
         return f"{len(now)} processes below the manager, {most} before: {now}" if len(now) > most else None
-
-    def _processes(self):
-        """Without the snapshots of the neighbours' sessions, which come and go with their runs."""
-        below = processes.descendants(self.arena.manager.pid)
-        return {pid: what for pid, what in below.items() if not what.startswith("snapshot-")}
 
     def _new_left_over(self):
         now = self._left_over()
@@ -137,7 +132,7 @@ class Oracles:
     def _left_over(self):
         arena = self.arena
         return {
-            "processes": len(self._processes()),
+            "processes": len(processes.descendants(arena.manager.pid)),
             "mounts": len(pathlib.Path(f"/proc/{arena.manager.pid}/mountinfo").read_text().splitlines()),
             "temporary files": sum(1 for _ in arena.manager.temporary.rglob("*")),
             # By the names that the programs use: others work on this machine too.
