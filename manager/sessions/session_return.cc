@@ -284,6 +284,9 @@ void Session::came_back() {
         failure(Errc::kUnavailable, "the snapshot was lost; the session went back to " +
                                         (story.snapshot.empty() ? "a fresh namespace" : story.snapshot)));
   }
+  if (last_return_) {  // twice since the last verdict: what was lost before came after
+    story.lost_runs.insert(story.lost_runs.end(), last_return_->lost_runs.begin(), last_return_->lost_runs.end());
+  }
   last_return_ = std::move(story);
   say_how_run_ended();
 }

@@ -4,6 +4,7 @@ CAPSULE_HOSTILE_CELLS is how many cells in a row end the worker of one session (
 """
 import itertools
 import os
+import signal
 import sys
 import unittest
 
@@ -145,6 +146,19 @@ class Rollback(RollbackCase):
         self.assertEqual(outcome.result, "1", outcome)
         self.assertEqual(outcome.state, "rolled_back")
         self.assertIn("before this run the session's worker", outcome.evidence["detail"])
+
+    def test_two_losses_between_two_runs_are_told_together(self):
+        session = self.new("off")
+        first = self.client.run(session, "x = 1", rollback="always").run_id
+        second = self.client.run(session, "x = 2", rollback="always").run_id
+        third = self.client.run(session, "x = 3", rollback="off").run_id
+        for _ in range(2):
+            pid = self.client.info(session)["worker_pid"]
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: self.client.info(session)["worker_pid"] not in (0, pid), 10, "the next worker")
+        outcome = self.client.run(session, "'x' in globals()")
+        self.assertEqual(outcome.rollback["lost_runs"], [first, second, third], outcome)
+        self.assertEqual(outcome.result, "False")
 
     def test_random_generators_are_where_they_were(self):
         session = self.new()
