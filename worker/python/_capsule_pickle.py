@@ -148,8 +148,10 @@ class Rules:
     # Modules
 
     def _is_local(self, module):
-        path = getattr(module, "__file__", None)
-        return isinstance(module, types.ModuleType) and type(path) is str and path.startswith(self.local)
+        if not isinstance(module, types.ModuleType) or str(module.__dict__.get("__name__")).startswith("_capsule"):
+            return False  # our own helpers are there in every worker, wherever their sources lie
+        path = module.__dict__.get("__file__")
+        return type(path) is str and path.startswith(self.local)
 
     def _module(self, module):
         if isinstance(module, rebuild.MissingModule):
