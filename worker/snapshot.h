@@ -1,6 +1,7 @@
 // A snapshot: a parked copy of a worker. It waits on a link of its own, costs nothing meanwhile, and is either woken,
 // which makes it the worker, or branched from. Non-dumpable, all signals blocked; its keeper guards it
-// (sandbox/branch_guard.h). No user code runs in it.
+// (sandbox/branch_guard.h). No user code runs in it, but where it is told to serialise its namespace: then it is parked
+// no more, and ends afterwards.
 #pragma once
 
 #include <signal.h>

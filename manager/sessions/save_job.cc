@@ -67,6 +67,11 @@ void SaveJob::ended(CheckpointSave::Outcome outcome) {
   });
 }
 
+void SaveJob::give_up(const Error& why) {
+  patience_.cancel();
+  if (const auto done = std::exchange(done_, nullptr)) done(tl::unexpected<Error>(why));
+}
+
 void SaveJob::finish(Result<CheckpointEntry> result) {
   patience_.cancel();
   loop_.post([done = std::exchange(done_, nullptr), result = std::move(result)] {

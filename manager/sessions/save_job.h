@@ -1,6 +1,6 @@
 // Writes one durable checkpoint of a session, off its way: a parked copy holds the state, and a copy of that copy
 // serialises it. A copy that the program's own code ends is tried again without the name that ended it. Held by the
-// session while it lasts; destroying it gives the checkpoint up and ends the copies.
+// session while it lasts; destroying it ends the copies, and nothing appears.
 #pragma once
 
 #include <functional>
@@ -28,6 +28,8 @@ class SaveJob {
 
   SaveJob(Loop& loop, Snapshots& snapshots, CheckpointService& checkpoints, Start start, Done done);
   void begin();
+  // Nothing will come of it; whoever asked hears why, at once.
+  void give_up(const Error& why);
 
  private:
   void serialise(std::unique_ptr<ParkedCopy> copy);

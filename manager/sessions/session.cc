@@ -170,7 +170,7 @@ void Session::close() {
   forget_previous();
   const Status closed = failure(Errc::kClosed, "session '" + id() + "' was closed");
   snapshots_.worker_is_gone();
-  saves_.clear();
+  for (const auto& save : std::exchange(saves_, {})) save->give_up(closed.error());
   load_.reset();
   answer_resets(closed);
   act_when_free(closed);

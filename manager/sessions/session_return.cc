@@ -31,7 +31,9 @@ void Session::take_snapshot(std::string checkpoint, Answer answer) {
   events_.on_broken();
   snapshots_.take(lease_, std::move(checkpoint), [self = weak_from_this(), answer](Result<SnapshotId> taken) {
     const auto session = self.lock();
-    if (!session || session->state_ == SessionState::kClosed) return;
+    if (!session || session->state_ == SessionState::kClosed) {
+      return answer(failure(Errc::kClosed, "the session was closed"));
+    }
     answer(taken ? Status() : Status(tl::unexpected<Error>(taken.error())));
     if (!taken && taken.error().code == Errc::kTimedOut) {
       return session->lose_between_runs(label::Recycle::kLost, "did not make a copy of itself in time");

@@ -46,7 +46,9 @@ void Session::save(SaveRequest request, SaveJob::Done answer) {
     events_.on_broken();
     snapshots_.take_aside(lease_, [self = weak_from_this(), request, answer](Result<std::unique_ptr<ParkedCopy>> copy) {
       const auto session = self.lock();
-      if (!session || session->state_ == SessionState::kClosed) return;
+      if (!session || session->state_ == SessionState::kClosed) {
+        return answer(failure(Errc::kClosed, "the session was closed"));
+      }
       copy ? session->begin_save(request, std::move(*copy), answer) : answer(tl::unexpected<Error>(copy.error()));
       session->act_when_free({});
       if (session->is_free()) session->events_.on_ready();

@@ -102,6 +102,24 @@ class Durable(CheckpointCase):
         self.assertEqual(order, ["run", "document"])
         self.assertEqual(self.value(self.restore("slow")["session"], "x"), "1")
 
+    def test_a_checkpoint_of_a_session_that_is_removed_meanwhile_is_answered(self):
+        session = self.client.new()
+        self.client.run(session, "import time\nclass Slow:\n  def __reduce__(self):\n    time.sleep(0.4); return (Slow, ())\n"
+                                 "slow = Slow()")
+        self.client.next_id += 1
+        number = self.client.next_id
+        self.client.send({"type": "session", "id": number, "operation": "checkpoint", "session": session,
+                          "checkpoint": "never", "durable": True})
+        self.client.send({"type": "session", "id": number + 1, "operation": "rm", "session": session})
+        self.client.next_id += 1
+        self.client.socket.settimeout(10)
+        answers = {}
+        while len(answers) < 2:
+            message = self.client.receive()
+            answers[message.get("re")] = message
+        self.assertEqual((answers[number]["type"], answers[number]["code"]), ("error", "closed"), answers)
+        self.assertNotIn("never", str(self.client.session("checkpoint_ls")))
+
     def test_a_crash_of_a_restored_session_goes_back_to_what_was_restored(self):
         session = self.new()
         self.client.run(session, "x = 41")
