@@ -8,10 +8,10 @@ namespace {
 constexpr uint64_t kNone = 0;
 }
 
-StateTree::StateTree(Origin origin) : origin_(origin) { states_[present_] = {kNone, 0, {}}; }
+StateTree::StateTree(Origin origin) { states_[present_] = {kNone, 0, {}, origin}; }
 
 void StateTree::run_kept(std::string run_id) {
-  const State next{present_, depth() + 1, std::move(run_id)};
+  const State next{present_, depth() + 1, std::move(run_id), states_.at(present_).origin};
   states_[++last_state_] = next;
   present_ = last_state_;
   if (states_.size() > kStatesMax) forget_old();
@@ -30,8 +30,7 @@ void StateTree::went_back(std::optional<SnapshotId> snapshot) {
     return;
   }
   for (auto& [id, entry] : snapshots_) entry.leads_here = false;
-  origin_ = Origin::kFresh;
-  states_[++last_state_] = {kNone, 0, {}};
+  states_[++last_state_] = {kNone, 0, {}, Origin::kFresh};
   present_ = last_state_;
 }
 
@@ -48,7 +47,7 @@ size_t StateTree::checkpoints() const {
 }
 
 bool StateTree::is_covered() const {
-  if (depth() == 0 && origin_ == Origin::kFresh && states_.at(present_).parent == kNone) return true;
+  if (depth() == 0 && states_.at(present_).origin == Origin::kFresh) return true;
   return std::any_of(snapshots_.begin(), snapshots_.end(),
                      [this](const auto& each) { return each.second.state == present_; });
 }
@@ -100,6 +99,7 @@ Result<std::optional<SnapshotId>> StateTree::undo(uint64_t runs) const {
     return failure(Errc::kInvalid, "the session has " + std::to_string(here) + " runs that could be undone");
   }
   const uint64_t wanted = here - runs;
+  const bool began_fresh = states_.at(present_).origin == Origin::kFresh;
   std::optional<SnapshotId> best;
   std::set<uint64_t> possible;
   for (const auto& [id, entry] : snapshots_) {
@@ -109,8 +109,8 @@ Result<std::optional<SnapshotId>> StateTree::undo(uint64_t runs) const {
     if (at == wanted && (!best || snapshots_.at(*best).checkpoint.empty() < entry.checkpoint.empty())) best = id;
   }
   if (best) return best;
-  if (origin_ == Origin::kFresh) possible.insert(here);
-  if (wanted == 0 && origin_ == Origin::kFresh) return std::optional<SnapshotId>();
+  if (began_fresh) possible.insert(here);
+  if (wanted == 0 && began_fresh) return std::optional<SnapshotId>();
   std::string known;
   for (const uint64_t each : possible) known += (known.empty() ? "" : ", ") + std::to_string(each);
   return failure(Errc::kNotFound, "the state of " + std::to_string(runs) + " runs ago is not kept; kept are those of " +

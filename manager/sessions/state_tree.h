@@ -66,12 +66,12 @@ class StateTree {
     uint64_t parent;  // 0: none
     uint64_t depth;   // runs since the beginning
     std::string run_id;
+    Origin origin;  // of the line of runs it belongs to
   };
   bool is_on_the_way(uint64_t state) const;
   uint64_t depth() const { return states_.at(present_).depth; }
   void forget_old();
 
-  Origin origin_;
   std::map<uint64_t, State> states_;
   std::map<SnapshotId, Entry> snapshots_;
   uint64_t present_ = 1, last_state_ = 1;

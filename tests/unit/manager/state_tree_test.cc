@@ -57,6 +57,18 @@ TEST_CASE("a fresh namespace has lost everything and is covered by itself") {
   CHECK(tree.runs_since(std::nullopt).count == 0);
 }
 
+TEST_CASE("a fresh namespace is not the beginning of a line that began with something else") {
+  StateTree tree(Origin::kUnique);
+  tree.run_kept("a");
+  tree.taken(1, "before");
+  tree.went_back(std::nullopt);
+  tree.went_back(1);
+  CHECK_FALSE(tree.undo(1));
+  tree.run_kept("b");
+  CHECK_FALSE(tree.undo(2));
+  CHECK(tree.undo(1).value() == 1);
+}
+
 TEST_CASE("a checkpoint of another line of runs can be gone back to") {
   StateTree tree(Origin::kFresh);
   tree.run_kept("a");
