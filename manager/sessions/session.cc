@@ -112,7 +112,11 @@ void Session::end_run(RunDriver& driver, const Ending& ending, Ended done) {
     log_info("session worker is recycled", {{"session", id()}, {"reason", std::string(to_string(*due))}});
     snapshots_.clear(Origin::kFresh);
     lose_worker(*due == SessionRecycle::kAge ? label::Recycle::kAge : label::Recycle::kMemory);
-    return done({"fresh", "the worker was recycled after this run: " + std::string(to_string(*due)), {}, fallback()});
+    after.state = "fresh";
+    after.detail += (after.detail.empty() ? "" : "; ") +
+                    ("the worker was recycled after this run: " + std::string(to_string(*due)));
+    after.fallback = fallback();
+    return done(std::move(after));
   }
   apply(SessionEvent::kRunEnded);
   lease_.worker->set_holder(this);
