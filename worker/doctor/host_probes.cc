@@ -22,7 +22,6 @@ namespace {
 
 constexpr const char* kReadableFile = "/etc/passwd";
 constexpr int kUnknownCall = 1023;
-constexpr size_t kProcFileBytes = 1 << 20;
 
 void try_descriptors(Reporter& report) {
   const int left_open = fcntl(STDERR_FILENO, F_DUPFD, 50);
