@@ -135,12 +135,16 @@ Table sessions_table(const Json& sessions) {
                {"IDLE", Align::kRight},
                {"CLOSES IN", Align::kRight},
                {"PID", Align::kRight},
-               {"MEMORY", Align::kRight}});
+               {"MEMORY", Align::kRight},
+               {"SNAPSHOTS", Align::kRight},
+               {"CHECKPOINTS", Align::kRight},
+               {"RUNS AT RISK", Align::kRight}});
   for (const Json& session : sessions) {
     table.add_row({text_field(session, "session"), text_field(session, "profile"), text_field(session, "state"),
                    text_field(session, "runs"), text_field(session, "queued"), seconds_field(session, "idle_s"),
                    seconds_field(session, "closes_in_s"), text_field(session, "worker_pid"),
-                   bytes_field(session, "rss_bytes")});
+                   bytes_field(session, "rss_bytes"), text_field(session, "snapshots"),
+                   text_field(session, "checkpoints"), text_field(session, "runs_at_risk")});
   }
   return table;
 }

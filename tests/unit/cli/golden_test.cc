@@ -42,7 +42,7 @@ TEST_CASE("ps shows active runs, and finished ones when asked", "[cli][golden]")
 TEST_CASE("ps --all shows finished runs, too", "[cli][golden]") {
   check_golden("ps_all.txt", render_runs(document(), RunFilter::kAll));
 }
-TEST_CASE("session ls shows when a session closes", "[cli][golden]") {
+TEST_CASE("session ls shows when a session closes and what it can go back to", "[cli][golden]") {
   check_golden("session_ls.txt", render_sessions(document()));
 }
 TEST_CASE("the overview names every command", "[cli][golden]") { check_golden("help.txt", overview_text()); }
