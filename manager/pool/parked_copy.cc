@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cassert>
 #include <csignal>
 #include <nlohmann/json.hpp>
 
@@ -71,6 +72,7 @@ std::optional<ParkedCopy::Memory> parse_memory(const std::string& json) {
 }  // namespace
 
 std::pair<UniqueFd, UniqueFd> ParkedCopy::take() {
+  assert(is_reachable());
   fail({Errc::kClosed, "the snapshot was woken"});
   return {channel_->release(), std::move(pidfd_)};
 }

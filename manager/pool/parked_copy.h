@@ -44,6 +44,8 @@ class ParkedCopy {
   pid_t pid_in_capsule() const { return pid_in_capsule_; }
   const std::vector<std::string>& not_captured() const { return not_captured_; }
   TimePoint made_at() const { return made_at_; }
+  // False once its link has ended: it died, and its keeper's word for that may still be on its way.
+  bool is_reachable() const { return channel_->is_open(); }
 
   // Its keeper must expect it.
   void copy(const std::string& name, UniqueFd link, Copied done);
@@ -51,7 +53,7 @@ class ParkedCopy {
   void measure(Measured done);
   // Into the pipe; it ends afterwards.
   void serialise(Checkpoint request, UniqueFd pipe);
-  // What a Worker is made of. The object is an empty shell afterwards.
+  // What a Worker is made of; it must be reachable. The object is an empty shell afterwards.
   std::pair<UniqueFd, UniqueFd> take();  // link, pidfd
 
  private:

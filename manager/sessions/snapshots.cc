@@ -157,6 +157,7 @@ void Snapshots::go_back(const Lease& lease, SnapshotId to, uint64_t worker_id, R
 
 // The sweep goes out first, and spares what is woken: it may stand still for a moment, and comes round afterwards.
 void Snapshots::wake(const Lease& lease, std::unique_ptr<ParkedCopy> copy, uint64_t worker_id, const Return& events) {
+  if (!copy->is_reachable()) return events.on_worker(failure(Errc::kClosed, "it has died"));
   const pid_t pid = copy->pid_in_capsule();
   lease.capsule->sweep(pid, events.on_swept);
   auto [link, pidfd] = copy->take();

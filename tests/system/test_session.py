@@ -60,15 +60,14 @@ class SessionTest(ManagerCase):
                   "close_all_fds": ("worker_lost", 137)}
         for name, (verdict, status) in deaths.items():
             with self.subTest(name):
-                self.exec("lost = 1")
-                self.manager.capsule("session", "reset", self.session)
-                self.exec("lost = 1", "--rollback", "off")
-                document = self.manager._document(self.manager.capsule("exec", "--json", "--rollback", "off",
-                                                                       self.session, program(name)))
+                session = self.manager.capsule("session", "new", "--rollback", "off").out.decode().strip()
+                self.manager.exec(session, "lost = 1")
+                document = self.manager._document(self.manager.capsule("exec", "--json", session, program(name)))
                 self.assert_verdict(document, verdict, status)
                 self.assertEqual(document["evidence"]["session_state"], "fresh")
-                self.assert_verdict(self.exec("lost"), "exception", 1)
-                self.assertEqual(self.text_of("1 + 1"), "2")
+                self.assert_verdict(self.manager.exec(session, "lost"), "exception", 1)
+                self.assertEqual(self.manager.exec(session, "1 + 1")["result"]["text/plain"], "2")
+                self.manager.capsule("session", "rm", session)
 
     def test_a_worker_that_dies_between_runs_is_told_with_the_next_verdict(self):
         self.exec("kept = 1\nimport os, threading, time\n"
@@ -171,6 +170,14 @@ class SessionTest(ManagerCase):
 
     def test_a_capsule_that_dies_whole_is_replaced(self):
         self.exec("x = 1")
+        self.kill_whole_capsule()
+
+    def test_a_capsule_that_dies_whole_with_its_snapshots_is_replaced(self):
+        self.exec("x = 1")
+        self.assertTrue(self.exec("y = 1", "--rollback", "always")["evidence"]["fallback"]["snapshot"])
+        self.kill_whole_capsule()
+
+    def kill_whole_capsule(self):
         worker = self.sessions()[self.session]["worker_pid"]
         keeper = int(pathlib.Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[1])
         # The manager learns of both deaths in one turn of its loop, the worker's first.
