@@ -131,10 +131,15 @@ LinkThread::Work LinkThread::wait_for_work() {
   }
 }
 
-// Until there is something to do. The call that reads waits by itself: no other system call stands in the way.
+// Until there is something to do. Waits in poll, for who waits in recvmsg is woken once more when the manager takes the
+// frame before: a Unix socket then tells everybody asleep on its other end that it has room.
 void LinkThread::read_as_main() {
   bool good = true;
-  while (good && !request_ready_.load() && ping_id_.load() == 0) good = read_some(0) && take_frames();
+  while (good && !request_ready_.load() && ping_id_.load() == 0) {
+    pollfd link{link_.get(), POLLIN, 0};
+    if (poll(&link, 1, -1) < 0 && errno != EINTR) good = false;
+    good = good && (link.revents & POLLNVAL) == 0 && read_some(MSG_DONTWAIT) && take_frames();
+  }
   if (!good) return lose_link();
   give_up_reading();
 }

@@ -10,6 +10,10 @@ namespace capsule {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
+namespace {
+constexpr size_t kSoonPerTurn = 64;  // then the loop looks what else there is
+}
+
 Loop::Loop() : context_(std::make_unique<asio::io_context>(1)) {}
 Loop::~Loop() = default;
 
@@ -18,8 +22,29 @@ void Loop::run() {
   context_->run();
 }
 void Loop::stop() { context_->stop(); }
-void Loop::post(std::function<void()> task) { asio::post(*context_, std::move(task)); }
 asio::io_context& Loop::context() { return *context_; }
+
+// One callback of the loop, and then what it wanted done soon.
+class LoopTurn {
+ public:
+  template <class Callback>
+  static void run(Loop& loop, const Callback& callback) {
+    loop.in_turn_ = true;
+    callback();
+    for (size_t done = 0; done < loop.soon_.size(); ++done) std::exchange(loop.soon_[done], nullptr)();
+    loop.soon_.clear();
+    loop.in_turn_ = false;
+  }
+};
+
+void Loop::post(std::function<void()> task) {
+  asio::post(*context_, [this, task = std::move(task)] { LoopTurn::run(*this, task); });
+}
+
+void Loop::soon(std::function<void()> task) {
+  if (!in_turn_ || soon_.size() >= kSoonPerTurn) return post(std::move(task));
+  soon_.push_back(std::move(task));
+}
 
 // ---- FdWatch -------------------------------------------------------------------------------------------------
 
@@ -28,7 +53,7 @@ asio::io_context& Loop::context() { return *context_; }
 struct FdWatch::State : std::enable_shared_from_this<State> {
   using Callback = std::shared_ptr<std::function<void()>>;
 
-  State(Loop& loop, int fd) : descriptor(loop.context(), fd) {}
+  State(Loop& of, int fd) : loop(of), descriptor(of.context(), fd) {}
 
   void arm() {
     if (reading || !wanted || !descriptor.is_open()) return;
@@ -41,10 +66,11 @@ struct FdWatch::State : std::enable_shared_from_this<State> {
     reading = false;
     if (error || !descriptor.is_open() || !wanted) return;
     const Callback callback = on_readable;
-    (*callback)();
+    LoopTurn::run(loop, *callback);
     arm();
   }
 
+  Loop& loop;
   asio::posix::stream_descriptor descriptor;
   Callback on_readable;
   bool wanted = false;   // somebody wants to be told
@@ -70,7 +96,7 @@ void FdWatch::resume_reading() {
 void FdWatch::when_writable(std::function<void()> callback) {
   state_->descriptor.async_wait(asio::posix::stream_descriptor::wait_write,
                                 [self = state_, callback = std::move(callback)](error_code error) {
-                                  if (!error && self->descriptor.is_open()) callback();
+                                  if (!error && self->descriptor.is_open()) LoopTurn::run(self->loop, callback);
                                 });
 }
 
@@ -93,7 +119,8 @@ void FdWatch::close() {
 // ---- Timer ---------------------------------------------------------------------------------------------------
 
 struct Timer::State {
-  explicit State(Loop& loop) : timer(loop.context()) {}
+  explicit State(Loop& of) : loop(of), timer(of.context()) {}
+  Loop& loop;
   asio::steady_timer timer;
   uint64_t generation = 0;  // an expiry that was already queued when the alarm changed is recognised by it
 };
@@ -108,7 +135,7 @@ void Timer::at(TimePoint when, std::function<void()> callback) {
   const uint64_t generation = ++state_->generation;
   state_->timer.expires_at(when);
   state_->timer.async_wait([state = state_, generation, callback = std::move(callback)](error_code error) {
-    if (!error && state->generation == generation) callback();
+    if (!error && state->generation == generation) LoopTurn::run(state->loop, callback);
   });
 }
 

@@ -27,11 +27,17 @@ class Loop {
 
   void run();  // until stop()
   void stop();
-  void post(std::function<void()> task);  // runs soon, after what is running now
+  void post(std::function<void()> task);  // runs soon, after what is running now; from any thread
+  // The same, before the loop looks for anything new: a system call less on the way of each run. Loop's thread only.
+  void soon(std::function<void()> task);
   boost::asio::io_context& context();
 
  private:
+  friend class LoopTurn;
+
   std::unique_ptr<boost::asio::io_context> context_;
+  bool in_turn_ = false;
+  std::vector<std::function<void()>> soon_;  // filled and emptied within one turn
 };
 
 // Owns a descriptor (made non-blocking) and watches it.

@@ -329,7 +329,7 @@ void RunDriver::finish() {
   }
   metrics_.interrupts_late(claim_.evidence.late_interrupts);
   lease_.worker->set_holder(nullptr);
-  loop_.post([done = std::move(done_), ending, result = std::move(result_), to = run_->listener] {
+  loop_.soon([done = std::move(done_), ending, result = std::move(result_), to = run_->listener] {
     const auto client = to.lock();
     if (client && result) client->send_soon(*result);
     done(ending);

@@ -243,7 +243,9 @@ bool CapsuleProcess::is_contained() const {
 }
 
 std::vector<Layer> CapsuleProcess::layers_of(const Worker& worker) const {
-  std::vector<Layer> all = hello_.layers;
+  std::vector<Layer> all;
+  all.reserve(hello_.layers.size() + worker.hello().layers.size());
+  all.insert(all.end(), hello_.layers.begin(), hello_.layers.end());
   all.insert(all.end(), worker.hello().layers.begin(), worker.hello().layers.end());
   return all;
 }

@@ -27,6 +27,11 @@ bool is_crash(Verdict verdict) {
          verdict == Verdict::kWorkerLost;
 }
 
+// Nearly no run requires any, and then nobody needs the list.
+std::string layers_missed(const Run& run, const Lease& lease) {
+  return run.request.require.empty() ? "" : missing_layers(run.request.require, lease.layers());
+}
+
 // Of a finished run that is still listed: what it sent and what a worker claimed can be megabytes.
 void forget_large(Run& run) {
   run.files = {};
@@ -34,6 +39,7 @@ void forget_large(Run& run) {
   run.request.code = {};
   run.request.arguments = {};
   run.outcome.error.reset();
+  run.outcome.evidence.layers = {};
   run.outcome.evidence.detail.resize(std::min(run.outcome.evidence.detail.size(), kKeptDetailBytes));
 }
 
@@ -141,7 +147,7 @@ void Dispatcher::client_can_take_more(ClientKey client) {
 
 void Dispatcher::pump_soon() {
   if (std::exchange(pumping_soon_, true)) return;
-  loop_.post([this] {
+  loop_.soon([this] {
     pumping_soon_ = false;
     pump();
   });
@@ -168,8 +174,7 @@ void Dispatcher::begin(const QueuedRun& queued) {
     }
     const auto mode = rollback_mode_from_string(active.run->request.rollback).value_or(session->rollback_mode());
     if (session->takes_snapshot_before(mode)) return scheduler_.put_back(queued.id);
-    if (const std::string missing = missing_layers(active.run->request.require, session->lease().layers());
-        !missing.empty()) {
+    if (const std::string missing = layers_missed(*active.run, session->lease()); !missing.empty()) {
       return refuse_sandbox(queued.id, {}, missing);
     }
     if (!has_place_for_files(*active.run, *session->lease().capsule)) return;
@@ -199,7 +204,7 @@ void Dispatcher::leased(const RunId& id, Result<Lease> lease) {
       drop(id, closing ? Verdict::kAborted : Verdict::kRejected, why);
     });
   }
-  if (const std::string missing = missing_layers(active.run->request.require, lease->layers()); !missing.empty()) {
+  if (const std::string missing = layers_missed(*active.run, *lease); !missing.empty()) {
     return refuse_sandbox(id, std::move(*lease), missing);
   }
   if (!has_place_for_files(*active.run, *lease->capsule)) {
@@ -319,7 +324,9 @@ void Dispatcher::finish(const RunId& id) {
   if (const auto client = run.listener.lock()) {
     // Before the verdict, with which the client comes for them.
     if (ran && run.files.workspace) files_.keep(id, run.client, std::exchange(run.files, {}));
-    client->send(run.outcome);
+    Message verdict(std::move(run.outcome));  // not a copy: it has the texts of all layers
+    client->send(verdict);
+    run.outcome = std::move(std::get<Finished>(verdict));
   }
   forget_large(run);
   log_debug("run finished", {{"run_id", id}, {"verdict", std::string(to_string(run.outcome.verdict))}});

@@ -97,6 +97,7 @@ void Session::end_run(RunDriver& driver, const Ending& ending, Ended done) {
   if (!ending.worker_survives) {
     const bool killed = ending.rung == Rung::kKill;
     after_return_ = std::move(done);
+    close_oldest_pipes();
     verdict_timer_.after(kReturnPatience, [this] { say_how_run_ended(); });
     return lose_worker(killed                                   ? label::Recycle::kKilled
                        : ending.verdict == Verdict::kWorkerLost ? label::Recycle::kLost
@@ -116,11 +117,13 @@ void Session::end_run(RunDriver& driver, const Ending& ending, Ended done) {
     after.detail += (after.detail.empty() ? "" : "; ") +
                     ("the worker was recycled after this run: " + std::string(to_string(*due)));
     after.fallback = fallback();
-    return done(std::move(after));
+    done(std::move(after));
+    return close_oldest_pipes();
   }
   apply(SessionEvent::kRunEnded);
   lease_.worker->set_holder(this);
   done(std::move(after));
+  close_oldest_pipes();
   watch_idleness();
 }
 
@@ -239,7 +242,6 @@ void Session::answer_resets(const Status& status) {
 void Session::keep_old_pipes(RunDriver& driver) {
   auto [out, error] = driver.take_pipes();
   const OutputCount written = driver.output_count();
-  std::erase_if(old_pipes_, [](const auto& pipe) { return pipe->is_at_end(); });
   for (auto* pipe : {&out, &error}) {
     if (!*pipe || (*pipe)->is_at_end()) continue;
     Output meta;
@@ -255,6 +257,11 @@ void Session::keep_old_pipes(RunDriver& driver) {
     (*pipe)->linger();
     old_pipes_.push_back(std::move(*pipe));
   }
+}
+
+// Once the client has its verdict: closing costs system calls that nobody has to wait for.
+void Session::close_oldest_pipes() {
+  std::erase_if(old_pipes_, [](const auto& pipe) { return pipe->is_at_end(); });
   while (old_pipes_.size() > 2 * kOldPipes) old_pipes_.pop_front();
 }
 

@@ -158,6 +158,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void ready();
   void fail(const Error& why);
   void keep_old_pipes(RunDriver& driver);
+  void close_oldest_pipes();
   void take_late(std::string_view chunk);
   void answer_resets(const Status& status);
 
