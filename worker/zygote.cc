@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "worker/heap_holes.h"
 #include "worker/interpreter/interpreter.h"
 #include "worker/keeper.h"
 #include "worker/large_pages.h"
@@ -63,11 +64,12 @@ class Zygote {
     }
     hello.timings_us["preload"] = static_cast<uint64_t>(to_microseconds(now() - started));
     TimePoint loaded = now();
-    use_large_pages();
-    hello.timings_us["large_pages"] = static_cast<uint64_t>(to_microseconds(now() - loaded));
-    loaded = now();
     recipe_ = sandbox::make_recipe(prepare);
     hello.timings_us["sandbox_recipe"] = static_cast<uint64_t>(to_microseconds(now() - loaded));
+    loaded = now();
+    fill_heap_holes();
+    use_large_pages();
+    hello.timings_us["large_pages"] = static_cast<uint64_t>(to_microseconds(now() - loaded));
     return channel_.send(hello);
   }
 
