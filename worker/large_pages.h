@@ -1,7 +1,7 @@
 // The memory of a zygote in large pages, so that a fork of it copies one entry where it copied 512: of every capsule
 // and every worker that is forked, that is the larger part of the fork. A child that writes to such a page gets a copy
 // of 4 KiB, as ever. Best effort: a kernel before 6.1, or one without free large pages, leaves small ones.
-// docs/decisions/0012-what-a-fork-copies.md.
+// docs/decisions/0012-what-a-first-run-waits-for.md.
 #pragma once
 
 #include <cstddef>

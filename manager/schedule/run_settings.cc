@@ -13,13 +13,13 @@ constexpr std::array<std::string_view, 19> kLayerNames{
     "utsns",       "id_maps",     "root",    "proc",       "capabilities", "no_new_privs", "dumpable",
     "rlimits",     "landlock",    "seccomp", "kill_guard", "cgroup"};
 
-// One wish against what may be had at most (0: anything). `allowed_by` is for the error.
+// One wish against what may be had at most (0: anything). The texts are for the error.
 Result<uint64_t> within(uint64_t wanted, uint64_t standard, uint64_t max, const char* unit, const char* what,
-                        const std::string& allowed_by) {
+                        const char* whose, const char* knob) {
   if (wanted == 0) return standard;
   if (max == 0 || wanted <= max) return wanted;
   return failure(Errc::kRefused, std::string(what) + " of " + std::to_string(wanted) + " " + unit + " is above " +
-                                     allowed_by + " (" + std::to_string(max) + " " + unit + ")");
+                                     whose + knob + " (" + std::to_string(max) + " " + unit + ")");
 }
 
 uint64_t to_ms(Duration duration) { return static_cast<uint64_t>(to_milliseconds(duration)); }
@@ -35,8 +35,8 @@ Result<RunSettings> run_settings(const Execute& request, const ProfileSettings& 
   // What holds without a wish, what may be wished for, and who says so: the session where it has a limit of its own.
   const auto pick = [](uint64_t wanted, uint64_t own, uint64_t standard, uint64_t max, const char* unit,
                        const char* what, const char* knob) {
-    if (own != 0) return within(wanted, own, own, unit, what, "its session's limit");
-    return within(wanted, standard, max, unit, what, std::string("the profile's ") + knob);
+    if (own != 0) return within(wanted, own, own, unit, what, "its session's limit", "");
+    return within(wanted, standard, max, unit, what, "the profile's ", knob);
   };
   const auto timeout = pick(request.timeout_ms, session.timeout_ms, to_ms(run.timeout), to_ms(run.timeout_max), "ms",
                             "a timeout", "run.max_timeout_s");
