@@ -138,7 +138,13 @@ Result<std::vector<CheckpointEntry>> CheckpointStore::list(uid_t uid) const {
     const std::string name = name_of(file);
     if (name.empty()) continue;
     auto entry = read_entry(directory->get(), name);
-    if (!entry) return tl::unexpected<Error>(entry.error());
+    if (!entry && entry.error().code == Errc::kNotFound) continue;  // removed meanwhile
+    if (!entry) {
+      CheckpointEntry problem;
+      problem.name = name;
+      problem.problem = entry.error().message;
+      entry = std::move(problem);
+    }
     entries.push_back(std::move(*entry));
   }
   return entries;

@@ -110,6 +110,7 @@ class Manager:
         self.environment.pop("CAPSULE_SOCKET", None)
         self.process = None
         self.commands = []
+        self.wrapper = []  # a command that ends in exec of what follows it
 
     @property
     def pid(self):
@@ -119,7 +120,7 @@ class Manager:
         readable, writable = os.pipe()
         with open(self.log_file, "ab") as log:
             self.process = start(
-                [MANAGER, "--config", self.config_file, "--socket", self.socket, "--state-dir",
+                [*self.wrapper, MANAGER, "--config", self.config_file, "--socket", self.socket, "--state-dir",
                  f"{self.directory}/state", "--ready-fd", writable, *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment, cwd=self.directory,
                 pass_fds=(writable,), start_new_session=True)
