@@ -142,6 +142,7 @@ class Keeper {
     if (pidfd) {
       workers_.insert(pid);
       guard_.protect(pid);
+      kill(pid, SIGCONT);  // a sweep that came while it was being made has stopped it, and did not see it yet
     } else {
       reply.failure = "there is no such copy";
     }

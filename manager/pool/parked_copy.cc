@@ -93,9 +93,12 @@ void ParkedCopy::handle(const Message& message) {
   found.mapped()(*branched);
 }
 
+// Whoever hears of it may destroy this object.
 void ParkedCopy::fail(const Error& error) {
-  for (auto& [id, done] : std::exchange(copying_, {})) done(tl::unexpected<Error>(error));
-  for (auto& [id, done] : std::exchange(measuring_, {})) done(std::nullopt);
+  const auto copying = std::exchange(copying_, {});
+  const auto measuring = std::exchange(measuring_, {});
+  for (const auto& [id, done] : copying) done(tl::unexpected<Error>(error));
+  for (const auto& [id, done] : measuring) done(std::nullopt);
 }
 
 }  // namespace capsule

@@ -74,6 +74,9 @@ void Worker::handle(Message message) {
     hello_ = *hello;
     if (!inherited_layers_.empty()) hello_.layers = inherited_layers_;
   }
+  // What a snapshot was asked before it was woken and became this worker: it answers first, to nobody.
+  const bool is_from_before = std::holds_alternative<Report>(message) || std::holds_alternative<Branched>(message);
+  if (!said_hello_ && is_from_before) return;
   if (holder_ != nullptr) holder_->worker_said(std::move(message));
 }
 

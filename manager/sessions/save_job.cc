@@ -20,23 +20,25 @@ std::string compose(const std::string& facts, const std::string& of_namespace) {
 
 }  // namespace
 
-SaveJob::SaveJob(Loop& loop, Snapshots& snapshots, CheckpointService& checkpoints, Start start, Done done)
+SaveJob::SaveJob(Loop& loop, Metrics& metrics, CheckpointService& checkpoints, Start start, Done done)
     : loop_(loop),
-      snapshots_(snapshots),
       checkpoints_(checkpoints),
       start_(std::move(start)),
       done_(std::move(done)),
-      patience_(loop) {}
+      patience_(loop),
+      maker_(loop, metrics) {}
 
 void SaveJob::begin() {
   ++tries_;
   patience_.after(checkpoints_.config().timeout + checkpoints_.config().stall_timeout + kPatience,
                   [this] { finish(failure(Errc::kTimedOut, "the checkpoint took too long (checkpoints.timeout_s)")); });
-  snapshots_.copy_of(start_.capsule, *start_.copy, "checkpoint",
-                     [this, alive = std::weak_ptr(alive_)](Result<std::unique_ptr<ParkedCopy>> copy) {
-                       if (alive.expired()) return;
-                       copy ? serialise(std::move(*copy)) : finish(tl::unexpected<Error>(copy.error()));
-                     });
+  maker_.copy_of(
+      start_.capsule, *start_.copy, "checkpoint", [] {},
+      [this](Result<std::unique_ptr<ParkedCopy>> copy) {
+        if (copy) return serialise(std::move(*copy));
+        // What sweeps after a crash does not know it yet.
+        tries_ < kTries ? begin_again() : finish(tl::unexpected<Error>(copy.error()));
+      });
 }
 
 void SaveJob::serialise(std::unique_ptr<ParkedCopy> copy) {
@@ -62,6 +64,10 @@ void SaveJob::ended(CheckpointSave::Outcome outcome) {
   const bool died = !outcome.entry && outcome.entry.error().code == Errc::kClosed;
   if (!died || outcome.name_at_work.empty() || tries_ >= kTries) return finish(std::move(outcome.entry));
   leave_out_[outcome.name_at_work] = "pickling it ended the process";
+  begin_again();
+}
+
+void SaveJob::begin_again() {
   loop_.post([this, alive = std::weak_ptr(alive_)] {
     if (!alive.expired()) begin();
   });

@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "manager/sessions/snapshots.h"
+#include "manager/pool/copy_maker.h"
 #include "manager/storage/checkpoint_service.h"
 
 namespace capsule {
@@ -26,18 +26,18 @@ class SaveJob {
   };
   using Done = std::function<void(Result<CheckpointEntry>)>;
 
-  SaveJob(Loop& loop, Snapshots& snapshots, CheckpointService& checkpoints, Start start, Done done);
+  SaveJob(Loop& loop, Metrics& metrics, CheckpointService& checkpoints, Start start, Done done);
   void begin();
   // Nothing will come of it; whoever asked hears why, at once.
   void give_up(const Error& why);
 
  private:
+  void begin_again();
   void serialise(std::unique_ptr<ParkedCopy> copy);
   void ended(CheckpointSave::Outcome outcome);
   void finish(Result<CheckpointEntry> result);
 
   Loop& loop_;
-  Snapshots& snapshots_;
   CheckpointService& checkpoints_;
   Start start_;
   Done done_;
@@ -47,6 +47,9 @@ class SaveJob {
   Timer patience_;
   int tries_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  // Its own: what becomes of the session's snapshots is nothing to it. Ends first: what copies say at their end is for
+  // nobody.
+  CopyMaker maker_;
 };
 
 }  // namespace capsule

@@ -154,19 +154,23 @@ Fallback Session::fallback() const {
 }
 
 void Session::reset(Answer answer) {
+  if (is_filling_) return answer(failure(Errc::kConflict, "session '" + id() + "' is not there yet"));
   if (!apply(SessionEvent::kReset)) {
     return answer(failure(Errc::kConflict, "session '" + id() + "' is " + std::string(to_string(state_)) +
                                                ": wait for its run to end, or cancel it"));
   }
   reset_answers_.push_back(std::move(answer));
+  say_how_run_ended();
   lost_before_.clear();
   last_return_.reset();
   last_used_ = now();
-  if (!lease_.worker) return;  // it is starting anyway
-  lost_why_ = label::Recycle::kSession;
+  const bool was_going_back = returning_ && returning_->target;
+  returning_.reset();
   snapshots_.worker_is_gone();
   snapshots_.clear(Origin::kFresh);
-  returning_.reset();
+  answer_returns(failure(Errc::kConflict, "the session was reset before it had gone back"));
+  if (!lease_.worker && !was_going_back) return;  // a fresh one is starting anyway
+  lost_why_ = label::Recycle::kSession;
   start_next_worker();
 }
 

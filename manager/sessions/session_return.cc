@@ -99,6 +99,9 @@ void Session::take_checkpoint(const std::string& name, const Answer& answer) {
 Status Session::forget_checkpoint(const std::string& name) {
   const auto found = snapshots_.tree().find_checkpoint(name);
   if (!found) return failure(Errc::kNotFound, "session '" + id() + "' has no checkpoint '" + name + "'");
+  if (returning_ && returning_->target == found) {
+    return failure(Errc::kConflict, "session '" + id() + "' is going back to checkpoint '" + name + "': try again");
+  }
   snapshots_.forget(*found);
   return {};
 }
@@ -170,6 +173,7 @@ void Session::forget_previous() {
 void Session::start_next_worker() {
   retire_worker();
   return_timer_.cancel();
+  snapshots_.give_up_return();
   if (!lease_.capsule || lease_.capsule->is_gone()) return take_another_capsule();
   if (!returning_) return start_fresh_worker();
   if (returning_->aim == Aim::kNearest) returning_->target = snapshots_.tree().fallback();
@@ -201,10 +205,11 @@ void Session::go_back(SnapshotId to) {
     session->lease_.worker->set_holder(session.get());
     session->pool_.worker_replaced(session->lease_, session->lost_why_);
   };
-  events.on_swept = [self = weak_from_this()](const Status& swept) {
+  events.on_swept = [self = weak_from_this(), to](const Status& swept) {
     const auto session = self.lock();
-    if (!session || session->state_ == SessionState::kClosed || !session->returning_) return;
-    if (!swept) return session->take_another_capsule();  // a keeper whose link has ended is no use
+    if (!session || session->state_ == SessionState::kClosed) return;
+    if (!session->returning_ || session->returning_->target != to) return;  // given up meanwhile
+    if (!swept) return session->take_another_capsule();                     // a keeper whose link has ended is no use
     session->returning_->swept = true;
     if (session->returning_->said_hello) session->ready();
   };
@@ -213,12 +218,13 @@ void Session::go_back(SnapshotId to) {
 }
 
 void Session::return_failed(SnapshotId to, const std::string& why) {
+  if (!returning_ || returning_->target != to) return;  // given up meanwhile
   log_warning("a session cannot go back to its snapshot",
               {{"session", id()}, {"snapshot", snapshots_.name_of(to)}, {"why", why}});
   lost_before_ = "could not go back to " + snapshots_.name_of(to) + " (" + why + ")";
-  snapshots_.forget(to);
-  if (!returning_) return;
   returning_->aim = Aim::kNearest;
+  returning_->target.reset();
+  snapshots_.forget(to);
   start_next_worker();
 }
 

@@ -63,7 +63,7 @@ void Session::begin_save(const SaveRequest& request, std::unique_ptr<ParkedCopy>
                        {start_.uid, request.checkpoint, IfThere::kRefuse, python_of(*lease_.worker)},
                        facts_of(request)};
   auto place = saves_.insert(saves_.end(), nullptr);
-  *place = std::make_unique<SaveJob>(loop_, snapshots_, checkpoints_, std::move(start),
+  *place = std::make_unique<SaveJob>(loop_, metrics_, checkpoints_, std::move(start),
                                      [self = weak_from_this(), place, answer](Result<CheckpointEntry> entry) {
                                        const auto session = self.lock();
                                        if (session && session->state_ != SessionState::kClosed)

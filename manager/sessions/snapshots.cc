@@ -102,7 +102,9 @@ bool Snapshots::heard(const Branched& claim) {
   }
   maker_.keep(
       taking_->capsule, std::move(taking_->link), claim, [this, id = taking_id_] { died(id); },
-      [this](Result<std::unique_ptr<ParkedCopy>> copy) { taken(std::move(copy)); });
+      [this, id = taking_id_](Result<std::unique_ptr<ParkedCopy>> copy) {
+        if (id == taking_id_) taken(std::move(copy));
+      });
   return true;
 }
 
@@ -142,12 +144,14 @@ void Snapshots::go_back(const Lease& lease, SnapshotId to, uint64_t worker_id, R
     return wake(lease, std::move(copy), worker_id, events);
   }
   patience_.after(kPatience, [this, events] {
+    give_up_return();
     maker_.give_up();
     events.on_worker(failure(Errc::kTimedOut, "the checkpoint did not answer"));
   });
   maker_.copy_of(
       lease.capsule, *found->second, "worker-" + std::to_string(worker_id), [] {},
-      [this, lease, to, worker_id, events](Result<std::unique_ptr<ParkedCopy>> copy) {
+      [this, lease, to, worker_id, events, attempt = ++return_](Result<std::unique_ptr<ParkedCopy>> copy) {
+        if (attempt != return_) return;
         patience_.cancel();
         if (!copy) return events.on_worker(tl::unexpected<Error>(copy.error()));
         tree_.went_back(to);
@@ -168,6 +172,11 @@ void Snapshots::wake(const Lease& lease, std::unique_ptr<ParkedCopy> copy, uint6
   events.on_worker(std::move(worker));
 }
 
+void Snapshots::give_up_return() {
+  ++return_;
+  if (!taking_) patience_.cancel();
+}
+
 void Snapshots::began_anew() {
   tree_.went_back(std::nullopt);
   schedule_.rolled_back();
@@ -175,13 +184,16 @@ void Snapshots::began_anew() {
   drop_superfluous();
 }
 
+// Whoever waits for an answer of the copy is told now, and may come here again.
 bool Snapshots::forget(SnapshotId id) {
   tree_.gone(id);
-  return copies_.erase(id) > 0;
+  const auto dropped = copies_.extract(id);
+  return !dropped.empty();
 }
 
 void Snapshots::clear(Origin origin) {
-  copies_.clear();
+  const auto dropped = std::exchange(copies_, {});  // they go when all the rest is done
+  give_up_return();
   maker_.give_up();
   tree_ = StateTree(origin);
   schedule_ = SnapshotSchedule(schedule_.mode());

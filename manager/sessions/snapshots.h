@@ -47,17 +47,12 @@ class Snapshots {
   void take(const Lease& lease, std::string checkpoint, Taken done);
   // The same, for who asks and not for the session: it holds the present state, and nothing goes back to it.
   void take_aside(const Lease& lease, CopyMaker::Made done);
-  // Of such a copy.
-  void copy_of(const std::shared_ptr<CapsuleProcess>& capsule, ParkedCopy& original, const std::string& name,
-               CopyMaker::Made made) {
-    maker_.copy_of(
-        capsule, original, name, [] {}, std::move(made));
-  }
   bool is_taking() const { return taking_ != nullptr; }
   bool heard(const Branched& claim);  // from the worker; false: nobody asked
   void worker_is_gone();              // an answer it owes will not come
   void go_back(const Lease& lease, SnapshotId to, uint64_t worker_id, Return events);
-  void began_anew();  // in a fresh namespace; checkpoints are still there
+  void give_up_return();  // nothing more is heard of a go_back() under way
+  void began_anew();      // in a fresh namespace; checkpoints are still there
   bool forget(SnapshotId id);
   void clear(Origin origin);
   bool drop_oldest();  // to make room; never the fallback. False: there is none
@@ -86,6 +81,7 @@ class Snapshots {
   std::string refused_;
   SnapshotId last_id_ = 0;
   SnapshotId taking_id_ = 0;
+  uint64_t return_ = 0;   // the latest; an answer to an earlier one comes too late
   Duration last_took_{};  // what the worker was busy with the latest copy
 };
 

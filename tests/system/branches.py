@@ -55,6 +55,42 @@ class BranchClient(RawClient):
                 raise Refused(answer)
             return json.loads(answer["json"]) if answer["type"] == "document" else answer
 
+    def post(self, message):
+        """Sends a request and waits for nothing; gives its number, for answers()."""
+        self.next_id += 1
+        self.send(dict(message, id=self.next_id))
+        return self.next_id
+
+    def post_session(self, operation, session="", **fields):
+        return self.post({"type": "session", "operation": operation, "session": session, **fields})
+
+    def post_run(self, session, code, **fields):
+        return self.post({"type": "execute", "session": session, "mode": "cell", **fields, "code": code.encode()})
+
+    def answers(self, numbers):
+        """{number: its one answer}, in the order in which they came; runs that were accepted are waited for, and their
+        answer is `finished`."""
+        answered, runs, missing = {}, {}, set(numbers)
+        while missing:
+            try:
+                message = self.receive()
+            except TimeoutError:
+                raise AssertionError(f"no answer to {missing}; the others: {answered}") from None
+            assert message is not None, f"the manager closed the connection and owes {missing}"
+            number = message.get("re")
+            if message["type"] == "accepted":
+                runs[message["run_id"]] = number
+                continue
+            if message["type"] == "finished":
+                number = runs.pop(message["run_id"], None)
+            if number is None:
+                continue
+            assert number not in answered, f"answered twice: {answered[number]} and {message}"
+            if number in missing:
+                missing.discard(number)
+                answered[number] = message
+        return answered
+
     def session(self, operation, session="", **fields):
         return self.ask({"type": "session", "operation": operation, "session": session, **fields})
 
