@@ -31,6 +31,7 @@ struct Disk {
   }
 
   Status take(std::string_view slice) {
+    if (!writer) return failure(Errc::kClosed, "the checkpoint was refused");  // sent before that was known
     return stream.take(slice, [this](std::string_view payload) { return writer->append(payload); });
   }
 

@@ -3,6 +3,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <csignal>
+#include <future>
 #include <optional>
 #include <thread>
 
@@ -104,6 +105,34 @@ TEST_CASE("what a process saves is what another restores", "[storage]") {
   REQUIRE(loaded);
   CHECK(loaded->header.python == kPython);
   CHECK(restored == payload);
+}
+
+TEST_CASE("a checkpoint that is refused takes nothing of what its process has sent already", "[storage]") {
+  Fixture fixture;
+  REQUIRE(fixture.save("a", frame('D', "one") + frame('M', "{}")).entry);
+  std::promise<void> sent;  // the disk is slow: pieces wait behind the refusal
+  REQUIRE(fixture.storage.submit([ready = sent.get_future().share()]() -> Status { return ready.wait(), Status{}; },
+                                 [](const Status&) {}));
+  auto pipe = make_pipe();
+  REQUIRE(pipe);
+  std::thread writer([&] {
+    (void)write_all(pipe->second.get(), frame('D', random_bytes(128 << 10)));  // more than a pipe holds: some was read
+    sent.set_value();
+  });
+  std::optional<CheckpointSave::Outcome> outcome;
+  CheckpointSave save(
+      fixture.loop, fixture.storage, fixture.store, {kMe, "a", IfThere::kRefuse, kPython}, std::move(pipe->first),
+      [](const std::string& metadata) { return metadata; },
+      [&](CheckpointSave::Outcome done) {
+        outcome = std::move(done);
+        fixture.loop.stop();
+      });
+  fixture.run_loop();
+  writer.join();
+  REQUIRE(outcome);
+  CHECK(outcome->entry.error().code == Errc::kConflict);
+  CHECK(fixture.save("b", frame('D', "two") + frame('M', "{}")).entry);  // after the pieces
+  CHECK(fixture.files() == 2);
 }
 
 TEST_CASE("a process that dies while it saves leaves nothing, and the name it died of", "[storage]") {
