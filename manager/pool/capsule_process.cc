@@ -100,11 +100,13 @@ void CapsuleProcess::open_cgroup() {
     if (self->gone_) return;
     if (doors) {
       self->cgroup_ = std::move(*made);
-      return self->tell_mapped(std::move(*doors));
+      // Without a user namespace the keeper did not wait to be told, and may have said hello before this.
+      return self->hello_.role.empty() ? self->tell_mapped(std::move(*doors)) : self->heard_of_cgroup();
     }
     log_warning("a capsule has no control group", {{"capsule", self->name_}, {"error", doors.error().message}});
     self->placed_ = true;
     self->tell_mapped({});
+    self->ready_when_placed();
   });
 }
 

@@ -75,6 +75,11 @@ class WorkersTest(ManagerCase):
     config = SMALL + "[client]\nmax_workers_per_uid = 2\nmax_sessions_per_uid = 1\n"
     config = config.replace("[pool]", "[pool]\nacquire_timeout_s = 2", 1)
 
+    def setUp(self):
+        super().setUp()
+        wait_for(lambda: all(run["state"] == "finished" for run in self.manager.info("runs")["runs"]), 20,
+                 "the workers of the test before are given back")
+
     def test_sessions_and_runs_share_the_workers_of_a_user_and_a_run_beyond_waits(self):
         session = self.manager.capsule("session", "new").out.decode().strip()
         refused = self.manager.capsule("session", "new")
