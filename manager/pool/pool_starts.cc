@@ -188,7 +188,9 @@ void Pool::capsule_branched(Branching of, Result<BranchedCapsule> branched) {
     give_back_user(user);
     if (!workspace.empty()) rmdir(workspace.c_str());
     if (stopped_) return;
-    return count_death(branched.error().message);
+    if (generation == zygote_generation_) return count_death(branched.error().message);
+    breaker_.start_dropped();  // we ended that zygote ourselves, for a newer one
+    return evaluate_soon();
   }
   metrics_.spawn_step(label::SpawnStep::kBranchCapsule, branched->took);
   spawn_timings_us_["branch_capsule"] = static_cast<uint64_t>(to_microseconds(branched->took));
