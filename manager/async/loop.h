@@ -29,6 +29,7 @@ class Loop {
   void stop();
   void post(std::function<void()> task);  // runs soon, after what is running now; from any thread
   // The same, before the loop looks for anything new: a system call less on the way of each run. Loop's thread only.
+  // Past 64 in one turn, or outside of one, it is post().
   void soon(std::function<void()> task);
   boost::asio::io_context& context();
 
