@@ -16,11 +16,17 @@ Result<FdPair> make_pipe() {
   return FdPair{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-Result<FdPair> make_stream_socketpair() {
+namespace {
+Result<FdPair> make_socketpair(int type) {
   std::array<int, 2> ends{};
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return system_failure("socketpair");
+  if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends.data()) != 0) return system_failure("socketpair");
   return FdPair{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
+}  // namespace
+
+Result<FdPair> make_stream_socketpair() { return make_socketpair(SOCK_STREAM); }
+Result<FdPair> make_packet_socketpair() { return make_socketpair(SOCK_SEQPACKET); }
+UniqueFd duplicate(int fd) { return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 
 Status set_nonblocking(int fd) {
   const int flags = fcntl(fd, F_GETFL);

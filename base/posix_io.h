@@ -20,6 +20,8 @@ struct FdPair {
 
 Result<FdPair> make_pipe();
 Result<FdPair> make_stream_socketpair();
+Result<FdPair> make_packet_socketpair();  // whole messages, in order (SOCK_SEQPACKET)
+UniqueFd duplicate(int fd);
 Status set_nonblocking(int fd);
 
 // Whole file, at most `limit` bytes (more is an error). For small files of /proc and configuration.

@@ -13,6 +13,8 @@ enum class RunFilter { kActive, kAll };
 
 Result<std::string> render_info(std::string_view json);                      // the sections that are there, in order
 Result<std::string> render_doctor(std::string_view json);                    // `doctor`
+Result<std::string> render_session_tree(std::string_view json);              // `session ls --tree`
+Result<std::string> render_forks(std::string_view json);                     // `session fork`: ids, one a line
 Result<std::string> render_sessions(std::string_view json);                  // `session ls`
 Result<std::string> render_checkpoints(std::string_view json);               // `session ls-checkpoints`
 Result<std::string> render_saved(std::string_view json);                     // `session checkpoint --durable`

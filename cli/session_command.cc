@@ -18,6 +18,7 @@ struct SessionOptions {
   SessionRequest request;
   std::vector<std::string> sessions;  // rm, reset
   SecretSources secrets;              // new
+  bool tree = false;                  // ls
 };
 
 // What the protocol calls a command, where that is another word.
@@ -43,7 +44,14 @@ int list_sessions(Client& client, const SessionOptions& options) {
   const Result<std::string> document = request_document(client, options.request);
   if (!document) return report(document.error(), options.common.format);
   if (options.common.format == Format::kJson) return print(*document);
-  return show(render_sessions(*document), options.common.format);
+  return show(options.tree ? render_session_tree(*document) : render_sessions(*document), options.common.format);
+}
+
+int fork_session(Client& client, const SessionOptions& options) {
+  const Result<std::string> document = request_document(client, options.request);
+  if (!document) return report(document.error(), options.common.format);
+  if (options.common.format == Format::kJson) return print(*document);
+  return show(render_forks(*document), options.common.format);
 }
 
 // undo, checkpoint, restore and their like: one question, one answer.
@@ -55,6 +63,7 @@ int ask(Client& client, const SessionOptions& options) {
   if (operation == "checkpoint_ls") return show(render_checkpoints(*document), Format::kText);
   if (operation == "undo" || operation == "restore") return show(render_return(*document), Format::kText);
   if (options.request.durable) return show(render_saved(*document), Format::kText);
+  if (operation == "adopt") return show(session_id_text(*document), Format::kText);
   return print(options.request.checkpoint + "\n");
 }
 
@@ -133,7 +142,9 @@ void add_new(CLI::App& app, SessionOptions& options) {
 }
 
 void add_others(CLI::App& app, SessionOptions& options) {
-  app.add_subcommand("ls", "List your sessions")->footer("Examples:\n  capsule session ls --json | jq .sessions");
+  CLI::App* list = app.add_subcommand("ls", "List your sessions");
+  list->add_flag("--tree", options.tree, "Show which is a fork of which");
+  list->footer("Examples:\n  capsule session ls --tree\n  capsule session ls --json | jq .sessions");
   CLI::App* remove = app.add_subcommand("rm", "End sessions and forget their state");
   remove->footer("Examples:\n  capsule session rm lab");
   CLI::App* reset = app.add_subcommand("reset", "Give sessions a fresh interpreter; their ids stay");
@@ -175,6 +186,22 @@ void add_returns(CLI::App& app, SessionOptions& options) {
   }
 }
 
+void add_forks(CLI::App& app, SessionOptions& options) {
+  CLI::App* fork = app.add_subcommand("fork", "Make independent copies of a live session and print their ids");
+  fork->add_option("SESSION", options.request.source, "The session to copy")->required();
+  fork->add_option("-n,--count", options.request.count, "How many (default: 1)")->check(CLI::PositiveNumber);
+  fork->add_option("--name", options.request.session, "Name it; of several NAME-1, NAME-2 ... (default: made up)");
+  add_rollback(*fork, options);
+  fork->footer(
+      "Everything in it is copied, also what cannot be pickled, and so are its files. What it shares with other\n"
+      "processes (sockets, pipes, shared memory) is not.\n\nExamples:\n  capsule session fork lab -n 4\n"
+      "  capsule session fork lab --name try");
+  CLI::App* adopt = app.add_subcommand("adopt", "Let a fork take the place and the name of its original");
+  adopt->add_option("SESSION", options.request.session, "The session to give up")->required();
+  adopt->add_option("FORK", options.request.source, "The fork that goes on in its place")->required();
+  adopt->footer("Examples:\n  capsule session adopt lab lab-try-2");
+}
+
 }  // namespace
 
 int session_command(const Invocation& invocation) {
@@ -192,6 +219,7 @@ int session_command(const Invocation& invocation) {
   add_new(app, options);
   add_others(app, options);
   add_returns(app, options);
+  add_forks(app, options);
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
     add_common_options(*command, options.common);
     command->fallthrough(false);
@@ -206,6 +234,7 @@ int session_command(const Invocation& invocation) {
   if (!client) return report(client.error(), options.common.format);
   if (is_new) return make_session(*client, options);
   if (options.request.operation == "ls") return list_sessions(*client, options);
+  if (options.request.operation == "fork") return fork_session(*client, options);
   if (options.sessions.empty()) return ask(*client, options);
   return change_sessions(*client, options);
 }

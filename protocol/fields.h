@@ -31,6 +31,7 @@ void visit(V& v, Hello& m) {
   v("layers", m.layers, kOptional);
   v("timings_us", m.timings_us, kOptional);
   v("failure", m.failure, kOptional);
+  v("not_captured", m.not_captured, kOptional);
 }
 template <class V>
 void visit(V& v, Prepare& m) {
@@ -62,18 +63,19 @@ void visit(V& v, Branch& m) {
   v("cgroup", m.cgroup, kOptional);
   v("awaited", m.awaited, kOptional);
   v("nested", m.nested, kOptional);
-  v("enter", m.enter, kOptional);
 }
 template <class V>
 void visit(V& v, Expect& m) {
   v("pid", m.pid, kRequired);
-  v("enter", m.enter, kOptional);
+  v("nested", m.nested, kOptional);
 }
 template <class V>
 void visit(V& v, Snapshot& m) {
   v("id", m.id, kRequired);
   v("pid", m.pid, kRequired);
 }
+template <class V>
+void visit(V&, Nested&) {}
 template <class V>
 void visit(V& v, Wake& m) {
   v("name", m.name, kOptional);

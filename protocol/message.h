@@ -34,6 +34,7 @@ struct Hello {
   std::vector<Layer> layers;
   std::map<std::string, uint64_t> timings_us;  // named steps of its own start
   std::string failure;                         // why it cannot serve; empty when it can
+  std::vector<std::string> not_captured;       // keepers of capsules inside: files that were not copied
   bool operator==(const Hello&) const = default;
 };
 
@@ -253,10 +254,10 @@ struct ErrorReply {
 };
 
 using Message =
-    std::variant<Hello, Prepare, Branch, Branched, Expect, Snapshot, Wake, Mapped, Exited, Sweep, Heartbeat, Execute,
-                 Accepted, Started, Output, Input, Credit, Display, ResultValue, Finished, Cancel, Stack, Checkpoint,
-                 Restore, Report, SessionRequest, InfoRequest, Document, FilePut, FileStore, FileList, FileListing,
-                 FileGet, FileData, CheckpointPut, FileDone, Ping, Ack, Shutdown, ErrorReply>;
+    std::variant<Hello, Prepare, Branch, Branched, Expect, Snapshot, Nested, Wake, Mapped, Exited, Sweep, Heartbeat,
+                 Execute, Accepted, Started, Output, Input, Credit, Display, ResultValue, Finished, Cancel, Stack,
+                 Checkpoint, Restore, Report, SessionRequest, InfoRequest, Document, FilePut, FileStore, FileList,
+                 FileListing, FileGet, FileData, CheckpointPut, FileDone, Ping, Ack, Shutdown, ErrorReply>;
 
 std::string_view type_of(const Message& message);
 

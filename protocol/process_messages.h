@@ -38,7 +38,9 @@ struct Prepare {
 
 // manager -> parked or worker: fork a child that gets the descriptor sent along as its link. A zygote's child is a
 // keeper, a keeper's child is a worker; a worker's and a snapshot's child is a snapshot: a parked copy. With `cgroup` a
-// second descriptor comes: the version 2 directory to be born into. With `enter` the namespaces to enter come.
+// second descriptor comes: the version 2 directory to be born into. With `nested` a keeper's child is the keeper of a
+// capsule inside this one, and its end of the relay comes second, then the control groups it is to enter; the copy of a
+// worker or a snapshot goes into such a capsule, whose namespaces come after the link.
 struct Branch {
   static constexpr std::string_view kType = "branch";
   uint64_t id = 0;
@@ -47,8 +49,7 @@ struct Branch {
   uint32_t uid = 0;       // the capsule's own user and group (Prepare.own_users); 0: the zygote's
   bool cgroup = false;
   bool awaited = false;  // keepers: a run waits for this worker, which therefore starts without a rehearsal
-  bool nested = false;   // keepers: the child is the keeper of a capsule inside this one
-  bool enter = false;    // workers and snapshots: the copy goes into the namespaces that come along
+  bool nested = false;
   bool operator==(const Branch&) const = default;
 };
 
@@ -71,24 +72,33 @@ struct Branched {
 };
 
 // manager -> keeper, no answer: this process of yours is about to be asked for a copy of itself. Only then may it make
-// one (a child of the keeper); with `enter` also go into another capsule's namespaces.
+// one (a child of the keeper); with `nested` also go into the namespaces of a capsule inside this one.
 struct Expect {
   static constexpr std::string_view kType = "expect";
   int64_t pid = 0;
-  bool enter = false;
+  bool nested = false;
   bool operator==(const Expect&) const = default;
 };
 
-// manager -> keeper: your child `pid` is a snapshot. Nobody in the capsule reaches it, no sweep ends it. Answered by
-// branched, with a pidfd.
+// manager -> keeper: `pid` is a snapshot. Nobody in the capsule reaches it, no sweep ends it. Answered by branched,
+// with a pidfd. It is a child of the outermost keeper, which reports its end; in a capsule inside, that keeper is told
+// first.
 struct Snapshot {
   static constexpr std::string_view kType = "snapshot";
   uint64_t id = 0;
-  int64_t pid = 0;
+  int64_t pid = 0;  // as this keeper sees it
   bool operator==(const Snapshot&) const = default;
 };
 
-// manager -> snapshot: you are the worker now. Answered by hello.
+// manager -> the outermost keeper, no answer: a capsule inside yours. What its processes ask of you is for its keeper,
+// at the other end of the relay that comes along with the capsule's pid namespace.
+struct Nested {
+  static constexpr std::string_view kType = "nested";
+  bool operator==(const Nested&) const = default;
+};
+
+// manager -> snapshot: you are the worker now. Answered by hello. Descriptors that come along are control groups to
+// enter.
 struct Wake {
   static constexpr std::string_view kType = "wake";
   std::string name;    // for people: shows up in the process list

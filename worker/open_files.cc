@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <sstream>
 
 #include "base/posix_io.h"
 #include "base/unique_fd.h"
@@ -21,6 +23,7 @@ namespace capsule {
 namespace {
 
 constexpr size_t kProcFileBytes = 16u << 10;
+constexpr size_t kMapsBytes = 4u << 20;
 
 std::string fd_path(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 
@@ -37,24 +40,25 @@ std::vector<int> open_descriptors() {
   return all;
 }
 
-std::string describe(int fd) {
+std::string name_of(int fd) {
   std::array<char, PATH_MAX> target{};
   const ssize_t size = readlink(fd_path(fd).c_str(), target.data(), target.size() - 1);
-  return "descriptor " + std::to_string(fd) + ": " +
-         (size > 0 ? replace_invalid_utf8({target.data(), static_cast<size_t>(size)}) : "unknown");
+  return size > 0 ? std::string(target.data(), static_cast<size_t>(size)) : "unknown";
 }
+
+std::string describe(int fd) { return "descriptor " + std::to_string(fd) + ": " + replace_invalid_utf8(name_of(fd)); }
 
 void note(OpenFiles& open, std::string what) {
   if (open.not_captured.size() < limits::kNotCaptured) open.not_captured.push_back(std::move(what));
 }
 
-void sort_in(int fd, OpenFiles& open) {
+void sort_in(int fd, Root root, OpenFiles& open) {
   struct stat info {};
   if (fstat(fd, &info) != 0 || S_ISCHR(info.st_mode)) return;  // /dev/null and its like have no position
   const int flags = fcntl(fd, F_GETFL);
   if ((S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) && flags >= 0) {
     if ((flags & O_PATH) != 0) return;
-    open.files.push_back({fd, lseek(fd, 0, SEEK_CUR), flags});
+    open.files.push_back({fd, lseek(fd, 0, SEEK_CUR), flags, root == Root::kNew ? name_of(fd) : std::string()});
     return;
   }
   open.others.push_back(fd);
@@ -88,24 +92,65 @@ void make_useless(int fd) {
   if (!nothing || dup3(nothing.get(), fd, O_CLOEXEC) < 0) close(fd);
 }
 
+// proc(5): "from-to rw-s offset device inode   name". Private ones are copied with the process.
+void note_shared_memory(OpenFiles& open) {
+  const auto text = read_file("/proc/self/maps", kMapsBytes);
+  if (!text) return;
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) {
+    const size_t at = line.find(' ');
+    if (at == std::string::npos || line.size() < at + 5 || line[at + 2] != 'w' || line[at + 4] != 's') continue;
+    const size_t name = line.find('/', at);
+    note(open, "memory shared with others: " +
+                   (name == std::string::npos ? "no name" : replace_invalid_utf8(line.substr(name))));
+  }
+}
+
+constexpr int kKept = O_ACCMODE | O_APPEND | O_NONBLOCK | O_DIRECTORY | O_SYNC | O_NOATIME;
+
+// For what has no name any more: a file of its own with what is in there.
+UniqueFd copy_nameless(const OpenFiles::File& file) {
+  UniqueFd own(open("/tmp", O_TMPFILE | O_RDWR | (file.flags & (O_APPEND | O_NONBLOCK | O_SYNC)) | O_CLOEXEC, 0600));
+  const UniqueFd source(open(fd_path(file.fd).c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat info {};
+  if (!own || !source || fstat(source.get(), &info) != 0) return {};
+  for (off_t at = 0; at < info.st_size;) {
+    if (sendfile(own.get(), source.get(), &at, static_cast<size_t>(info.st_size - at)) <= 0) return {};
+  }
+  return own;
+}
+
+UniqueFd open_again(const OpenFiles::File& file, Root root) {
+  if (root == Root::kSame) return UniqueFd(open(fd_path(file.fd).c_str(), (file.flags & kKept) | O_CLOEXEC));
+  if (file.name.ends_with(" (deleted)")) return copy_nameless(file);
+  return UniqueFd(open(file.name.c_str(), (file.flags & kKept) | O_CLOEXEC));
+}
+
 }  // namespace
 
-OpenFiles list_open_files(std::span<const int> own) {
+OpenFiles list_open_files(std::span<const int> own, Root root) {
   OpenFiles open;
   for (const int fd : open_descriptors()) {
-    if (fd > STDERR_FILENO && std::find(own.begin(), own.end(), fd) == own.end()) sort_in(fd, open);
+    if (fd > STDERR_FILENO && std::find(own.begin(), own.end(), fd) == own.end()) sort_in(fd, root, open);
   }
   note_children(open);
   note_timers(open);
+  if (root == Root::kSame) return open;
+  std::array<char, PATH_MAX> directory{};
+  if (getcwd(directory.data(), directory.size()) != nullptr) open.directory = directory.data();
+  note_shared_memory(open);
   return open;
 }
 
-void open_anew(const OpenFiles& open) {
-  constexpr int kKept = O_ACCMODE | O_APPEND | O_NONBLOCK | O_DIRECTORY | O_SYNC | O_NOATIME;
+void open_anew(const OpenFiles& open, Root root) {
+  if (root == Root::kNew && chdir(open.directory.c_str()) != 0) (void)!chdir("/");
   for (const OpenFiles::File& file : open.files) {
     const int inherited = fcntl(file.fd, F_GETFD);
-    const UniqueFd own(::open(fd_path(file.fd).c_str(), (file.flags & kKept) | O_CLOEXEC));
-    if (!own) continue;  // shared with the original from here on
+    const UniqueFd own = open_again(file, root);
+    if (!own) {
+      if (root == Root::kNew) make_useless(file.fd);  // else shared with the original from here on
+      continue;
+    }
     if (file.position > 0) lseek(own.get(), file.position, SEEK_SET);
     dup3(own.get(), file.fd, (inherited & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0);
   }

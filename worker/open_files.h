@@ -4,6 +4,9 @@
 // Regular files and directories are opened anew at their position. Sockets, pipes, timers and the like cannot be
 // copied: their numbers are kept, but whoever uses them hears EBADF. Subprocesses stay children of the original.
 //
+// A copy that goes into a capsule inside has files of its own: what was open is opened by its name in the new root, and
+// what has no name any more is copied. Memory that is shared with other processes stays shared; it is listed.
+//
 // Limits: the names of kNotCaptured things are told. File locks and the position of a deleted file whose name is needed
 // again do not travel.
 #pragma once
@@ -21,16 +24,20 @@ struct OpenFiles {
     int fd;
     off_t position;
     int flags;
+    std::string name;  // for a new root
   };
   std::vector<File> files;
   std::vector<int> others;
   std::vector<std::string> not_captured;  // "descriptor 5: socket:[123]", "process 17 (sleep)"
+  std::string directory;                  // to work in, for a new root
 };
 
+enum class Root { kSame, kNew };
+
 // In the original, before the fork. Descriptors 0 to 2 and `own` are left out.
-OpenFiles list_open_files(std::span<const int> own);
+OpenFiles list_open_files(std::span<const int> own, Root root);
 
 // In the copy.
-void open_anew(const OpenFiles& open);
+void open_anew(const OpenFiles& open, Root root);
 
 }  // namespace capsule

@@ -1,3 +1,6 @@
+// The copy leaves the helper's stack by longjmp, which a fortified libc takes for an accident.
+#undef _FORTIFY_SOURCE
+
 #include "worker/parked.h"
 
 #include <dirent.h>
@@ -7,10 +10,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <csetjmp>
 #include <csignal>
 
 #include "worker/interpreter/interpreter.h"
+#include "worker/sandbox/privileges.h"
 
 namespace capsule::parked {
 namespace {
@@ -57,6 +63,17 @@ Result<Child> branch_capsule(Namespaces namespaces, int cgroup) {
   return Child{static_cast<pid_t>(pid), UniqueFd(pidfd)};
 }
 
+Result<Child> branch_nested(Namespaces namespaces) {
+  int pidfd = -1;
+  const uint64_t address = libc_thread_id_address();
+  uint64_t flags = CLONE_PIDFD | namespaces;
+  if (address != 0) flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+  const long pid = syscall(SYS_clone, flags | SIGCHLD, 0, &pidfd, address, 0);
+  if (pid == 0) return Child{};
+  if (pid < 0) return system_failure("clone");
+  return Child{static_cast<pid_t>(pid), UniqueFd(pidfd)};
+}
+
 Result<Child> branch_worker() {
   const pid_t pid = fork();
   if (pid < 0) return system_failure("fork");
@@ -73,15 +90,81 @@ Result<Child> branch_worker() {
   return Child{pid, std::move(pidfd)};
 }
 
-Result<Copy> branch_copy() {
-  Copy copy;
+namespace {
+
+void block_all_signals(sigset_t& before) {
   sigset_t all;
   sigfillset(&all);
-  sigprocmask(SIG_SETMASK, &all, &copy.mask);
+  sigprocmask(SIG_SETMASK, &all, &before);
+}
+
+long clone_exactly() {
   uint64_t flags = CLONE_PARENT;
   const uint64_t address = libc_thread_id_address();
   if (address != 0) flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
-  const long pid = syscall(SYS_clone, flags, 0, nullptr, address, 0);
+  return syscall(SYS_clone, flags, 0, nullptr, address, 0);
+}
+
+// In memory that the worker, its helper and, as a copy, the copy have.
+struct Entering {
+  std::span<const Entered> namespaces;
+  std::jmp_buf back_to_worker{};
+  const char* failed = nullptr;
+  int error = 0;
+  pid_t copy = -1;
+};
+
+int fail(Entering& entering, const char* what) {
+  entering.failed = what;
+  entering.error = errno;
+  return 1;
+}
+
+// The helper. Entering a user namespace gives all power there and makes the memory, also the worker's, undumpable.
+int enter_and_copy(void* argument) {
+  Entering& entering = *static_cast<Entering*>(argument);
+  for (const Entered& one : entering.namespaces) {
+    if (setns(one.fd, static_cast<int>(one.kind)) != 0) return fail(entering, "setns");
+  }
+  if (!sandbox::give_up_capabilities()) return fail(entering, "capset");
+  if (!sandbox::set_dumpable(sandbox::Dumpable::kYes)) return fail(entering, "PR_SET_DUMPABLE");
+  const long pid = clone_exactly();
+  if (pid == 0) std::longjmp(entering.back_to_worker, 1);
+  if (pid < 0) return fail(entering, "clone");
+  entering.copy = static_cast<pid_t>(pid);
+  return 0;
+}
+
+}  // namespace
+
+Result<Copy> branch_copy_into(std::span<const Entered> namespaces) {
+  constexpr size_t kHelperStackBytes = 64u << 10;
+  alignas(16) static std::array<char, kHelperStackBytes> stack;  // used by one thread, which waits meanwhile
+  static Entering entering;
+  static Copy copy;  // not on the stack: both sides of the jump read it
+  entering = {namespaces, {}, nullptr, 0, -1};
+  copy = {};
+  block_all_signals(copy.mask);
+  if (setjmp(entering.back_to_worker) != 0) {
+    copy.pid = 0;
+    return copy;
+  }
+  const int helper =
+      clone(enter_and_copy, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | CLONE_PARENT, &entering);
+  const int saved = errno;
+  sigprocmask(SIG_SETMASK, &copy.mask, nullptr);
+  errno = helper < 0 ? saved : entering.error;
+  if (helper < 0) return system_failure("clone a helper");
+  if (entering.failed != nullptr) return system_failure(entering.failed);
+  if (entering.copy < 0) return failure(Errc::kSystem, "the helper was killed");
+  copy.pid = entering.copy;
+  return copy;
+}
+
+Result<Copy> branch_copy() {
+  Copy copy;
+  block_all_signals(copy.mask);
+  const long pid = clone_exactly();
   const int saved = errno;
   copy.pid = static_cast<pid_t>(pid);
   if (pid == 0) return copy;

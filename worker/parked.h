@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include <span>
+
 #include "base/result.h"
 #include "base/unique_fd.h"
 
@@ -31,6 +33,9 @@ struct Child {
 // the namespaces.
 Result<Child> branch_capsule(Namespaces namespaces, int cgroup);
 
+// keeper -> keeper of a capsule inside: a child of this one. Its interpreter is in mid-fork like its parent's.
+Result<Child> branch_nested(Namespaces namespaces);
+
 // keeper -> worker: libc's fork(), whose idea of the thread id is right again; finishes the interpreter's fork.
 Result<Child> branch_worker();
 
@@ -43,6 +48,15 @@ struct Copy {
   sigset_t mask{};
 };
 Result<Copy> branch_copy();
+
+// The same, into other namespaces: those of a capsule inside, in the order in which they can be entered. A helper that
+// shares our memory, while we wait, enters them, gives up what power that gave, and makes the copy: so what is copied
+// is copied once. Its parent is the keeper's too. The copy's root and working directory are the new capsule's root.
+struct Entered {
+  int fd;
+  uint64_t kind;  // CLONE_NEW…
+};
+Result<Copy> branch_copy_into(std::span<const Entered> namespaces);
 
 // Threads of this process, by /proc/self/task. 0 when that cannot be read.
 size_t thread_count();

@@ -7,6 +7,18 @@
 
 namespace capsule {
 
+namespace {
+
+// The kernel gives out descriptors with the first byte they were sent with, and with it what came before: a frame that
+// brings none must leave them to the one behind it.
+bool may_bring_descriptors(const Message& message) {
+  return std::holds_alternative<Branch>(message) || std::holds_alternative<Nested>(message) ||
+         std::holds_alternative<Mapped>(message) || std::holds_alternative<Wake>(message) ||
+         std::holds_alternative<Checkpoint>(message);
+}
+
+}  // namespace
+
 Result<std::optional<RawChannel::Received>> RawChannel::receive() {
   for (;;) {
     auto payload = decoder_.next();
@@ -14,6 +26,7 @@ Result<std::optional<RawChannel::Received>> RawChannel::receive() {
     if (*payload) {
       auto message = decode(**payload);
       if (!message) return tl::unexpected<Error>(message.error());
+      if (!may_bring_descriptors(*message)) return Received{std::move(*message), {}};
       return Received{std::move(*message), std::exchange(fds_, {})};
     }
     std::array<char, 4096> block;

@@ -21,7 +21,7 @@ class RawChannel {
 
   struct Received {
     Message message;
-    std::vector<UniqueFd> fds;  // all that arrived up to the end of this frame
+    std::vector<UniqueFd> fds;  // what arrived up to the end of this frame, if it is one that may bring any
   };
 
   // Waits for the next frame. nullopt: the manager closed its end.

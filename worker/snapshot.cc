@@ -24,10 +24,11 @@ constexpr int kDroppedStatus = 0;
 constexpr int kBrokenStatus = 76;  // EX_PROTOCOL
 
 // Its own descriptors above stderr are the link alone.
-void settle_down(const OpenFiles& open, const std::string& name) {
+void settle_down(const OpenFiles& open, Root root, const std::string& name) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   prctl(PR_SET_NAME, name.c_str());
-  open_anew(open);
+  if (root == Root::kNew) setsid();  // its group is for what it starts itself
+  open_anew(open, root);
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (null >= 0) dup2(null, standard);
@@ -69,7 +70,7 @@ class ParkedCopy {
       if (!received) _exit(kBrokenStatus);
       if (!*received) _exit(kDroppedStatus);
       RawChannel::Received& request = **received;
-      if (const auto* wake = std::get_if<Wake>(&request.message)) return wake_up(*wake);
+      if (const auto* wake = std::get_if<Wake>(&request.message)) return wake_up(*wake, request.fds);
       if (const auto* branch = std::get_if<Branch>(&request.message)) {
         make_copy(*branch, request.fds);
       } else if (const auto* checkpoint = std::get_if<Checkpoint>(&request.message)) {
@@ -87,15 +88,15 @@ class ParkedCopy {
     const TimePoint started = now();
     Branched reply;
     reply.re = branch.id;
-    if (fds.size() != 1) {
-      reply.failure = "branch needs exactly one descriptor, the link";
+    if (fds.size() != 1 || branch.nested) {
+      reply.failure = "a snapshot makes copies in its own capsule, and needs exactly one descriptor, the link";
     } else {
       const int own[] = {channel_.fd(), fds[0].get()};
-      const OpenFiles open = list_open_files(own);
+      const OpenFiles open = list_open_files(own, Root::kSame);
       const auto copy = parked::branch_copy();
       if (copy && copy->pid == 0) {
         channel_ = RawChannel(std::move(fds[0]));
-        settle_down(open, branch.name);
+        settle_down(open, Root::kSame, branch.name);
         return greet();
       }
       copy ? void(reply.pid = copy->pid) : void(reply.failure = copy.error().message);
@@ -128,7 +129,11 @@ class ParkedCopy {
     if (!channel_.send(report)) _exit(kBrokenStatus);
   }
 
-  Woken wake_up(const Wake& wake) {
+  // Into the control groups that the manager has opened, before anything is charged to where it came from.
+  Woken wake_up(const Wake& wake, const std::vector<UniqueFd>& doors) {
+    for (const UniqueFd& door : doors) {
+      if (write(door.get(), "0", 1) != 1) _exit(kBrokenStatus);
+    }
     prctl(PR_SET_NAME, wake.name.c_str());
     (void)sandbox::set_dumpable(sandbox::Dumpable::kYes);
     sigprocmask(SIG_SETMASK, &mask_, nullptr);
@@ -142,7 +147,7 @@ class ParkedCopy {
 }  // namespace
 
 Woken stay_parked(Parked parked, const OpenFiles& open, const std::string& name) {
-  settle_down(open, name);
+  settle_down(open, parked.root, name);
   ParkedCopy snapshot(std::move(parked));
   snapshot.greet();
   return snapshot.wait();

@@ -18,6 +18,7 @@ namespace capsule {
 struct Parked {
   UniqueFd link;
   sigset_t mask{};  // what to unblock to when woken
+  Root root = Root::kSame;
 };
 
 // To be called in the copy right after parked::branch_copy(). Returns when it is woken, with the link it has by then;

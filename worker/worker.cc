@@ -18,6 +18,7 @@
 #include "worker/link_thread.h"
 #include "worker/open_files.h"
 #include "worker/parked.h"
+#include "worker/sandbox/nested.h"
 #include "worker/snapshot.h"
 
 namespace capsule {
@@ -142,15 +143,22 @@ class Worker {
     const TimePoint started = now();
     Branched reply;
     reply.re = branch.id;
-    if (fds.size() != 1) {
-      reply.failure = "branch needs exactly one descriptor, the link";
+    const auto wanted =
+        branch.nested ? sandbox::namespaces_to_enter(options_.sandbox.namespaces) : std::vector<uint64_t>();
+    if (fds.size() != 1 + wanted.size()) {
+      reply.failure = "branch needs the link, and the namespaces to enter";
     } else if (parked::thread_count() > kOwnThreads) {
       reply.failure = "threads of the program are running (" + interpreter::thread_names() + "): they cannot be copied";
     } else {
-      const OpenFiles open = list_descriptors(fds[0]);
+      const Root root = branch.nested ? Root::kNew : Root::kSame;
+      const OpenFiles open = list_descriptors(fds, root);
       link_.pause();
-      const auto copy = parked::branch_copy();
-      if (copy && copy->pid == 0) return live_on(stay_parked({std::move(fds[0]), copy->mask}, open, branch.name));
+      const auto copy = branch.nested ? parked::branch_copy_into(pair_up(fds, wanted)) : parked::branch_copy();
+      if (copy && copy->pid == 0) {
+        Parked parked{std::move(fds[0]), copy->mask, root};
+        fds.clear();
+        return live_on(stay_parked(std::move(parked), open, branch.name));
+      }
       (void)link_.resume();
       copy ? void(reply.pid = copy->pid) : void(reply.failure = copy.error().message);
       reply.not_captured = open.not_captured;
@@ -170,11 +178,17 @@ class Worker {
     say(report);
   }
 
-  OpenFiles list_descriptors(const UniqueFd& link_of_copy) const {
+  OpenFiles list_descriptors(const std::vector<UniqueFd>& of_copy, Root root) const {
     const auto of_link = link_.own_descriptors();
     std::vector<int> own(of_link.begin(), of_link.end());
-    own.push_back(link_of_copy.get());
-    return list_open_files(own);
+    for (const UniqueFd& fd : of_copy) own.push_back(fd.get());
+    return list_open_files(own, root);
+  }
+
+  static std::vector<parked::Entered> pair_up(const std::vector<UniqueFd>& fds, const std::vector<uint64_t>& kinds) {
+    std::vector<parked::Entered> pairs;
+    for (size_t i = 0; i < kinds.size(); ++i) pairs.push_back({fds[i + 1].get(), kinds[i]});
+    return pairs;
   }
 
   void live_on(Woken woken) {

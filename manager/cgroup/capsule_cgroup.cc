@@ -91,10 +91,10 @@ Status CapsuleCgroup::place(pid_t pid) {
 
 Result<std::vector<UniqueFd>> CapsuleCgroup::doors() const {
   std::vector<UniqueFd> doors;
-  if (version_ != CgroupVersion::kV1) return doors;
+  const std::string file = version_ == CgroupVersion::kV1 ? "/tasks" : "/cgroup.procs";
   for (const std::string& dir : dirs_) {
-    doors.emplace_back(open((dir + "/tasks").c_str(), O_WRONLY | O_CLOEXEC));
-    if (!doors.back()) return system_failure("open " + dir + "/tasks");
+    doors.emplace_back(open((dir + file).c_str(), O_WRONLY | O_CLOEXEC));
+    if (!doors.back()) return system_failure("open " + dir + file);
   }
   return doors;
 }

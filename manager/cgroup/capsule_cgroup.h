@@ -44,8 +44,8 @@ class CapsuleCgroup {
 
   // From outside. Takes milliseconds: the kernel waits for a grace period.
   Status place(pid_t pid);
-  // Version 1 only, else none: what a process with one thread writes "0" to, each, to enter by itself. That waits for
-  // nothing (cgroup_procs_write_start() in the kernel, since 5.5).
+  // What a process with one thread writes "0" to, each, to enter by itself. In version 1 that waits for nothing
+  // (cgroup_procs_write_start() in the kernel, since 5.5); in version 2 it takes as long as place().
   Result<std::vector<UniqueFd>> doors() const;
   // For a run that asked for less than its capsule may have. Fails when more is in use already.
   Status set_memory_limit(uint64_t bytes);

@@ -163,6 +163,8 @@ Json session_json(const Session& session, const Scheduler& scheduler) {
           {"rss_bytes", stats ? stats->rss_bytes : 0},
           {"queued", scheduler.queued_of_session(session.id())},
           {"rollback", to_string(session.rollback_mode())},
+          {"parent", session.parent().empty() ? Json(nullptr) : Json(session.parent())},
+          {"fork_depth", session.lease().capsule ? session.lease().capsule->depth() : 0},
           {"snapshots", tree.snapshots().size() - tree.checkpoints()},
           {"checkpoints", tree.checkpoints()},
           {"fallback", or_null(session.snapshots().name_of(fallback))},

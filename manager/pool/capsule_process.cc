@@ -27,6 +27,8 @@ CapsuleProcess::CapsuleProcess(Loop& loop, Start start, const WorkerConfig& conf
       cgroup_mode_(start.cgroup_mode),
       limits_(start.limits),
       allowed_hosts_(std::move(start.allowed_hosts)),
+      cgroup_(std::move(start.cgroup)),
+      memory_limit_bytes_(cgroup_ ? limits_.memory_bytes : 0),
       id_(start.id),
       name_(std::move(start.name)),
       profile_(std::move(start.profile)),
@@ -36,7 +38,10 @@ CapsuleProcess::CapsuleProcess(Loop& loop, Start start, const WorkerConfig& conf
                                               metrics)),
       pidfd_(loop, std::move(start.pidfd)),
       kill_timer_(loop),
-      patience_(loop) {}
+      patience_(loop),
+      around_(std::move(start.around)),
+      depth_(around_ ? around_->depth_ + 1 : 0),
+      relay_(std::move(start.relay)) {}
 
 CapsuleProcess::~CapsuleProcess() {
   if (!gone_) kill();
@@ -58,7 +63,9 @@ void CapsuleProcess::begin(Events events) {
   };
   pid_ = pid_of(pidfd_.fd());
   channel_->start(std::move(handlers));
-  if (enters_cgroup_itself()) {
+  if (around_) {
+    placed_ = true;
+  } else if (enters_cgroup_itself()) {
     open_cgroup();
   } else {
     join_cgroup();
@@ -155,7 +162,7 @@ CapsuleUsage CapsuleProcess::usage(MemoryCount count, Usages wanted) const {
   usage.oom_kills = counted.oom_kills;
   usage.peak_bytes = counted.peak_bytes;
   TreeUsage tree;
-  if (!counted.cpu_us || !counted.memory_bytes) tree = read_process_tree(pid_, count);
+  if (!counted.cpu_us || !counted.memory_bytes) tree = read_tree(count);
   usage.cpu_us = counted.cpu_us.value_or(tree.cpu_us);
   usage.memory_bytes = counted.memory_bytes.value_or(tree.memory_bytes);
   return usage;
@@ -206,20 +213,8 @@ void CapsuleProcess::sweep(pid_t woken, std::function<void(Status)> done) {
   expect_answer();
 }
 
-void CapsuleProcess::expect_copy(pid_t pid_in_capsule) { channel_->send(Expect{pid_in_capsule}); }
-
-void CapsuleProcess::keep_copy(pid_t pid_in_capsule, std::function<void()> died, Kept kept) {
-  if (gone_ || destroyed_) return kept(failure(Errc::kClosed, "the capsule is gone"));
-  const uint64_t request = ++last_request_;
-  keeping_.emplace(request, std::move(kept));
-  copies_[pid_in_capsule] = std::move(died);
-  channel_->send(Snapshot{request, pid_in_capsule});
-  expect_answer();
-}
-
 std::shared_ptr<Worker> CapsuleProcess::adopt_worker(uint64_t id, UniqueFd link, UniqueFd pidfd, pid_t pid_in_capsule,
                                                      std::vector<Layer> layers) {
-  copies_.erase(pid_in_capsule);
   Worker::Start start{id,
                       "worker-" + std::to_string(id),
                       profile_,
@@ -228,7 +223,10 @@ std::shared_ptr<Worker> CapsuleProcess::adopt_worker(uint64_t id, UniqueFd link,
                       pid_in_capsule,
                       std::move(layers)};
   auto worker = std::make_shared<Worker>(loop_, std::move(start), config_, metrics_);
-  workers_[pid_in_capsule] = worker;
+  pid_t pid_there = 0;
+  CapsuleProcess& guardian = guardian_of(pid_in_capsule, pid_there);
+  guardian.copies_.erase(pid_there);
+  guardian.workers_[pid_there] = worker;
   worker->begin();
   return worker;
 }
@@ -253,7 +251,12 @@ std::vector<Layer> CapsuleProcess::layers_of(const Worker& worker) const {
 }
 
 void CapsuleProcess::destroy() {
-  if (gone_ || std::exchange(destroyed_, true)) return;
+  if (gone_ || destroyed_) return;
+  if (has_nested()) {
+    if (!std::exchange(emptied_, true)) sweep(0, [](const Status&) {});
+    return;
+  }
+  destroyed_ = true;
   if (is_contained() || !channel_->is_open()) return kill();
   channel_->send(Shutdown{});
   kill_timer_.after(kSweepPatience, [self = weak_from_this()] {
@@ -262,7 +265,7 @@ void CapsuleProcess::destroy() {
 }
 
 void CapsuleProcess::kill() {
-  if (pidfd_.is_open()) syscall(SYS_pidfd_send_signal, pidfd_.fd(), SIGKILL, nullptr, 0);
+  if (pidfd_.is_open()) send_kill(pidfd_.fd());
   channel_->close();
 }
 
@@ -295,6 +298,7 @@ void CapsuleProcess::adopt(UniqueFd fd) {
     }
     return;
   }
+  if (!S_ISDIR(what.st_mode)) return namespaces_.push_back(std::move(fd));
   auto files = Workspace::adopt(std::move(fd), workspace_);
   if (files) {
     files_ = std::move(*files);
@@ -308,10 +312,9 @@ void CapsuleProcess::branched(const Branched& reply) {
   std::vector<UniqueFd> fds = channel_->take_fds();
   if (auto keeping = keeping_.extract(reply.re); !keeping.empty()) {
     if (!fds.empty()) return keeping.mapped()(std::move(fds[0]));
-    copies_.erase(static_cast<pid_t>(reply.pid));
     return keeping.mapped()(failure(Errc::kUnavailable, "the keeper does not know the copy: " + reply.failure));
   }
-  if (found.empty()) return;
+  if (found.empty()) return nested_branched(reply, fds);
   Pending pending = std::move(found.mapped());
   if (!reply.failure.empty() || fds.empty()) {
     return pending.started(failure(Errc::kUnavailable, "cannot fork a worker: " + reply.failure));
@@ -332,6 +335,9 @@ void CapsuleProcess::branched(const Branched& reply) {
 }
 
 void CapsuleProcess::exited(const Exited& report) {
+  if (const auto ward = wards_.extract(static_cast<pid_t>(report.pid)); !ward.empty()) {
+    if (const auto home = ward.mapped().home.lock()) home->guests_.erase(ward.mapped().pid_at_home);
+  }
   const auto found = workers_.extract(static_cast<pid_t>(report.pid));
   if (!found.empty()) return found.mapped()->reaped(report);
   if (const auto copy = copies_.extract(static_cast<pid_t>(report.pid)); !copy.empty()) copy.mapped()();
@@ -339,7 +345,10 @@ void CapsuleProcess::exited(const Exited& report) {
 
 void CapsuleProcess::pidfd_readable() {
   siginfo_t info{};
-  if (waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.fd()), &info, WEXITED | WNOHANG | __WALL) != 0) {
+  if (around_) {
+    info.si_pid = pid_;  // its own parent reaps it
+  } else if (waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.fd()), &info,
+                    WEXITED | WNOHANG | __WALL) != 0) {
     log_error("cannot reap a keeper", {{"capsule", name_}, {"error", system_failure("waitid").value().message}});
   } else if (info.si_pid == 0) {
     return;  // not yet
@@ -363,13 +372,18 @@ void CapsuleProcess::pidfd_readable() {
   files_.reset();
   fail_requests({Errc::kClosed, "the capsule is gone"});
   for (const auto& [pid, worker] : std::exchange(workers_, {})) worker->capsule_gone();
+  if (around_) {
+    around_->nested_keepers_.erase(pid_);
+    around_->nested_gone();
+  }
   if (events_.on_gone) std::exchange(events_.on_gone, nullptr)();
 }
 
 void CapsuleProcess::fail_requests(const Error& error) {
   for (auto& [id, pending] : std::exchange(branching_, {})) pending.started(tl::unexpected<Error>(error));
   for (auto& [id, done] : std::exchange(sweeping_, {})) done(tl::unexpected<Error>(error));
-  for (auto& [id, kept] : std::exchange(keeping_, {})) kept(tl::unexpected<Error>(error));
+  for (auto& [id, asked] : std::exchange(keeping_, {})) asked(tl::unexpected<Error>(error));
+  for (auto& [id, nesting] : std::exchange(nesting_, {})) nesting.made(tl::unexpected<Error>(error));
   copies_.clear();
 }
 

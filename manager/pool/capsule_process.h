@@ -1,10 +1,16 @@
 // The manager's side of one capsule: its keeper. The keeper is the manager's child (CLONE_PARENT), known by its pidfd;
 // killing it ends every process of the capsule. Destroying this object without destroy() does so too.
+//
+// A capsule may have others inside (capsule_nested.cc), for forks of its session; their keepers are children of its
+// own. It is empty after destroy(), and ends with the last of them. A process that began as a copy of another is the
+// child of the keeper that the first of its kind was forked by, its guardian, wherever it lives: that keeper allows it
+// copies and reports its death. Whoever uses this class names processes as the capsule in which they live does.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "manager/cgroup/cgroup_keeper.h"
@@ -35,8 +41,11 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
     CgroupKeeper& cgroups;
     CgroupMode cgroup_mode;
     CgroupLimits limits;
-    std::vector<AllowedHost> allowed_hosts;  // for the proxy, where the profile lists any
-    uint32_t user = 0;                       // to be mapped into its user namespace; 0: it maps its own
+    std::vector<AllowedHost> allowed_hosts;            // for the proxy, where the profile lists any
+    uint32_t user = 0;                                 // to be mapped into its user namespace; 0: it maps its own
+    std::shared_ptr<CapsuleProcess> around = nullptr;  // the one it is inside of
+    std::optional<CapsuleCgroup> cgroup = {};          // of one inside: its keeper enters by itself
+    UniqueFd relay = {};                               // of one inside: for the guardian of who moves in
   };
   struct Events {
     std::function<void(const Hello&)> on_ready;
@@ -69,15 +78,33 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   // Ends everything in it but the keeper and the snapshots; `woken`, one of these, is a worker from then on (0: none).
   void sweep(pid_t woken, std::function<void(Status)> done);
 
-  // The process (worker or snapshot) may make one copy of itself.
-  void expect_copy(pid_t pid_in_capsule);
-  // It says that it made this one: from here on nothing in the capsule reaches it. `died` is called when it was reaped,
-  // whatever it is by then but a worker.
-  using Kept = std::function<void(Result<UniqueFd> pidfd)>;
-  void keep_copy(pid_t pid_in_capsule, std::function<void()> died, Kept kept);
+  // The process (worker or snapshot) may make one copy of itself, to live in `home`: here, or in a capsule inside.
+  void expect_copy(pid_t pid_in_capsule, CapsuleProcess& home);
+  // It says that it made this one (its number for it): from here on nothing in the capsules reaches it. `died` is
+  // called when it was reaped, whatever it is by then but a worker.
+  struct KeptCopy {
+    UniqueFd pidfd;
+    pid_t pid_at_home = 0;
+  };
+  using Kept = std::function<void(Result<KeptCopy>)>;
+  struct Claim {
+    pid_t original = 0, copy = 0;
+    std::shared_ptr<CapsuleProcess> home;
+  };
+  void keep_copy(const Claim& claim, std::function<void()> died, Kept kept);
   // What was a snapshot goes on as a worker.
   std::shared_ptr<Worker> adopt_worker(uint64_t id, UniqueFd link, UniqueFd pidfd, pid_t pid_in_capsule,
                                        std::vector<Layer> layers);
+  // A capsule inside this one, with a copy of its files; ready, or there is none. `on_gone`: see Events.
+  static constexpr unsigned kForkDepthMax = 30;  // the kernel nests 32 namespaces, and one is the outermost capsule's
+  using NestedMade = std::function<void(Result<std::shared_ptr<CapsuleProcess>>)>;
+  void make_nested(uint64_t id, std::function<void()> on_gone, NestedMade made);
+  unsigned depth() const { return depth_; }                                   // of forks: 0 is none
+  std::vector<UniqueFd> take_namespaces() { return std::move(namespaces_); }  // of one inside, to enter; once
+  // For a process that moves in, which enters them; it is charged to its old ones until then.
+  Result<std::vector<UniqueFd>> open_cgroup_doors() const;
+  bool has_nested() const { return nested_ != 0; }
+
   // With a pid namespace: kills the keeper, and the kernel everything in it. Without one the keeper is asked to end
   // what it finds first, and killed when it does not.
   void destroy();
@@ -98,13 +125,36 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   void exited(const Exited& report);
   void pidfd_readable();
   void fail_requests(const Error& error);
+  using Asked = std::function<void(Result<UniqueFd> pidfd)>;
+  void ask_to_keep(pid_t pid, Asked asked);
+  struct Keeping;
+  static void keep_on(const std::shared_ptr<Keeping>& keeping);
+  CapsuleProcess& guardian_of(pid_t pid_in_capsule, pid_t& pid_there);
+  void settle_in(const std::shared_ptr<CapsuleProcess>& guardian, pid_t pid_there, pid_t pid_at_home, pid_t pid);
+  void branch_nested(uint64_t id, std::optional<CapsuleCgroup> cgroup, std::function<void()> on_gone, NestedMade made);
+  void nested_branched(const Branched& reply, std::vector<UniqueFd>& fds);
+  void nested_gone();
+  TreeUsage read_tree(MemoryCount count) const;
 
   struct Pending {
     uint64_t worker_id;
     UniqueFd link;
     WorkerStarted started;
   };
-  size_t owed_answers() const { return branching_.size() + sweeping_.size() + keeping_.size(); }
+  struct Nesting {
+    Start start;
+    std::function<void()> on_gone;
+    NestedMade made;
+  };
+  struct Guest {  // lives here, and is the child of another keeper
+    std::weak_ptr<CapsuleProcess> guardian;
+    pid_t pid_there = 0, pid = 0;
+  };
+  struct Ward {  // the other way round
+    std::weak_ptr<CapsuleProcess> home;
+    pid_t pid_at_home = 0, pid = 0;
+  };
+  size_t owed_answers() const { return branching_.size() + sweeping_.size() + keeping_.size() + nesting_.size(); }
 
   Loop& loop_;
   Metrics& metrics_;
@@ -129,13 +179,23 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   Hello hello_;
   std::map<uint64_t, Pending> branching_;                     // by request id
   std::map<uint64_t, std::function<void(Status)>> sweeping_;  // by request id
-  std::map<uint64_t, Kept> keeping_;                          // by request id
-  std::map<pid_t, std::shared_ptr<Worker>> workers_;          // by pid in the capsule
-  std::map<pid_t, std::function<void()>> copies_;             // snapshots, by the same
+  std::map<uint64_t, Asked> keeping_;                         // by request id
+  std::map<uint64_t, Nesting> nesting_;                       // by request id
+  std::map<pid_t, std::shared_ptr<Worker>> workers_;          // children of the keeper, as it numbers them
+  std::map<pid_t, std::function<void()>> copies_;             // the same that are snapshots
+  std::map<pid_t, Ward> wards_;                               // those that live elsewhere
+  std::map<pid_t, Guest> guests_;                             // by pid in the capsule
+  std::shared_ptr<CapsuleProcess> around_;
+  unsigned depth_ = 0;
+  UniqueFd relay_;
+  std::vector<UniqueFd> namespaces_;
+  std::set<pid_t> nested_keepers_;  // as we number them
+  size_t nested_ = 0;               // that are not gone
   uint64_t last_request_ = 0;
   bool placed_ = false;  // in its control group, or without one
   bool gone_ = false;
   bool destroyed_ = false;
+  bool emptied_ = false;  // to be destroyed once nothing is inside any more
 };
 
 }  // namespace capsule

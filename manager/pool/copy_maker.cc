@@ -4,23 +4,21 @@
 
 namespace capsule {
 
-void CopyMaker::keep(const std::shared_ptr<CapsuleProcess>& capsule, UniqueFd link, const Branched& claim, Died died,
-                     Made made) {
+void CopyMaker::keep(const Origin& origin, UniqueFd link, const Branched& claim, Died died, Made made) {
   const uint64_t serial = ++last_serial_;
-  const auto pid = static_cast<pid_t>(claim.pid);
   auto socket = std::make_shared<UniqueFd>(std::move(link));
-  capsule->keep_copy(
-      pid,
+  origin.capsule->keep_copy(
+      {origin.original, static_cast<pid_t>(claim.pid), origin.home},
       [this, serial, died = std::move(died), alive = std::weak_ptr(alive_)] {
         if (alive.expired()) return;
         auto settling = settling_.extract(serial);
         if (settling.empty()) return died();
         settling.mapped().made(failure(Errc::kClosed, "the copy ended before it was parked"));
       },
-      [this, serial, socket, pid, claim, made, alive = std::weak_ptr(alive_)](Result<UniqueFd> pidfd) {
+      [this, serial, socket, claim, made, alive = std::weak_ptr(alive_)](Result<CapsuleProcess::KeptCopy> kept) {
         if (alive.expired()) return;
-        if (!pidfd) return made(tl::unexpected<Error>(pidfd.error()));
-        ParkedCopy::Start start{std::move(*socket), std::move(*pidfd), pid, claim.not_captured};
+        if (!kept) return made(tl::unexpected<Error>(kept.error()));
+        ParkedCopy::Start start{std::move(*socket), std::move(kept->pidfd), kept->pid_at_home, claim.not_captured};
         auto copy = std::make_unique<ParkedCopy>(loop_, std::move(start), metrics_);
         copy->when_parked([this, serial] {
           loop_.post([this, serial, alive = std::weak_ptr(alive_)] {  // it is in the middle of a frame
@@ -40,13 +38,14 @@ void CopyMaker::copy_of(const std::shared_ptr<CapsuleProcess>& capsule, ParkedCo
                         Died died, Made made) {
   auto link = make_stream_socketpair();
   if (!link) return made(tl::unexpected<Error>(link.error()));
-  capsule->expect_copy(original.pid_in_capsule());
+  capsule->expect_copy(original.pid_in_capsule(), *capsule);
   auto ours = std::make_shared<UniqueFd>(std::move(link->first));
   original.copy(name, std::move(link->second),
-                [this, capsule, ours, died, made, alive = std::weak_ptr(alive_)](Result<Branched> claim) {
+                [this, capsule, ours, died, made, pid = original.pid_in_capsule(),
+                 alive = std::weak_ptr(alive_)](Result<Branched> claim) {
                   if (alive.expired()) return;
                   if (!claim) return made(tl::unexpected<Error>(claim.error()));
-                  keep(capsule, std::move(*ours), *claim, died, made);
+                  keep({capsule, capsule, pid}, std::move(*ours), *claim, died, made);
                 });
 }
 

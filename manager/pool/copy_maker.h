@@ -20,8 +20,13 @@ class CopyMaker {
 
   CopyMaker(Loop& loop, Metrics& metrics) : loop_(loop), metrics_(metrics) {}
 
-  // `link`: our end of the copy's link. The keeper must have expected it.
-  void keep(const std::shared_ptr<CapsuleProcess>& capsule, UniqueFd link, const Branched& claim, Died died, Made made);
+  // `link`: our end of the copy's link; `capsule`: where the original lives; `home`: where the copy shall. The keeper
+  // must have expected it.
+  struct Origin {
+    std::shared_ptr<CapsuleProcess> capsule, home;
+    pid_t original;  // as `capsule` numbers it
+  };
+  void keep(const Origin& origin, UniqueFd link, const Branched& claim, Died died, Made made);
   void copy_of(const std::shared_ptr<CapsuleProcess>& capsule, ParkedCopy& original, const std::string& name, Died died,
                Made made);
   void give_up() { settling_.clear(); }  // what is being made; nobody is told

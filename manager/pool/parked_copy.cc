@@ -28,7 +28,7 @@ ParkedCopy::ParkedCopy(Loop& loop, Start start, Metrics& metrics)
 ParkedCopy::~ParkedCopy() {
   fail({Errc::kClosed, "the snapshot was dropped"});
   channel_->close();
-  if (pidfd_) syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  if (pidfd_) send_kill(pidfd_.get());
 }
 
 void ParkedCopy::copy(const std::string& name, UniqueFd link, Copied done) {

@@ -93,6 +93,38 @@ void Pool::worker_replaced(const Lease& lease, label::Recycle why) {
   if (found != slots_.end()) found->second.worker = lease.worker;
 }
 
+void Pool::make_nested(const Lease& lease, CapsuleProcess::NestedMade made) {
+  const uint64_t id = ++last_id_;
+  ++nesting_capsules_;
+  lease.capsule->make_nested(
+      id, [this, id] { capsule_gone(id); },
+      [this, id, made = std::move(made)](Result<std::shared_ptr<CapsuleProcess>> capsule) {
+        --nesting_capsules_;
+        if (!capsule) return made(std::move(capsule));
+        Slot& slot = slots_[id];
+        slot.capsule = *capsule;
+        slot.use = Slot::Use::kSession;
+        slot.begun_at = slot.ready_at = now();
+        slot.generation = zygote_generation_;
+        made(std::move(capsule));
+      });
+}
+
+void Pool::worker_moved_in(const Lease& lease) {
+  const auto found = slots_.find(lease.capsule->id());
+  if (found != slots_.end()) found->second.worker = lease.worker;
+}
+
+Status Pool::admit_forks(size_t count) const {
+  if (stopped_) return failure(Errc::kClosed, "the manager is shutting down");
+  const PoolView picture = view();
+  const size_t workers = picture.leased + picture.session_workers + nesting_capsules_;
+  if (workers + count <= profile_.settings.pool.max) return {};
+  return failure(Errc::kUnavailable, "profile '" + profile_.name + "' has " + std::to_string(workers) + " of " +
+                                         std::to_string(profile_.settings.pool.max) +
+                                         " workers in use (pool.max): no room for " + std::to_string(count) + " forks");
+}
+
 Lease Pool::lease_slot(Slot& slot, Purpose purpose, bool hit, TimePoint asked_at) {
   slot.use = purpose == Purpose::kRun ? Slot::Use::kLeased : Slot::Use::kSession;
   last_acquire_ = now();  // for who waited, its run begins only now

@@ -72,6 +72,12 @@ class Pool {
   uint64_t next_worker_id() { return ++last_id_; }
   void worker_replaced(const Lease& lease, label::Recycle why);
 
+  // For forks of a session: a capsule inside the one it has, counted like any other that has a session. What lives in
+  // it comes by worker_moved_in(); release() gives it back, also without.
+  void make_nested(const Lease& lease, CapsuleProcess::NestedMade made);
+  void worker_moved_in(const Lease& lease);
+  Status admit_forks(size_t count) const;
+
   // Whether a further acquirer would get a worker without anything being given back first.
   bool has_room() const;
   // kUnavailable when it is exhausted and configured to fail fast, or cannot be had at all.
@@ -179,6 +185,7 @@ class Pool {
   uint64_t last_id_ = 0;
   Ticket last_ticket_ = 0;
   size_t branching_capsules_ = 0;
+  size_t nesting_capsules_ = 0;
   bool needs_workspace_ = false;
   bool settled_ = false, was_warm_ = false;
   bool unavailable_ = false, stopped_ = false;

@@ -1,10 +1,13 @@
 #include "manager/pool/proc_stats.h"
 
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <charconv>
+#include <csignal>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -78,6 +81,19 @@ pid_t pid_of(int pidfd) {
   const auto info = read_file("/proc/self/fdinfo/" + std::to_string(pidfd), kProcFileBytes);
   if (!info || info->find("Pid:\t-1") != std::string::npos) return 0;
   return static_cast<pid_t>(value_of(*info, "\nPid"));
+}
+
+void send_kill(int pidfd) { syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0); }
+
+std::vector<pid_t> pids_of(pid_t pid) {
+  constexpr std::string_view kField = "\nNSpid:";
+  std::vector<pid_t> numbers;
+  const auto status = read_file("/proc/" + std::to_string(pid) + "/status", kProcFileBytes);
+  const size_t at = status ? status->find(kField) : std::string::npos;
+  if (at == std::string::npos) return numbers;
+  std::istringstream line(status->substr(at + kField.size(), status->find('\n', at + 1) - at - kField.size()));
+  for (pid_t number = 0; line >> number;) numbers.push_back(number);
+  return numbers;
 }
 
 }  // namespace capsule

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "base/unique_fd.h"
 
@@ -38,5 +39,9 @@ uint64_t value_of(std::string_view text, std::string_view key);
 
 // The process a pidfd stands for, in our pid namespace; 0 when it is gone.
 pid_t pid_of(int pidfd);
+// SIGKILL to the process, and nobody who has its number by now.
+void send_kill(int pidfd);
+// What it is called in each pid namespace, from ours (0) to its own. Empty: it is gone.
+std::vector<pid_t> pids_of(pid_t pid);
 
 }  // namespace capsule

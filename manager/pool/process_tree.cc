@@ -47,10 +47,11 @@ uint64_t memory_of(pid_t pid, MemoryCount count) {
 
 }  // namespace
 
-TreeUsage read_process_tree(pid_t root, MemoryCount count) {
+TreeUsage read_process_tree(std::span<const pid_t> roots, const std::set<pid_t>& without, MemoryCount count) {
   TreeUsage usage;
-  std::vector<pid_t> pids{root};
+  std::vector<pid_t> pids(roots.begin(), roots.end());
   for (size_t i = 0; i < pids.size(); ++i) {
+    if (without.contains(pids[i])) continue;
     const auto stats = read_proc_stats(pids[i]);
     if (!stats) continue;
     ++usage.processes;

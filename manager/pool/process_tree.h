@@ -5,6 +5,8 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <set>
+#include <span>
 
 namespace capsule {
 
@@ -21,6 +23,7 @@ enum class MemoryCount {
 
 inline constexpr size_t kTreeProcesses = 4096;  // more are not looked at
 
-TreeUsage read_process_tree(pid_t root, MemoryCount count);
+// Of these processes and all that descends from them, but for `without` and what descends from those.
+TreeUsage read_process_tree(std::span<const pid_t> roots, const std::set<pid_t>& without, MemoryCount count);
 
 }  // namespace capsule

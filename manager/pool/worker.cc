@@ -100,7 +100,7 @@ void Worker::watch_heartbeat() {
 }
 
 void Worker::kill() {
-  if (pidfd_) syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  if (pidfd_) send_kill(pidfd_.get());
 }
 
 void Worker::check_health(std::function<void(bool)> done) {

@@ -37,7 +37,7 @@ Session::~Session() = default;
 
 void Session::begin(Events events) {
   events_ = std::move(events);
-  acquire_capsule();
+  start_.fork ? move_in() : acquire_capsule();
 }
 
 TimePoint Session::closes_at() const {
@@ -70,6 +70,7 @@ void Session::ready() {
   lease_.worker->set_holder(this);
   if (start_.from) return fill_namespace();
   if (!apply(SessionEvent::kWorkerReady)) return;
+  is_moving_in_ = false;
   came_back();
   answer_resets({});
   act_when_free({});
@@ -181,6 +182,7 @@ void Session::close() {
   forget_previous();
   const Status closed = failure(Errc::kClosed, "session '" + id() + "' was closed");
   snapshots_.worker_is_gone();
+  end_forking(closed);
   for (const auto& save : std::exchange(saves_, {})) save->give_up(closed.error());
   load_.reset();
   answer_resets(closed);

@@ -23,6 +23,13 @@
 
 namespace capsule {
 
+// What a fork begins as: a parked copy of the session's worker, in a capsule inside the session's.
+struct ForkedCopy {
+  std::shared_ptr<CapsuleProcess> capsule;
+  std::unique_ptr<ParkedCopy> copy;
+  std::vector<Layer> worker_layers;
+};
+
 class Session : public Worker::Holder, public std::enable_shared_from_this<Session> {
  public:
   struct Start {
@@ -35,6 +42,8 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
     RollbackMode rollback = RollbackMode::kIdle;
     SnapshotLimits snapshots = {};
     std::optional<CheckpointStore::Opened> from = {};  // a durable checkpoint to begin with
+    std::string parent = {};                           // the session it is a fork of
+    std::optional<ForkedCopy> fork = {};
   };
   struct SaveRequest {
     std::string checkpoint, notes;
@@ -67,6 +76,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   const std::string& id() const { return start_.id; }
   uid_t uid() const { return start_.uid; }
   const std::string& profile() const { return pool_.profile().name; }
+  Pool& pool() const { return pool_; }
   SessionState state() const { return state_; }
   const SessionLimits& limits() const { return start_.limits; }
   const std::map<std::string, std::string>& secrets() const { return start_.secrets; }
@@ -82,7 +92,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void measure_snapshots(Snapshots::Measured done) { snapshots_.measure(std::move(done)); }
   RollbackMode rollback_mode() const { return start_.rollback; }
 
-  bool is_free() const { return state_ == SessionState::kReady && !snapshots_.is_taking(); }
+  bool is_free() const { return state_ == SessionState::kReady && !snapshots_.is_taking() && !forking_; }
   // Whether a run in this mode has to wait for a snapshot, which is then begun: on_ready follows.
   bool takes_snapshot_before(RollbackMode mode);
   Lease begin_run(std::string code);  // must be free
@@ -102,6 +112,16 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   Status forget_checkpoint(const std::string& name);
   // To the disk, while the session goes on.
   void save(SaveRequest request, SaveJob::Done answer);
+  // Copies of the present state, each for a session of its own: of() makes what such a session starts with. A run waits
+  // until all are made.
+  using Forked = std::function<void(Result<std::vector<ForkedCopy>>)>;
+  void fork(size_t count, Forked answer);
+  Start of(ForkedCopy copy, std::string id, int64_t created_wall_ms) const;
+  void give_back(ForkedCopy copy);  // one that nobody wants after all
+  const std::string& parent() const { return start_.parent; }
+  void set_parent(std::string parent) { start_.parent = std::move(parent); }
+  // It goes on under another name: that of the session it takes the place of.
+  void take_place_of(const Session& other);
   const std::string& restore_report() const { return restore_report_; }  // JSON; empty: it began without a checkpoint
   void close();
 
@@ -137,6 +157,10 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void remember_code(const std::string& run_id);
   void fill_namespace();
   void namespace_filled(const Report& report);
+  void move_in();
+  void make_next_fork();
+  void forked(Result<std::unique_ptr<ParkedCopy>> copy, const std::shared_ptr<CapsuleProcess>& capsule);
+  void end_forking(const Status& status);
   void take_checkpoint(const std::string& name, const Answer& answer);
   void watch_idleness();
   void go_to(std::optional<SnapshotId> target, WentBack answer);
@@ -198,6 +222,13 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   std::list<std::unique_ptr<SaveJob>> saves_;
   std::unique_ptr<CheckpointLoad> load_;
   bool is_filling_ = false;
+  bool is_moving_in_ = false;  // a fork that has not said hello
+  struct Forking {
+    size_t count;
+    Forked answer;
+    std::vector<ForkedCopy> made = {};
+  };
+  std::unique_ptr<Forking> forking_;
   std::string restore_report_, parent_checkpoint_;
   std::string code_;                                       // of the run under way
   std::deque<std::pair<std::string, std::string>> codes_;  // run id, code; of runs that were kept

@@ -25,14 +25,23 @@ SessionRegistry::SessionRegistry(Loop& loop, SessionsConfig config, CheckpointSe
       events_(std::move(events)),
       idle_timer_(loop) {}
 
-void SessionRegistry::create(Pool& pool, Request request, Created created) {
-  if (sessions_.size() >= config_.max) {
-    return created(failure(Errc::kUnavailable, "there are " + std::to_string(config_.max) +
-                                                   " sessions already (sessions.max); remove one first"));
+Status SessionRegistry::check_room(size_t count, uid_t uid, uint64_t max_of_uid) const {
+  if (sessions_.size() + count > config_.max) {
+    return failure(Errc::kUnavailable, "there are " + std::to_string(sessions_.size()) + " of " +
+                                           std::to_string(config_.max) +
+                                           " sessions already (sessions.max); remove one first");
   }
-  if (request.max_of_uid != 0 && count_of(request.uid) >= request.max_of_uid) {
-    return created(failure(Errc::kUnavailable, "this user has " + std::to_string(request.max_of_uid) +
-                                                   " sessions already (client.max_sessions_per_uid)"));
+  if (max_of_uid != 0 && count_of(uid) + count > max_of_uid) {
+    return failure(Errc::kUnavailable, "this user has " + std::to_string(count_of(uid)) + " of " +
+                                           std::to_string(max_of_uid) +
+                                           " sessions already (client.max_sessions_per_uid)");
+  }
+  return {};
+}
+
+void SessionRegistry::create(Pool& pool, Request request, Created created) {
+  if (const Status room = check_room(1, request.uid, request.max_of_uid); !room) {
+    return created(tl::unexpected<Error>(room.error()));
   }
   if (!request.name.empty() && !is_valid_name(request.name)) {
     return created(failure(Errc::kInvalid, "a session name is 1 to 64 of a-z, 0-9 and '-'"));
@@ -58,16 +67,23 @@ void SessionRegistry::create(Pool& pool, Request request, Created created) {
                        *rollback,
                        {config_.snapshots, config_.checkpoints},
                        std::move(request.from)};
-  auto session = std::make_shared<Session>(loop_, pool, checkpoints_, std::move(start), metrics_);
+  add(std::make_shared<Session>(loop_, pool, checkpoints_, std::move(start), metrics_), std::move(created));
+}
+
+// It may change its name: what it tells goes by the one it has then.
+void SessionRegistry::add(const std::shared_ptr<Session>& session, Created created) {
+  const std::string id = session->id();
   sessions_[id] = session;
   creating_[id] = std::move(created);
   events_.on_broken(id);
   Session::Events events;
-  events.on_ready = [this, id] { ready(id); };
-  events.on_broken = [this, id] { events_.on_broken(id); };
+  events.on_ready = [this, session = session.get()] { ready(session->id()); };
+  events.on_broken = [this, session = session.get()] { events_.on_broken(session->id()); };
   // Posted: the session is in the middle of something when it finds out.
-  events.on_failed = [this, id](const Error& why) {
-    loop_.post([this, id, why] { close(id, label::SessionClose::kFailed, why); });
+  events.on_failed = [this, still = std::weak_ptr(session)](const Error& why) {
+    loop_.post([this, still, why] {
+      if (const auto failed = still.lock()) close(failed->id(), label::SessionClose::kFailed, why);
+    });
   };
   session->begin(std::move(events));
   arm();
@@ -76,6 +92,101 @@ void SessionRegistry::create(Pool& pool, Request request, Created created) {
 void SessionRegistry::ready(const std::string& id) {
   if (const auto found = creating_.extract(id); !found.empty()) found.mapped()(id);
   events_.on_ready(id);
+}
+
+// ---- forks -----------------------------------------------------------------------------------------------------
+
+Result<std::vector<std::string>> SessionRegistry::names_for(const ForkRequest& request) {
+  std::vector<std::string> names;
+  for (size_t i = 1; i <= request.count; ++i) {
+    std::string name = request.name;
+    if (name.empty()) {
+      name = "s-" + ids_.next(wall_clock_ms());
+    } else if (request.count > 1) {
+      name += "-" + std::to_string(i);
+    }
+    if (!is_valid_name(name)) return failure(Errc::kInvalid, "a session name is 1 to 64 of a-z, 0-9 and '-'");
+    if (sessions_.contains(name)) return failure(Errc::kConflict, "session '" + name + "' exists already");
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
+void SessionRegistry::fork(const std::shared_ptr<Session>& original, const ForkRequest& request, Forked done) {
+  if (request.count == 0 || request.count > kForksMax) {
+    return done(failure(Errc::kInvalid, "between 1 and " + std::to_string(kForksMax) + " forks are made at once"));
+  }
+  if (const Status room = check_room(request.count, original->uid(), request.max_of_uid); !room) {
+    return done(tl::unexpected<Error>(room.error()));
+  }
+  if (!request.rollback.empty() && !rollback_mode_from_string(request.rollback)) {
+    return done(failure(Errc::kInvalid, "rollback is one of always, idle and off"));
+  }
+  if (const auto names = names_for(request); !names) return done(tl::unexpected<Error>(names.error()));
+  original->fork(request.count, [this, original, request, done](Result<std::vector<ForkedCopy>> copies) {
+    if (!copies) return done(tl::unexpected<Error>(copies.error()));
+    auto ids = names_for(request);  // once more: somebody else may have taken one meanwhile
+    const Status room = check_room(request.count, original->uid(), request.max_of_uid);
+    if (ids && room) return begin_forks(original, request, std::move(*ids), std::move(*copies), done);
+    for (ForkedCopy& copy : *copies) original->give_back(std::move(copy));
+    done(tl::unexpected<Error>(ids ? room.error() : ids.error()));
+  });
+}
+
+void SessionRegistry::begin_forks(const std::shared_ptr<Session>& original, const ForkRequest& request,
+                                  std::vector<std::string> ids, std::vector<ForkedCopy> copies, const Forked& done) {
+  struct Round {
+    Forks forks;
+    size_t left;
+    std::optional<Error> failed = {};
+    Forked done;
+  };
+  Forks forks{ids, copies.front().capsule->hello().not_captured};
+  const auto& of_memory = copies.front().copy->not_captured();
+  forks.not_captured.insert(forks.not_captured.end(), of_memory.begin(), of_memory.end());
+  const auto round = std::make_shared<Round>(Round{std::move(forks), ids.size(), {}, done});
+  for (size_t i = 0; i < ids.size(); ++i) {
+    Session::Start start = original->of(std::move(copies[i]), ids[i], wall_clock_ms());
+    if (!request.rollback.empty()) start.rollback = *rollback_mode_from_string(request.rollback);
+    add(std::make_shared<Session>(loop_, original->pool(), checkpoints_, std::move(start), metrics_),
+        [this, round](const Result<std::string>& id) {
+          if (!id) round->failed = id.error();
+          if (--round->left > 0) return;
+          if (!round->failed) return round->done(std::move(round->forks));
+          for (const std::string& made : round->forks.ids) {  // all or none
+            close(made, label::SessionClose::kFailed, *round->failed);
+          }
+          round->done(tl::unexpected<Error>(*round->failed));
+        });
+  }
+}
+
+Status SessionRegistry::adopt(const std::string& id, const std::string& fork, uid_t uid) {
+  const auto place = find(id, uid), chosen = find(fork, uid);
+  if (!place || !chosen) return tl::unexpected<Error>((place ? chosen : place).error());
+  bool descends = false;
+  const Session* at = *chosen;
+  for (unsigned step = 0; step <= CapsuleProcess::kForkDepthMax && at != nullptr && !descends; ++step) {
+    descends = at->parent() == id;
+    at = find(at->parent());
+  }
+  if (!descends) return failure(Errc::kInvalid, "session '" + fork + "' is not a fork of '" + id + "'");
+  if (!(*place)->is_free() || !(*chosen)->is_free()) {
+    return failure(Errc::kConflict, "both sessions must be idle: wait for their runs to end, or cancel them");
+  }
+  const std::shared_ptr<Session> old = sessions_.at(id), taken = sessions_.at(fork);
+  events_.on_closed(fork, {Errc::kClosed, "the session was adopted as '" + id + "'"});
+  sessions_.erase(fork);
+  taken->take_place_of(*old);
+  sessions_[id] = taken;
+  for (const auto& [name, session] : sessions_) {
+    if (session->parent() == fork) session->set_parent(id);
+  }
+  old->close();
+  metrics_.session_closed(label::SessionClose::kRemoved);
+  log_info("session adopted a fork of its", {{"session", id}, {"fork", fork}});
+  events_.on_ready(id);
+  return {};
 }
 
 Session* SessionRegistry::find(const std::string& id) {

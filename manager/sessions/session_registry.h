@@ -35,6 +35,22 @@ class SessionRegistry {
 
   // Answers once the session has its worker.
   void create(Pool& pool, Request request, Created created);
+  // Copies of a live session, each a session of its own from then on. Named `name`, or `name`-1, -2 …; empty: made up.
+  struct ForkRequest {
+    std::string name;
+    size_t count = 1;
+    std::string rollback;  // empty: as the original's
+    uint64_t max_of_uid = 0;
+  };
+  static constexpr size_t kForksMax = 64;  // at once
+  struct Forks {
+    std::vector<std::string> ids;
+    std::vector<std::string> not_captured;
+  };
+  using Forked = std::function<void(Result<Forks>)>;
+  void fork(const std::shared_ptr<Session>& original, const ForkRequest& request, Forked done);
+  // `fork` takes the place, and the name, of a session that it descends from; what that one was ends.
+  Status adopt(const std::string& id, const std::string& fork, uid_t uid);
   Result<Session*> find(const std::string& id, uid_t uid);
   Session* find(const std::string& id);
   Status remove(const std::string& id, uid_t uid);
@@ -48,6 +64,11 @@ class SessionRegistry {
 
  private:
   void ready(const std::string& id);
+  Status check_room(size_t count, uid_t uid, uint64_t max_of_uid) const;
+  void add(const std::shared_ptr<Session>& session, Created created);
+  Result<std::vector<std::string>> names_for(const ForkRequest& request);
+  void begin_forks(const std::shared_ptr<Session>& original, const ForkRequest& request, std::vector<std::string> ids,
+                   std::vector<ForkedCopy> copies, const Forked& done);
   void close(const std::string& id, label::SessionClose why, const Error& error);
   void arm();
 

@@ -151,6 +151,7 @@ void Session::lose_worker(label::Recycle why) {
 
 void Session::lose_between_runs(label::Recycle why, const std::string& how) {
   if (is_filling_) return fail({Errc::kUnavailable, "the checkpoint's worker " + how + " while it was restored"});
+  if (is_moving_in_) return fail({Errc::kUnavailable, "the fork's worker " + how + " before it was ready"});
   lost_before_ = how;
   log_warning("session lost its worker between runs", {{"session", id()}, {"how", how}});
   if (returning_) returning_->aim = Aim::kNearest;  // what was to be gone back to is lost as well

@@ -72,6 +72,12 @@ void SessionService::handle(const SessionRequest& request, uid_t uid, const std:
     return answer(session_json(request.session, "closed").dump());
   }
   if (is_about_stored(request, uid, answer)) return;
+  if (operation == "fork") return fork(request, uid, max_of_uid, answer);
+  if (operation == "adopt") {
+    const Status adopted = sessions_.adopt(request.session, request.source, uid);
+    if (!adopted) return answer(tl::unexpected<Error>(adopted.error()));
+    return answer(session_json(request.session, "ready").dump());
+  }
   const auto session = sessions_.find(request.session, uid);
   if (!session) return answer(tl::unexpected<Error>(session.error()));
   const auto answer_return = [answer, id = request.session](const Result<Rollback>& went_back) {
@@ -94,7 +100,7 @@ void SessionService::handle(const SessionRequest& request, uid_t uid, const std:
     return answer(session_json(request.session, "ready").dump());
   }
   answer(failure(Errc::kInvalid, "there is no operation '" + operation.substr(0, limits::kIdBytes) +
-                                     "'; there are new, ls, rm, reset, undo, checkpoint, checkpoint_ls, "
+                                     "'; there are new, ls, rm, reset, undo, fork, adopt, checkpoint, checkpoint_ls, "
                                      "checkpoint_show, checkpoint_rm and restore"));
 }
 
@@ -120,6 +126,24 @@ void SessionService::make(const SessionRequest& request, uid_t uid, const std::s
                       wanted->from = std::move(*opened);
                       create(*pools_.at(profile), std::move(*wanted), profile, answer);
                     });
+}
+
+void SessionService::fork(const SessionRequest& request, uid_t uid, uint64_t max_of_uid, const Answer& answer) {
+  const auto original = sessions_.find(request.source, uid);
+  if (!original) return answer(tl::unexpected<Error>(original.error()));
+  if (!dispatcher_.may_hold_worker(uid)) {
+    return answer(failure(Errc::kUnavailable, UidUse::describe(UidUse::Cap::kWorkers)));
+  }
+  const SessionRegistry::ForkRequest wanted{request.session, request.count == 0 ? 1 : request.count, request.rollback,
+                                            max_of_uid};
+  sessions_.fork((*original)->shared_from_this(), wanted,
+                 [answer, source = request.source](const Result<SessionRegistry::Forks>& forks) {
+                   if (!forks) return answer(tl::unexpected<Error>(forks.error()));
+                   Json document = session_json(source, "ready");
+                   document["forks"] = forks->ids;
+                   document["not_captured"] = forks->not_captured;
+                   answer(document.dump(-1, ' ', false, Json::error_handler_t::replace));
+                 });
 }
 
 void SessionService::create(Pool& pool, SessionRegistry::Request wanted, const std::string& profile, Answer answer) {

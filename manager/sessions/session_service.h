@@ -27,6 +27,7 @@ class SessionService {
             Answer answer);
   void reset(const std::string& id, Session& session, Answer answer);
   void create(Pool& pool, SessionRegistry::Request wanted, const std::string& profile, Answer answer);
+  void fork(const SessionRequest& request, uid_t uid, uint64_t max_of_uid, const Answer& answer);
   void checkpoint(const SessionRequest& request, Session& session, Answer answer);
   void save(const SessionRequest& request, Session& session, Answer answer);
   bool is_about_stored(const SessionRequest& request, uid_t uid, const Answer& answer);  // handles it

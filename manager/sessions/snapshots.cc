@@ -74,18 +74,24 @@ void Snapshots::take(const Lease& lease, std::string checkpoint, Taken done) {
   take_aside(lease, std::move(kept));
 }
 
-void Snapshots::take_aside(const Lease& lease, CopyMaker::Made done) {
+void Snapshots::take_into(const Lease& lease, const std::shared_ptr<CapsuleProcess>& home, CopyMaker::Made done) {
   if (taking_) return done(failure(Errc::kConflict, "a snapshot of this session is being taken"));
   auto link = make_stream_socketpair();
   if (!link) return done(tl::unexpected<Error>(link.error()));
-  taking_ = std::make_unique<Taking>(Taking{lease.capsule, std::move(link->first), std::move(done), false});
+  const pid_t original = lease.worker->pid_in_capsule();
+  taking_ =
+      std::make_unique<Taking>(Taking{{lease.capsule, home, original}, std::move(link->first), std::move(done), false});
   taking_id_ = ++last_id_;
   Branch branch;
   branch.id = taking_id_;
   branch.name = "snapshot-" + std::to_string(taking_id_);
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(link->second));
-  lease.capsule->expect_copy(lease.worker->pid_in_capsule());
+  lease.capsule->expect_copy(original, *home);
+  branch.nested = home != lease.capsule;
+  if (branch.nested) {
+    for (UniqueFd& fd : home->take_namespaces()) fds.push_back(std::move(fd));
+  }
   lease.worker->send(branch, std::move(fds));
   patience_.after(kPatience, [this] {
     maker_.give_up();
@@ -101,7 +107,7 @@ bool Snapshots::heard(const Branched& claim) {
     return true;
   }
   maker_.keep(
-      taking_->capsule, std::move(taking_->link), claim, [this, id = taking_id_] { died(id); },
+      taking_->origin, std::move(taking_->link), claim, [this, id = taking_id_] { died(id); },
       [this, id = taking_id_](Result<std::unique_ptr<ParkedCopy>> copy) {
         if (id == taking_id_) taken(std::move(copy));
       });

@@ -46,7 +46,9 @@ class Snapshots {
   // Of the lease's idle worker. `checkpoint`: the name to keep it under, or empty.
   void take(const Lease& lease, std::string checkpoint, Taken done);
   // The same, for who asks and not for the session: it holds the present state, and nothing goes back to it.
-  void take_aside(const Lease& lease, CopyMaker::Made done);
+  void take_aside(const Lease& lease, CopyMaker::Made done) { take_into(lease, lease.capsule, std::move(done)); }
+  // Such a copy that lives in `home`, a capsule inside the lease's: what a fork of the session begins as.
+  void take_into(const Lease& lease, const std::shared_ptr<CapsuleProcess>& home, CopyMaker::Made done);
   bool is_taking() const { return taking_ != nullptr; }
   bool heard(const Branched& claim);  // from the worker; false: nobody asked
   void worker_is_gone();              // an answer it owes will not come
@@ -59,7 +61,7 @@ class Snapshots {
 
  private:
   struct Taking {
-    std::shared_ptr<CapsuleProcess> capsule;
+    CopyMaker::Origin origin;
     UniqueFd link;
     CopyMaker::Made done;
     bool claimed = false;

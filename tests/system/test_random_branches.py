@@ -1,4 +1,4 @@
-"""Random sequences of runs, crashes, undo, checkpoints, restores and kills against a model of what each session holds.
+"""Random sequences of runs, crashes, undo, forks, checkpoints, restores and kills against a model of what each session holds.
 
 CAPSULE_RANDOM_STEPS sets the number of steps (default: a short form; `make branches` is the long one), and
 CAPSULE_RANDOM_SEED repeats a history. The seed is printed.
@@ -17,6 +17,7 @@ from support import SMALL, ManagerCase
 STEPS = int(os.environ.get("CAPSULE_RANDOM_STEPS", "600"))
 SEED = int(os.environ.get("CAPSULE_RANDOM_SEED", str(random.SystemRandom().randrange(1 << 32))))
 SESSIONS = 4
+FORK_DEPTH = 6  # and of sessions there are at most twice as many as are begun
 
 SETUP = """
 import random, os, signal, ctypes
@@ -74,6 +75,11 @@ class Model:
         assert tail == runs, f"lost {runs}, which are not the latest runs {tail}"
         del self.history[-len(runs):]
 
+    def became_fresh(self):
+        """What a fork began with cannot be had again."""
+        if [run for run, _ in self.history] == [None]:
+            self.history.clear()
+
     @property
     def is_fresh(self):
         return not self.history or self.state is None
@@ -110,7 +116,7 @@ class RandomBranches(ManagerCase):
         model = self.random.choice(self.models)
         action = self.random.choices(
             [self.write, self.read, self.crash, self.undo, self.checkpoint, self.restore, self.drop, self.kill,
-             self.reset, self.close], weights=[30, 20, 18, 8, 5, 6, 2, 4, 1, 1])[0]
+             self.fork, self.adopt, self.reset, self.close], weights=[30, 20, 18, 8, 5, 6, 2, 4, 3, 1, 1, 2])[0]
         self.counts[action.__name__] = self.counts.get(action.__name__, 0) + 1
         self.steps.append((model.name, model.rollback, action.__name__, [run[-12:] for run, _ in model.history[-3:]]))
         action(model)
@@ -163,6 +169,8 @@ class RandomBranches(ManagerCase):
         if model.rollback == "always":
             self.assertEqual(outcome.rollback.get("lost_runs", []), [], outcome)
         model.lost(outcome.rollback.get("lost_runs", []))
+        if outcome.state == "fresh":
+            model.became_fresh()
         self.assertEqual(outcome.state == "fresh", not model.history, outcome)
         self.renew(model)
 
@@ -216,6 +224,27 @@ class RandomBranches(ManagerCase):
         self.settle(model, outcome)
         self.renew_or_count(model, outcome)
 
+    def fork(self, model):
+        if len(self.models) >= 2 * SESSIONS or model.depth >= FORK_DEPTH or model.is_fresh:
+            return
+        self.made += 1
+        count, rollback = self.random.choice([1, 1, 2]), self.random.choice(["always", "idle", "off"])
+        forks = self.client.session("fork", f"f{self.made}", source=model.name, count=count, rollback=rollback)["forks"]
+        self.assertEqual(len(forks), count)
+        self.models += [model.fork(name, rollback) for name in forks]
+
+    def adopt(self, model):
+        """Of a line of forks one goes on in the place of the session that it came from."""
+        place = next((other for other in self.models if other.name == model.parent), None)
+        if place is None:
+            return
+        self.client.session("adopt", place.name, source=model.name)
+        self.models.remove(place)
+        for other in self.models:
+            if other.parent == model.name:
+                other.parent = place.name
+        model.name, model.parent = place.name, place.parent
+
     def reset(self, model):
         self.client.session("reset", model.name)
         model.history, model.checkpoints = [], {}
@@ -228,8 +257,11 @@ class RandomBranches(ManagerCase):
     # ---- after them
 
     def settle(self, model, outcome):
-        if outcome.rollback is not None:
-            model.lost(outcome.rollback.get("lost_runs", []))
+        if outcome.rollback is None:
+            return
+        model.lost(outcome.rollback.get("lost_runs", []))
+        if not outcome.rollback.get("snapshot"):
+            model.became_fresh()
 
     def renew_or_count(self, model, outcome):
         if model.is_fresh:

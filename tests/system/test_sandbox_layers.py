@@ -36,9 +36,9 @@ class LayersTest(support.ManagerCase):
 
     def test_the_root_shows_nothing_of_the_host_but_its_programs(self):
         self.assertEqual(self.out("import os; print(sorted(os.listdir('/')))"),
-                         str(sorted(["bin", "dev", "etc", "lib", "proc", "sbin", "tmp", "usr", "workspace"]
+                         str(sorted(["bin", "dev", "etc", "lib", "proc", "sbin", "tmp", "usr", "var", "workspace"]
                                     + [d for d in ("lib32", "lib64", "libx32") if os.path.lexists("/" + d)])))
-        for path in ("/etc/shadow", "/etc/machine-id", "/root", "/home", "/var", "/run", "/sys", "/.host",
+        for path in ("/etc/shadow", "/etc/machine-id", "/root", "/home", "/var/log", "/run", "/sys", "/.host",
                      self.manager.directory):
             self.refused(f"os.stat({path!r})", "ENOENT")
 
@@ -52,7 +52,7 @@ class LayersTest(support.ManagerCase):
         self.assertEqual(self.out("import os, tempfile\nopen('a', 'w').write('x')\nos.rename('a', 'b')\n"
                                   "tempfile.NamedTemporaryFile().write(b'x')\nopen('/dev/shm/s', 'w').close()\n"
                                   "print(os.getcwd(), os.environ['HOME'], os.listdir('.'))"),
-                         "/workspace /workspace ['b']")
+                         "/var/workspace /var/workspace ['b']")
         self.refused("[open(f'f{i}', 'w').close() for i in range(20000)]", "ENOSPC")
 
     def test_devices_are_few_and_none_can_be_made(self):

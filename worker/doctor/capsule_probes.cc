@@ -145,7 +145,8 @@ void be_worker(const sandbox::Recipe& recipe, const sandbox::WorkerRequest& requ
 
 // The keeper's part for that worker: answers its signals until it has ended.
 void guard(pid_t worker, int handover, parked::Namespaces namespaces) {
-  sandbox::KillGuard guard(namespaces, [] {});
+  sandbox::Signals signals(namespaces);
+  sandbox::KillGuard guard(signals, [] {});
   const TimePoint deadline = now() + kGuardPatience;
   while (now() < deadline && waitpid(worker, nullptr, WNOHANG) == 0) {
     std::vector<pollfd> polled{{handover, POLLIN, 0}};

@@ -163,7 +163,7 @@ std::string thread_names() {
 }
 
 Status wake_up(Randomness randomness) {
-  return call_for_effect("_capsule_fresh", randomness == Randomness::kNew ? "after_fork" : "after_rollback");
+  return call_for_effect("_capsule_fresh", randomness == Randomness::kNew ? "after_branch" : "after_rollback");
 }
 
 bool healthy() {

@@ -41,7 +41,7 @@ _ATOMS = frozenset((int, float, complex, bool, str, bytes, type(None)))  # pickl
 
 
 def save(namespace, fd, leave_out=None, seconds=60.0, stall_seconds=10.0, bytes_max=1 << 40,
-         local_directories=("/workspace", "/tmp")):
+         local_directories=("/var/workspace", "/workspace", "/var/tmp", "/tmp")):
     """Returns the metadata, which is also the last frame.
 
     leave_out: name -> reason, for names that ended an earlier copy. seconds: names that are not reached by then are

@@ -9,7 +9,7 @@ import sys
 _TWISTER_WORDS = 624
 _NAMES_TOLD = 8
 _NAMES_BYTES = 256
-_WORKSPACE = "/workspace"  # of nearly every capsule
+_WORKSPACE = "/var/workspace"  # of nearly every capsule
 
 _twister = None  # numpy's Mersenne twister in memory, where it could be found
 
@@ -51,6 +51,22 @@ def after_rollback():
     threading = sys.modules.get("threading")
     if threading is not None:
         threading._main_thread._set_native_id()
+
+
+def after_branch():
+    """In a copy of a live session that goes on beside its original: new randomness, and all else as it was.
+
+    Generators that the program has made itself go on from where they were, as in any copy of an object.
+    """
+    after_rollback()
+    tempfile = sys.modules.get("tempfile")
+    directory = None if tempfile is None else tempfile.tempdir
+    for module, reseed in _RESEEDERS:
+        loaded = sys.modules.get(module)
+        if loaded is not None:
+            reseed(loaded)
+    if tempfile is not None:
+        tempfile.tempdir = directory
 
 
 def thread_names():

@@ -15,9 +15,7 @@
 
 namespace capsule::sandbox {
 
-bool BranchGuard::is_asked(int call) {
-  return call == SYS_clone || call == SYS_prctl || call == SYS_setns || call == SYS_sched_setaffinity;
-}
+bool BranchGuard::is_asked(int call) { return call == SYS_clone || call == SYS_prctl || call == SYS_setns; }
 
 void BranchGuard::expect(pid_t pid, May may) { expected_[pid] = may; }
 
@@ -26,17 +24,11 @@ void BranchGuard::forget(pid_t pid) {
   oom_scores_.erase(pid);
 }
 
-int BranchGuard::decide(const seccomp_data& call, pid_t caller) {
+int BranchGuard::decide(const seccomp_data& call, pid_t caller, Caller who) {
   switch (call.nr) {
     case SYS_clone: return decide_clone(caller);
     case SYS_prctl: return decide_dumpable(call.args[1] != 0, caller);
-    case SYS_setns: return entering_ > 0 ? 0 : EPERM;
-    case SYS_sched_setaffinity: {
-      const pid_t target = static_cast<pid_t>(call.args[0]);
-      if (target == caller) return 0;
-      const pid_t process = process_of(caller);
-      return process != 0 && process_of(target) == process ? 0 : ESRCH;
-    }
+    case SYS_setns: return decide_setns(caller, who);
     default: return ENOSYS;
   }
 }
@@ -44,7 +36,16 @@ int BranchGuard::decide(const seccomp_data& call, pid_t caller) {
 int BranchGuard::decide_clone(pid_t caller) {
   const auto expected = expected_.extract(caller);
   if (expected.empty()) return EPERM;
-  ++copies_due_;
+  ++(expected.mapped() == May::kCopyIntoNested ? helpers_due_ : copies_due_);
+  return 0;
+}
+
+// The first call makes it known as the helper, which may make one copy.
+int BranchGuard::decide_setns(pid_t caller, Caller who) {
+  if (expected_.contains(caller) && who == Caller::kOther) return 0;
+  if (helpers_due_ == 0 || who == Caller::kKnown || read_process(caller).parent != getpid()) return EPERM;
+  --helpers_due_;
+  expected_[caller] = May::kCopy;
   return 0;
 }
 
@@ -52,12 +53,12 @@ int BranchGuard::decide_clone(pid_t caller) {
 int BranchGuard::decide_dumpable(bool wanted, pid_t caller) {
   const auto parked = oom_scores_.find(caller);
   if (wanted) {
-    if (parked == oom_scores_.end()) return EPERM;
+    if (parked == oom_scores_.end()) return 0;
     (void)write_all(parked->second.get(), kWorkerOomScore);
     oom_scores_.erase(parked);
     return 0;
   }
-  if (copies_due_ == 0 || parked != oom_scores_.end()) return EPERM;
+  if (copies_due_ == 0 || parked != oom_scores_.end() || !is_powerless(caller)) return EPERM;
   --copies_due_;
   const std::string path = "/proc/" + std::to_string(caller) + "/oom_score_adj";
   UniqueFd score(open(path.c_str(), O_WRONLY | O_CLOEXEC));

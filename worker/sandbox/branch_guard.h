@@ -3,12 +3,13 @@
 // happens.
 //
 //   clone with CLONE_PARENT        only by a process that the manager asked for a copy, once
-//   prctl(PR_SET_DUMPABLE)         only by such a copy: off when it parks, on when it is woken
-//   setns                          only by a copy that is to enter a nested capsule
-//   sched_setaffinity with a pid   a thread of the caller's own process
+//   prctl(PR_SET_DUMPABLE)         off only by such a copy, when it parks, and only without capabilities; on by anyone:
+//                                  what is parked runs none of the program's code
+//   setns                          only by the helper of a worker that may put a copy into a capsule inside: a child of
+//                                  this keeper that nobody knows yet. It makes that copy, and ends
 //
 // When a copy parks it gets the lowest oom score, so that the kernel takes the worker and not its snapshots; when it is
-// woken, a worker's again. Lives in the keeper, on its one thread.
+// woken, a worker's again. Lives in the outermost keeper, on its one thread, and numbers processes as that does.
 #pragma once
 
 #include <sys/types.h>
@@ -26,20 +27,22 @@ class BranchGuard {
  public:
   static bool is_asked(int call);
 
-  enum class May { kCopy, kCopyAndEnter };
+  enum class May { kCopy, kCopyIntoNested };
   void expect(pid_t pid, May may);
   void forget(pid_t pid);
 
+  enum class Caller { kOther, kKnown };  // known: a worker, or a parked copy
   // 0: the kernel may go on with it; else an errno for the caller.
-  int decide(const seccomp_data& call, pid_t caller);
+  int decide(const seccomp_data& call, pid_t caller, Caller who);
 
  private:
   int decide_clone(pid_t caller);
+  int decide_setns(pid_t caller, Caller who);
   int decide_dumpable(bool wanted, pid_t caller);
 
   std::map<pid_t, May> expected_;
-  unsigned copies_due_ = 0;  // made, and not yet parked
-  unsigned entering_ = 0;
+  unsigned copies_due_ = 0;               // made, and not yet parked
+  unsigned helpers_due_ = 0;              // made, and not yet heard of
   std::map<pid_t, UniqueFd> oom_scores_;  // of parked copies
 };
 

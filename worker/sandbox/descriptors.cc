@@ -9,8 +9,7 @@
 
 namespace capsule::sandbox {
 
-void close_all_but(std::initializer_list<int> keep) {
-  std::vector<int> kept(keep);
+void close_all_but(std::vector<int> kept) {
   std::sort(kept.begin(), kept.end());
   unsigned first = STDERR_FILENO + 1;
   for (const int descriptor : kept) {

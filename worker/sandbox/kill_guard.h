@@ -1,10 +1,11 @@
-// Signals between the processes of a capsule. The kill family of workers arrives here by seccomp notification: the
-// keeper checks the target and sends the signal itself, or refuses; only a process that signals itself is let through.
-// So no worker reaches its keeper or a parked interpreter, though all of them have the same user
-// (docs/decisions/0008-kill-guard.md). Lives in the keeper, on its one thread; never blocks.
+// Hears what processes of the capsule ask its outermost keeper by seccomp notification: the kill family, and what
+// branch_guard.h decides. The keeper checks the target and sends the signal itself, or refuses; only a process that
+// signals itself is let through. So no worker reaches its keeper or a parked interpreter, though all of them have the
+// same user (docs/decisions/0008-kill-guard.md). What processes of a capsule inside ask about signals goes to that
+// capsule's keeper (guard_relay.h). Lives in the keeper, on its one thread; never blocks.
 //
-// Limits: kListenersMax workers alive at once; kCallsPerTurn calls of each are answered before the keeper looks at
-// its other descriptors.
+// Limits: kListenersMax filters at once; kCallsPerTurn calls of each are answered before the keeper looks at its other
+// descriptors; kPendingMax questions wait for keepers inside, further ones fail with EAGAIN.
 #pragma once
 
 #include <poll.h>
@@ -16,8 +17,8 @@
 #include <vector>
 
 #include "base/unique_fd.h"
-#include "worker/parked.h"
 #include "worker/sandbox/branch_guard.h"
+#include "worker/sandbox/signals.h"
 
 struct seccomp_notif;
 
@@ -26,43 +27,48 @@ namespace capsule::sandbox {
 class KillGuard {
  public:
   // `catch_up` takes what the manager has sent by now: it tells the keeper what to expect before it asks a worker.
-  KillGuard(parked::Namespaces namespaces, std::function<void()> catch_up)
-      : namespaces_(namespaces), catch_up_(std::move(catch_up)) {}
+  KillGuard(Signals& signals, std::function<void()> catch_up) : signals_(signals), catch_up_(std::move(catch_up)) {}
 
   static constexpr size_t kListenersMax = 64;
   static constexpr int kCallsPerTurn = 16;
+  static constexpr size_t kPendingMax = 256;
 
   // The listener of a worker's filter; its children share it. False: there are too many, and those calls fail.
   bool watch(UniqueFd listener);
-  // Not a target for anybody, and spared by sweeps.
-  void protect(pid_t pid) { protected_.insert(pid); }
-  void unprotect(pid_t pid) { protected_.erase(pid); }
-  const std::set<pid_t>& protected_pids() const { return protected_; }
   BranchGuard& branches() { return branches_; }
 
-  // What was last sent to this process from inside the capsule; 0: nothing. Kept for workers only.
-  void remember(pid_t worker) { last_signal_[worker] = 0; }
-  int forget(pid_t worker);
+  // A capsule inside, until its keeper closes the relay.
+  void add_nested(UniqueFd relay, ino_t pid_namespace);
 
   void add_to(std::vector<pollfd>& polled) const;
   // With the descriptors add_to() gave, polled.
   void answer(const std::vector<pollfd>& polled);
 
  private:
-  bool answer_one(int listener);
-  bool is_to_itself(const seccomp_notif& call);
-  int perform(const seccomp_notif& call, int listener);
-  int send_to_many(pid_t target, int signal, pid_t caller);
-  int queue(const seccomp_notif& call, int listener, pid_t process, pid_t thread, int signal, uint64_t address);
-  bool is_allowed(pid_t target) const;
-  int sent(pid_t target, int signal, long result);
+  struct Relay {
+    UniqueFd socket;
+    ino_t pid_namespace = 0;
+  };
+  struct Pending {
+    int listener;
+    bool goes_on;  // the kernel does it when the answer is yes
+  };
 
-  parked::Namespaces namespaces_;
+  bool answer_one(int listener);
+  void answer_about_signals(const seccomp_notif& call, int listener);
+  bool read_info(const seccomp_notif& call, int listener, SignalCall& into);
+  Relay* relay_of(pid_t caller);
+  void ask(Relay& relay, const SignalCall& call, int listener);
+  bool hear(const Relay& relay);
+  void note_hit(const Relay& relay, const SignalAnswer& answer);
+  void forget_pending(int listener);
+
+  Signals& signals_;
   std::function<void()> catch_up_;
   std::vector<UniqueFd> listeners_;
   BranchGuard branches_;
-  std::set<pid_t> protected_;
-  std::map<pid_t, int> last_signal_;
+  std::vector<Relay> relays_;
+  std::map<uint64_t, Pending> pending_;  // by notification
 };
 
 }  // namespace capsule::sandbox

@@ -77,14 +77,13 @@ Rights writing_rights(int abi) {
 
 std::vector<Rule> rules_for_private_root(const Policy& policy, int abi) {
   const Rights read = reading_rights(abi), write = writing_rights(abi);
-  const Rights list = LANDLOCK_ACCESS_FS_READ_DIR & handled_rights(abi);
-  const Rights use = (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate) & handled_rights(abi);
-  std::vector<Rule> rules{{"/", list}, {"/etc", read}, {"/dev", use}};
+  // The kernel looks for rules from a file up to the root, but passes over what is mounted upon and over the place it
+  // is mounted on: in a capsule inside this one, with other mounts at the same places, only the directories above them
+  // count. So what can be written is below /var and /dev. And /proc is never written to: this is what keeps /proc/sys
+  // and /proc/sysrq-trigger out of reach as long as no mount can hide them (docs/decisions/0007-private-root.md).
+  std::vector<Rule> rules{{"/", read & ~Rights{LANDLOCK_ACCESS_FS_EXECUTE}}, {"/etc", read}};
   for (const char* path : program_places()) rules.push_back({path, read});
-  // Never written to: this is what keeps /proc/sys and /proc/sysrq-trigger out of reach as long as no mount can hide
-  // them (docs/decisions/0007-private-root.md).
-  rules.push_back({"/proc", read & ~Rights{LANDLOCK_ACCESS_FS_EXECUTE}});
-  for (const char* path : {"/tmp", "/dev/shm", kWorkspace}) rules.push_back({path, write});
+  for (const char* path : {"/var", "/dev"}) rules.push_back({path, write});
   for (const std::string& path : policy.packages) rules.push_back({path, read});
   for (const Mount& mount : policy.mounts) rules.push_back({mount.target, read});
   return rules;

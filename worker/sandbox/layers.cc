@@ -26,15 +26,6 @@ Result<seccomp::Program> compile_for(const Policy& policy, seccomp::Sockets sock
   return seccomp::compile(seccomp::make_table(policy, {sockets, abi}));
 }
 
-void note_namespaces(parked::Namespaces made, LayerLog& log) {
-  constexpr std::pair<const char*, uint64_t> kNames[] = {{"userns", CLONE_NEWUSER}, {"pidns", CLONE_NEWPID},
-                                                         {"mountns", CLONE_NEWNS},  {"netns", CLONE_NEWNET},
-                                                         {"ipcns", CLONE_NEWIPC},   {"utsns", CLONE_NEWUTS}};
-  for (const auto& [name, flag] : kNames) {
-    parked::has(made, flag) ? log.on(name) : log.off(name, kNoNamespaces);
-  }
-}
-
 Status take_identity(const CapsuleRequest& request) {
   if (request.id_maps == IdMaps::kOwn) return write_id_maps(request.identity.user, request.identity.group);
   return become(request.identity.user, request.identity.group);
@@ -60,26 +51,10 @@ bool enter_root(const Recipe& recipe, const CapsuleRequest& request, LayerLog& l
   return true;
 }
 
-void set_up_network(const Policy& policy, parked::Namespaces namespaces, CapsuleLayers& entered, LayerLog& log) {
-  if (policy.network == Network::kNone || !parked::has(namespaces, CLONE_NEWNET)) return;
-  const Status up = log.timed("network", [&] {
-    return bring_loopback_up().and_then([&]() -> Status {
-      if (policy.network != Network::kProxy) return {};
-      auto listening = listen_for_proxy();
-      if (!listening) return tl::unexpected<Error>(listening.error());
-      entered.proxy = std::move(*listening);
-      return {};
-    });
-  });
-  if (!up) log.degrade("netns", up.error().message);
-}
-
 void enter_namespaces(const Recipe& recipe, const CapsuleRequest& request, CapsuleLayers& entered, LayerLog& log) {
   const Status identity = log.apply("id_maps", [&] { return take_identity(request); });
   if (identity) {
-    if (sethostname(kHostName, std::char_traits<char>::length(kHostName)) != 0) {
-      log.degrade("utsns", system_failure("sethostname").value().message);
-    }
+    set_up_host_name(request.namespaces, log);
     entered.has_root = enter_root(recipe, request, log);
     set_up_network(recipe.policy, request.namespaces, entered, log);
     return;
@@ -113,6 +88,36 @@ Status load_filter(const Recipe& recipe, const WorkerRequest& request, UniqueFd&
 }
 
 }  // namespace
+
+void note_namespaces(parked::Namespaces made, LayerLog& log) {
+  constexpr std::pair<const char*, uint64_t> kNames[] = {{"userns", CLONE_NEWUSER}, {"pidns", CLONE_NEWPID},
+                                                         {"mountns", CLONE_NEWNS},  {"netns", CLONE_NEWNET},
+                                                         {"ipcns", CLONE_NEWIPC},   {"utsns", CLONE_NEWUTS}};
+  for (const auto& [name, flag] : kNames) {
+    parked::has(made, flag) ? log.on(name) : log.off(name, kNoNamespaces);
+  }
+}
+
+void set_up_host_name(parked::Namespaces namespaces, LayerLog& log) {
+  if (!parked::has(namespaces, CLONE_NEWUTS)) return;
+  if (sethostname(kHostName, std::char_traits<char>::length(kHostName)) != 0) {
+    log.degrade("utsns", system_failure("sethostname").value().message);
+  }
+}
+
+void set_up_network(const Policy& policy, parked::Namespaces namespaces, CapsuleLayers& entered, LayerLog& log) {
+  if (policy.network == Network::kNone || !parked::has(namespaces, CLONE_NEWNET)) return;
+  const Status up = log.timed("network", [&] {
+    return bring_loopback_up().and_then([&]() -> Status {
+      if (policy.network != Network::kProxy) return {};
+      auto listening = listen_for_proxy();
+      if (!listening) return tl::unexpected<Error>(listening.error());
+      entered.proxy = std::move(*listening);
+      return {};
+    });
+  });
+  if (!up) log.degrade("netns", up.error().message);
+}
 
 Recipe make_recipe(const Prepare& prepare) {
   Recipe recipe{make_policy(prepare), {}, landlock::abi(), {}, std::nullopt};

@@ -59,6 +59,12 @@ struct CapsuleLayers {
 // The keeper's part, right after it was cloned.
 CapsuleLayers enter_capsule(const Recipe& recipe, const CapsuleRequest& request);
 
+// Parts of it, for capsules inside others too (nested.h).
+class LayerLog;
+void note_namespaces(parked::Namespaces made, LayerLog& log);
+void set_up_host_name(parked::Namespaces namespaces, LayerLog& log);
+void set_up_network(const Policy& policy, parked::Namespaces namespaces, CapsuleLayers& entered, LayerLog& log);
+
 // For the manager, which reads and writes files in it through this descriptor. None when there is no workspace.
 UniqueFd open_workspace(const CapsuleLayers& entered, const std::string& fallback_workspace);
 

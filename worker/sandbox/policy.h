@@ -12,7 +12,7 @@
 
 namespace capsule::sandbox {
 
-inline constexpr const char* kWorkspace = "/workspace";  // current directory and HOME of every run
+inline constexpr const char* kWorkspace = "/var/workspace";  // current directory and HOME of every run
 
 enum class Network {
   kNone,      // no socket but local ones

@@ -14,6 +14,10 @@ Status drop_capabilities() {
   for (int capability = 0; capability <= kCapabilityMax; ++capability) {
     if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) break;
   }
+  return give_up_capabilities();
+}
+
+Status give_up_capabilities() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
   if (syscall(SYS_capset, &header, none) != 0) return system_failure("capset");

@@ -6,6 +6,8 @@
 namespace capsule::sandbox {
 
 Status drop_capabilities();
+// Those it has; the set that bounds what exec may give stays, which without new privileges gives nothing.
+Status give_up_capabilities();
 Status no_new_privileges();
 
 // Whether processes of the same user may trace it and read its /proc.

@@ -64,16 +64,6 @@ Status bind(const RootPlan::Bind& wanted) {
   return set_flags(wanted.target, flags_of(wanted.access), AT_RECURSIVE);
 }
 
-Status mount_scratch(const RootPlan::Tmpfs& wanted) {
-  if (auto made = make_place(wanted.target, Kind::kDirectory); !made) return made;
-  const std::string options = std::string("mode=") + wanted.mode + ",size=" + std::to_string(wanted.bytes) +
-                              ",nr_inodes=" + std::to_string(wanted.files);
-  if (mount("capsule", wanted.target.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) != 0) {
-    return system_failure("mount " + wanted.target);
-  }
-  return {};
-}
-
 // pivot_root(2): the old root moves below the new one, and what lay under the mount point can be seen there again.
 Status change_root() {
   if (mount("capsule", kBase, "tmpfs", MS_NOSUID | MS_NODEV, kRootOptions) != 0) return system_failure("mount a root");
@@ -98,13 +88,20 @@ Status make_mounts_private() {
   return {};
 }
 
+Status mount_scratch(const RootPlan::Tmpfs& wanted) {
+  if (auto made = make_place(wanted.target, Kind::kDirectory); !made) return made;
+  const std::string options = std::string("mode=") + wanted.mode + ",size=" + std::to_string(wanted.bytes) +
+                              ",nr_inodes=" + std::to_string(wanted.files);
+  if (mount("capsule", wanted.target.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) != 0) {
+    return system_failure("mount " + wanted.target);
+  }
+  return {};
+}
+
 Status make_root(const RootPlan& plan, Identity identity) {
   umask(022);
   return change_root()
       .and_then([&] { return for_all(plan.scratch, mount_scratch); })
-      .and_then([&] { return for_all(plan.binds, bind); })
-      .and_then([&] { return for_all(plan.files, write_new); })
-      .and_then([&] { return for_all(identity_files(identity), write_new); })
       .and_then([&] {
         return for_all(plan.links, [](const auto& link) -> Status {
           if (auto made = make_place(link.first.substr(0, link.first.rfind('/')) + "/", Kind::kDirectory); !made) {
@@ -114,6 +111,9 @@ Status make_root(const RootPlan& plan, Identity identity) {
           return {};
         });
       })
+      .and_then([&] { return for_all(plan.binds, bind); })
+      .and_then([&] { return for_all(plan.files, write_new); })
+      .and_then([&] { return for_all(identity_files(identity), write_new); })
       .and_then([] { return make_place("/proc", Kind::kDirectory); });
 }
 

@@ -13,6 +13,7 @@ Status make_mounts_private();
 
 // Between make_root() and seal_root() the old root is at kOldRoot, and what is mounted may still be changed.
 inline constexpr const char* kOldRoot = "/.host";
+Status mount_scratch(const RootPlan::Tmpfs& wanted);  // one of the plan's
 Status make_root(const RootPlan& plan, Identity identity);
 Status seal_root();
 // After a make_root() that failed half-way: back to the host's root.

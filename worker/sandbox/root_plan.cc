@@ -50,6 +50,9 @@ void add_generated(RootPlan& plan) {
                 {"/etc/hosts", "127.0.0.1 localhost capsule\n::1 localhost\n"},
                 {"/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
                 {"/etc/resolv.conf", ""}};
+  // Below /var, and not at the root: see landlock::rules_for_private_root().
+  plan.links["/tmp"] = "var/tmp";
+  plan.links["/workspace"] = "var/workspace";
   plan.links["/dev/random"] = "urandom";
   plan.links["/dev/fd"] = "/proc/self/fd";
   plan.links["/dev/stdin"] = "/proc/self/fd/0";
@@ -73,7 +76,7 @@ HostFacts look_at_host() {
 
 RootPlan plan_root(const Policy& policy, const HostFacts& host) {
   RootPlan plan;
-  plan.scratch = {{"/tmp", policy.tmp_bytes, policy.workspace_files, "1777"},
+  plan.scratch = {{"/var/tmp", policy.tmp_bytes, policy.workspace_files, "1777"},
                   {"/dev/shm", policy.shm_bytes, policy.workspace_files, "1777"},
                   {kWorkspace, policy.workspace_bytes, policy.workspace_files, "0700"}};
   for (const char* path : kProgramPlaces) add_binds(host, path, Access::kPrograms, plan);

@@ -1,5 +1,6 @@
 #include "worker/sandbox/sweep.h"
 
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -72,19 +73,33 @@ void kill_others(const std::set<pid_t>& spared) {
   }
 }
 
+void kill_guests(const std::map<pid_t, int>& guests) {
+  for (const auto& [pid, pidfd] : guests) kill(pid, SIGKILL);
+  for (const auto& [pid, pidfd] : guests) {
+    pollfd dead{pidfd, POLLIN, 0};
+    while (poll(&dead, 1, -1) < 0 && errno == EINTR) {
+    }
+  }
+}
+
 }  // namespace
 
-void sweep(parked::Namespaces namespaces, const std::set<pid_t>& spared) {
-  if (!parked::has(namespaces, CLONE_NEWPID)) return sweep_descendants(spared);
+void sweep(parked::Namespaces namespaces, const Sweeping& how) {
+  if (!parked::has(namespaces, CLONE_NEWPID)) return sweep_descendants(how.spared);
   // Stopping all first bars new forks between the signal and the death of the forker. Pid 1 itself is spared by
   // kill(-1), and nothing else is out of its reach.
   kill(-1, SIGSTOP);
-  if (spared.empty()) {
+  if (how.spared.empty() && !how.has_nested) {
     kill(-1, SIGKILL);
     return;
   }
-  kill_others(spared);
-  for (const pid_t pid : spared) kill(pid, SIGCONT);
+  kill_guests(how.guests);
+  kill_others(how.spared);
+  if (how.has_nested) {
+    kill(-1, SIGCONT);
+    return;
+  }
+  for (const pid_t pid : how.spared) kill(pid, SIGCONT);
 }
 
 }  // namespace capsule::sandbox

@@ -86,12 +86,16 @@ TEST_CASE("version 2 hands its controllers on and bounds a capsule", "[cgroup]")
   REQUIRE(made);
   CHECK(made->bounds_memory());
   CHECK(made->place(4711));
-  CHECK(made->doors()->empty());  // nobody can enter one of version 2 by itself
+  CHECK(top.read(group + "cgroup.procs") == "4711");
+  const auto doors = made->doors();
+  REQUIRE(doors);
+  REQUIRE(doors->size() == 1);
+  REQUIRE(write(doors->front().get(), "0", 1) == 1);
+  CHECK(top.read(group + "cgroup.procs").starts_with("0"));
   CHECK(top.read(group + "memory.max") == "1048576");
   CHECK(top.read(group + "memory.swap.max") == "0");
   CHECK(top.read(group + "memory.oom.group") == "0");
   CHECK(top.read(group + "pids.max") == "64");
-  CHECK(top.read(group + "cgroup.procs") == "4711");
   const CgroupReadings readings = made->read();
   CHECK(readings.cpu_us == 1234);
   CHECK(readings.memory_bytes == 4096);

@@ -16,7 +16,8 @@ Hello full_hello() {
           .profile = "data",
           .layers = {{.name = "landlock", .state = "on", .detail = "ABI 7"}},
           .timings_us = {{"fork", 850}, {"preload", 412'000}},
-          .failure = "no module named 'numpy'"};
+          .failure = "no module named 'numpy'",
+          .not_captured = {"a-socket"}};
 }
 
 Prepare full_prepare() {
@@ -183,13 +184,13 @@ std::vector<Sample> make_samples() {
                    .uid = 61'003,
                    .cgroup = true,
                    .awaited = true,
-                   .nested = true,
-                   .enter = true});
+                   .nested = true});
   add(list,
       Branched{
           .re = 2, .pid = 42, .failure = "clone3: EAGAIN", .took_us = 900, .not_captured = {"descriptor 5: a socket"}});
-  add(list, Expect{.pid = 7, .enter = true});
+  add(list, Expect{.pid = 7, .nested = true});
   add(list, Snapshot{.id = 3, .pid = 43});
+  add(list, Nested{});
   add(list, Wake{.name = "worker-17", .fresh = true});
   add(list, Mapped{.failure = "write uid_map: Operation not permitted"});
   add(list, full_exited());

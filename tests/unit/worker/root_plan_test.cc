@@ -81,7 +81,7 @@ TEST_CASE("each scratch place has the size the profile gives it") {
   REQUIRE(plan.scratch.size() == 3);
   for (const auto& scratch : plan.scratch) {
     CHECK(scratch.files == 4);
-    CHECK(scratch.bytes == (scratch.target == kWorkspace ? 1 : scratch.target == "/tmp" ? 2 : 3));
+    CHECK(scratch.bytes == (scratch.target == kWorkspace ? 1 : scratch.target == "/var/tmp" ? 2 : 3));
   }
 }
 

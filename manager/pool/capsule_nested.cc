@@ -1,0 +1,213 @@
+// Capsules inside capsules, and processes that live in one and are the children of another one's keeper.
+#include <algorithm>
+
+#include "base/posix_io.h"
+#include "manager/observe/log.h"
+#include "manager/pool/capsule_process.h"
+#include "manager/pool/proc_stats.h"
+
+namespace capsule {
+namespace {
+constexpr size_t kPidNamespaceAt = 1;  // among what a keeper inside sends
+}
+
+// ---- making one ------------------------------------------------------------------------------------------------
+
+void CapsuleProcess::make_nested(uint64_t id, std::function<void()> on_gone, NestedMade made) {
+  if (gone_ || destroyed_) return made(failure(Errc::kClosed, "the capsule is gone"));
+  if (depth_ >= kForkDepthMax) {
+    return made(
+        failure(Errc::kUnavailable, "a session that is " + std::to_string(kForkDepthMax) +
+                                        " forks away from the first cannot be forked again: the kernel nests "
+                                        "no deeper. Save a durable checkpoint, and begin a new session from it"));
+  }
+  if (!is_contained()) {
+    return made(failure(Errc::kUnavailable,
+                        "sessions are forked into namespaces of their own, which cannot be had "
+                        "here; `capsule doctor` says why"));
+  }
+  if (!cgroup_) return branch_nested(id, std::nullopt, std::move(on_gone), std::move(made));
+  cgroups_.make("capsule-" + std::to_string(id) + "-" + profile_, limits_,
+                [self = shared_from_this(), id, on_gone = std::move(on_gone),
+                 made = std::move(made)](Result<CapsuleCgroup> group) mutable {
+                  if (!group) return made(tl::unexpected<Error>(group.error()));
+                  self->branch_nested(id, std::move(*group), std::move(on_gone), std::move(made));
+                });
+}
+
+void CapsuleProcess::branch_nested(uint64_t id, std::optional<CapsuleCgroup> cgroup, std::function<void()> on_gone,
+                                   NestedMade made) {
+  auto link = make_stream_socketpair();
+  auto relay = make_packet_socketpair();
+  auto doors = cgroup ? cgroup->doors() : Result<std::vector<UniqueFd>>(std::vector<UniqueFd>());
+  if (gone_ || destroyed_ || !link || !relay || !doors) {
+    if (cgroup) cgroups_.remove(std::move(*cgroup));
+    return made(failure(Errc::kUnavailable, "a capsule for the fork cannot be made"));
+  }
+  Branch branch;
+  branch.id = ++last_request_;
+  branch.name = "capsule-" + std::to_string(id);
+  branch.nested = true;
+  std::vector<UniqueFd> fds;
+  fds.push_back(std::move(link->second));
+  fds.push_back(std::move(relay->second));
+  for (UniqueFd& door : *doors) fds.push_back(std::move(door));
+  Start start{id,
+              branch.name,
+              profile_,
+              std::move(link->first),
+              {},
+              {},
+              cgroups_,
+              cgroup_mode_,
+              limits_,
+              allowed_hosts_,
+              user_,
+              shared_from_this(),
+              std::move(cgroup),
+              std::move(relay->first)};
+  nesting_.emplace(branch.id, Nesting{std::move(start), std::move(on_gone), std::move(made)});
+  channel_->send(branch, std::move(fds));
+  expect_answer();
+}
+
+void CapsuleProcess::nested_branched(const Branched& reply, std::vector<UniqueFd>& fds) {
+  auto found = nesting_.extract(reply.re);
+  if (found.empty()) return;
+  Nesting nesting = std::move(found.mapped());
+  if (!reply.failure.empty() || fds.empty()) {
+    if (nesting.start.cgroup) cgroups_.remove(std::move(*nesting.start.cgroup));
+    return nesting.made(failure(Errc::kUnavailable, "cannot make a capsule for the fork: " + reply.failure));
+  }
+  nesting.start.pidfd = std::move(fds[0]);
+  auto capsule = std::make_shared<CapsuleProcess>(loop_, std::move(nesting.start), config_, metrics_);
+  ++nested_;
+  const auto made = std::make_shared<NestedMade>(std::move(nesting.made));
+  Events events;
+  events.on_ready = [made, still = std::weak_ptr(capsule)](const Hello&) {
+    if (*made) std::exchange(*made, nullptr)(still.lock());
+  };
+  events.on_gone = [made, still = std::weak_ptr(capsule), on_gone = std::move(nesting.on_gone)] {
+    const auto gone = still.lock();
+    const std::string why = gone ? gone->hello_.failure : std::string();
+    if (*made) std::exchange(*made, nullptr)(failure(Errc::kUnavailable, "the fork's capsule ended: " + why));
+    on_gone();
+  };
+  capsule->begin(std::move(events));
+  nested_keepers_.insert(capsule->pid_);
+}
+
+void CapsuleProcess::nested_gone() {
+  --nested_;
+  if (emptied_ && nested_ == 0) destroy();
+}
+
+Result<std::vector<UniqueFd>> CapsuleProcess::open_cgroup_doors() const {
+  return cgroup_ ? cgroup_->doors() : Result<std::vector<UniqueFd>>(std::vector<UniqueFd>());
+}
+
+// ---- copies ----------------------------------------------------------------------------------------------------
+
+CapsuleProcess& CapsuleProcess::guardian_of(pid_t pid_in_capsule, pid_t& pid_there) {
+  pid_there = pid_in_capsule;
+  const auto guest = guests_.find(pid_in_capsule);
+  if (guest == guests_.end()) return *this;
+  const auto guardian = guest->second.guardian.lock();
+  if (!guardian) return *this;
+  pid_there = guest->second.pid_there;
+  return *guardian;  // which lives as long as we do: it is around us
+}
+
+void CapsuleProcess::expect_copy(pid_t pid_in_capsule, CapsuleProcess& home) {
+  pid_t pid_there = 0;
+  CapsuleProcess& guardian = guardian_of(pid_in_capsule, pid_there);
+  if (home.relay_ && home.namespaces_.size() > kPidNamespaceAt) {  // before anybody in there asks anything
+    std::vector<UniqueFd> fds;
+    fds.push_back(std::move(home.relay_));
+    fds.push_back(duplicate(home.namespaces_[kPidNamespaceAt].get()));
+    guardian.channel_->send(Nested{}, std::move(fds));
+  }
+  guardian.channel_->send(Expect{pid_there, &home != this});
+}
+
+void CapsuleProcess::ask_to_keep(pid_t pid, Asked asked) {
+  if (gone_ || destroyed_) return asked(failure(Errc::kClosed, "the capsule is gone"));
+  const uint64_t request = ++last_request_;
+  keeping_.emplace(request, std::move(asked));
+  channel_->send(Snapshot{request, pid});
+  expect_answer();
+}
+
+// The keeper that its number comes from finds it; the others are told by what they call it.
+struct CapsuleProcess::Keeping {
+  std::shared_ptr<CapsuleProcess> guardian, home;
+  std::vector<std::shared_ptr<CapsuleProcess>> to_tell;
+  UniqueFd pidfd;
+  std::vector<pid_t> numbers = {};  // in each pid namespace
+  std::function<void()> died;
+  Kept kept;
+
+  pid_t number_in(const CapsuleProcess& capsule) const {
+    return capsule.depth_ + 1 < numbers.size() ? numbers[capsule.depth_ + 1] : 0;
+  }
+};
+
+void CapsuleProcess::keep_copy(const Claim& claim, std::function<void()> died, Kept kept) {
+  pid_t ignored = 0;
+  auto keeping = std::make_shared<Keeping>();
+  keeping->guardian = guardian_of(claim.original, ignored).shared_from_this();
+  keeping->home = claim.home;
+  keeping->died = std::move(died);
+  keeping->kept = std::move(kept);
+  for (const auto& capsule : {keeping->guardian, keeping->home}) {
+    if (capsule.get() != this && capsule->depth_ != depth_) keeping->to_tell.push_back(capsule);
+  }
+  if (keeping->to_tell.size() == 2 && keeping->to_tell[0] == keeping->to_tell[1]) keeping->to_tell.pop_back();
+  ask_to_keep(claim.copy, [self = shared_from_this(), keeping, pid = claim.copy](Result<UniqueFd> pidfd) {
+    if (!pidfd) return keeping->kept(tl::unexpected<Error>(pidfd.error()));
+    keeping->pidfd = std::move(*pidfd);
+    if (keeping->guardian == self && keeping->home == self) {
+      self->copies_[pid] = std::move(keeping->died);
+      return keeping->kept(KeptCopy{std::move(keeping->pidfd), pid});
+    }
+    keeping->numbers = pids_of(pid_of(keeping->pidfd.get()));
+    keep_on(keeping);
+  });
+}
+
+void CapsuleProcess::keep_on(const std::shared_ptr<Keeping>& keeping) {
+  const pid_t pid_there = keeping->number_in(*keeping->guardian), pid_at_home = keeping->number_in(*keeping->home);
+  if (!keeping->to_tell.empty()) {
+    const auto next = keeping->to_tell.back();
+    keeping->to_tell.pop_back();
+    return next->ask_to_keep(keeping->number_in(*next), [keeping](Result<UniqueFd> pidfd) {
+      if (pidfd) return keep_on(keeping);
+      send_kill(keeping->pidfd.get());  // whatever it is: its own worker made it up
+      keeping->kept(tl::unexpected<Error>(pidfd.error()));
+    });
+  }
+  keeping->guardian->copies_[pid_there] = std::move(keeping->died);
+  if (keeping->home != keeping->guardian) {
+    keeping->home->settle_in(keeping->guardian, pid_there, pid_at_home, keeping->numbers.front());
+  }
+  keeping->kept(KeptCopy{std::move(keeping->pidfd), pid_at_home});
+}
+
+void CapsuleProcess::settle_in(const std::shared_ptr<CapsuleProcess>& guardian, pid_t pid_there, pid_t pid_at_home,
+                               pid_t pid) {
+  guests_[pid_at_home] = {guardian, pid_there, pid};
+  guardian->wards_[pid_there] = {weak_from_this(), pid_at_home, pid};
+}
+
+// ---- what it uses ----------------------------------------------------------------------------------------------
+
+TreeUsage CapsuleProcess::read_tree(MemoryCount count) const {
+  std::vector<pid_t> roots{pid_};
+  for (const auto& [pid, guest] : guests_) roots.push_back(guest.pid);
+  std::set<pid_t> without = nested_keepers_;
+  for (const auto& [pid, ward] : wards_) without.insert(ward.pid);
+  for (const pid_t root : roots) without.erase(root);
+  return read_process_tree(roots, without, count);
+}
+
+}  // namespace capsule

@@ -1,0 +1,260 @@
+"""Forks of live sessions: the same objects, and from then on nothing in common."""
+import pathlib
+
+from branches import BranchClient, Refused
+from processes import wait_for
+from support import SMALL, ManagerCase
+
+# What no pickler takes, and what would show that the copy is not one.
+STATE = """
+import itertools, random
+def numbers():
+    for n in itertools.count(): yield n
+stream = numbers(); next(stream); next(stream)
+kept = [1, 2, 3]; also = kept
+add = (lambda by: lambda x: x + by)(40)
+handle = open('notes.txt', 'w+'); handle.write('one\\n'); handle.flush()
+opened = open('notes.txt'); opened.read(2)
+"""
+
+
+def keeper_of(worker):
+    return int(pathlib.Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+class ForkCase(ManagerCase):
+    config = SMALL + "[run]\ngrace_s = 0.2\n[client]\nmax_crashes_per_minute_per_uid = 0\n"
+
+    def setUp(self):
+        super().setUp()
+        self.client = BranchClient(self.manager.socket)
+        self.addCleanup(self.client.close)
+
+    def new(self, **fields):
+        session = self.client.new(**fields)
+        self.addCleanup(self.remove, session)
+        return session
+
+    def remove(self, session):
+        try:
+            self.client.session("rm", session)
+        except Refused:
+            pass  # the test has removed it
+
+    def fork(self, source, count=1, **fields):
+        forks = self.client.session("fork", source=source, count=count, **fields)["forks"]
+        for fork in forks:
+            self.addCleanup(self.remove, fork)
+        return forks
+
+    def value(self, session, expression, **fields):
+        outcome = self.client.run(session, expression, **fields)
+        self.assertEqual(outcome.verdict, "ok", outcome)
+        return outcome.result
+
+    def sessions(self):
+        return {row["session"]: row for row in self.client.session("ls")["sessions"]}
+
+
+class Fork(ForkCase):
+    def test_a_fork_has_all_that_the_original_has(self):
+        source = self.new()
+        self.client.run(source, STATE)
+        for fork in self.fork(source, 2):
+            self.assertEqual(self.value(fork, "next(stream), add(2), kept is also, kept, opened.read()"),
+                             "(2, 42, True, [1, 2, 3], 'e\\n')")
+
+    def test_after_a_fork_nothing_is_common(self):
+        source = self.new()
+        self.client.run(source, STATE)
+        one, two = self.fork(source, 2)
+        self.client.run(one, "kept.append(4); next(stream); open('notes.txt', 'a').write('of one\\n')\n"
+                             "open('/tmp/of-one', 'w').close()")
+        self.client.run(source, "kept.clear(); handle.write('of the source\\n'); handle.flush()")
+        self.assertEqual(self.value(two, "kept, open('notes.txt').read(), next(stream)"), "([1, 2, 3], 'one\\n', 2)")
+        self.assertEqual(self.value(one, "kept, open('notes.txt').read()"), "([1, 2, 3, 4], 'one\\nof one\\n')")
+        self.assertEqual(self.value(source, "kept, open('notes.txt').read(), next(stream)"),
+                         "([], 'one\\nof the source\\n', 2)")
+        self.assertEqual(self.value(two, "__import__('os').path.exists('/tmp/of-one')"), "False")
+
+    def test_files_of_every_kind_are_copied_and_what_cannot_be_is_told(self):
+        source = self.new()
+        self.client.run(source, "import os, socket, tempfile\nos.makedirs('a/b'); open('a/b/c', 'w').write('deep')\n"
+                                "os.symlink('a/b/c', 'link'); os.chmod('a/b/c', 0o640); os.mkfifo('pipe')\n"
+                                "nameless = tempfile.TemporaryFile(); nameless.write(b'gone'); nameless.flush()\n"
+                                "sparse = open('sparse', 'wb'); sparse.truncate(1 << 24); sparse.close()\n"
+                                "left, right = socket.socketpair()")
+        answer = self.client.session("fork", source=source)
+        fork = answer["forks"][0]
+        self.addCleanup(self.remove, fork)
+        self.assertEqual(self.value(fork, "open('link').read(), oct(os.stat('a/b/c').st_mode), os.path.islink('link'), "
+                                          "os.stat('sparse').st_size, os.stat('sparse').st_blocks"),
+                         "('deep', '0o100640', True, 16777216, 0)")
+        self.client.run(source, "nameless.write(b' on'); nameless.flush()")
+        self.assertEqual(self.value(fork, "nameless.seek(0), nameless.read()"), "(0, b'gone')")
+        self.assertIn("pipe", answer["not_captured"])
+        self.assertTrue(any("socket" in what for what in answer["not_captured"]), answer)
+
+    def test_random_streams_differ_from_fork_to_fork(self):
+        source = self.new()
+        self.client.run(source, "import random, uuid, os; random.seed(7)")
+        draws = [self.value(s, "random.random(), uuid.uuid4().hex, os.urandom(8)") for s in [source, *self.fork(source, 3)]]
+        self.assertEqual(len(set(draws)), 4, draws)
+
+    def test_each_fork_has_verdicts_limits_and_snapshots_of_its_own(self):
+        source = self.new(rollback="always")
+        self.client.run(source, "x = 1")
+        one, two = self.fork(source, 2)
+        self.client.run(one, "x = 2")
+        crashed = self.client.run(one, "import ctypes; ctypes.string_at(0)")
+        self.assertEqual((crashed.verdict, crashed.state), ("crashed", "rolled_back"), crashed)
+        killed = self.client.run(two, "import os; os.kill(os.getpid(), 9)")
+        self.assertEqual((killed.verdict, killed.state), ("crashed", "rolled_back"), killed)
+        by_other = self.client.run(two, "import subprocess\nsubprocess.run(['sh', '-c', f'kill -9 {os.getpid()}'])")
+        self.assertEqual(by_other.verdict, "exception", by_other)  # os is not there any more: rolled back to before it
+        self.assertEqual([self.value(s, "x") for s in (source, one, two)], ["1", "2", "1"])
+        self.client.session("undo", one, count=2)  # what was just looked at, and x = 2
+        self.assertEqual(self.value(one, "x"), "1")
+        stuck = self.client.run(one, "while True:\n  try:\n    while True: pass\n  except BaseException: pass",
+                                timeout_ms=300)
+        self.assertEqual((stuck.verdict, stuck.state), ("timeout", "rolled_back"), stuck)
+        self.assertEqual([self.value(s, "x") for s in (source, one, two)], ["1", "1", "1"])
+
+    def test_a_fork_can_be_forked_and_outlives_its_original(self):
+        source = self.new()
+        self.client.run(source, "line = ['source']")
+        child, = self.fork(source)
+        self.client.run(child, "line.append('child')")
+        grandchild, = self.fork(child)
+        self.client.run(grandchild, "line.append('grandchild')")
+        self.client.session("rm", source)
+        self.client.session("rm", child)
+        self.assertEqual(self.value(grandchild, "line"), "['source', 'child', 'grandchild']")
+        crashed = self.client.run(grandchild, "__import__('ctypes').string_at(0)")
+        self.assertEqual(crashed.verdict, "crashed", crashed)
+        self.assertEqual(self.value(grandchild, "1 + 1"), "2")
+
+    def test_the_end_of_the_last_fork_ends_everything(self):
+        source = self.new()
+        forks = self.fork(source, 3)
+        pids = [self.sessions()[session]["worker_pid"] for session in (source, *forks)]
+        keepers = [keeper_of(pid) for pid in pids]
+        self.assertEqual(len(set(keepers)), 1)  # the outermost, which is the parent of all
+        for session in (source, *forks):
+            self.client.session("rm", session)
+        wait_for(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in (*pids, *keepers)), 10,
+                 "workers and keepers of removed sessions are gone")
+
+    def test_a_session_with_threads_is_not_forked_and_says_why(self):
+        source = self.new()
+        self.client.run(source, "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True, "
+                                "name='sleeper').start()")
+        with self.assertRaisesRegex(Refused, "sleeper"):
+            self.fork(source)
+        self.assertEqual(self.value(source, "1 + 1"), "2")
+
+    def test_a_reset_fork_is_fresh_keeps_its_files_and_can_be_forked(self):
+        source = self.new()
+        self.client.run(source, "x = 1; open('kept', 'w').write('k')")
+        fork, = self.fork(source)
+        self.client.session("reset", fork)
+        self.assertEqual(self.value(fork, "'x' in globals(), open('kept').read()"), "(False, 'k')")
+        self.client.run(fork, "y = 5")
+        again, = self.fork(fork)
+        self.assertEqual(self.value(again, "y"), "5")
+
+    def test_names_counts_and_the_unknown_are_refused(self):
+        source = self.new()
+        for fields in ({"count": 65}, {"session": "Not A Name"}, {"rollback": "often"}):
+            with self.assertRaises(Refused, msg=fields):
+                self.client.session("fork", **{"source": source, "session": "", **fields})
+        with self.assertRaisesRegex(Refused, "there is no session"):
+            self.client.session("fork", source="nobody")
+        self.assertEqual(sorted(self.fork(source, 2, session="twin")), ["twin-1", "twin-2"])
+        with self.assertRaisesRegex(Refused, "exists already"):
+            self.client.session("fork", source=source, count=2, session="twin")
+
+    def test_a_line_of_forks_ends_at_its_depth_with_a_clear_error(self):
+        last = self.new(rollback="off")
+        self.client.run(last, "depth = 0")
+        line = [last]
+        with self.assertRaisesRegex(Refused, "30 forks away"):
+            for _ in range(40):
+                line.append(self.fork(line[-1])[0])
+                if len(line) > 2:
+                    self.client.session("rm", line[-2])
+                self.client.run(line[-1], "depth += 1")
+        self.assertEqual(len(line), 31)
+        self.assertEqual(self.value(line[-1], "depth"), "30")
+
+
+class Adopt(ForkCase):
+    def test_the_best_of_several_goes_on_under_the_originals_name(self):
+        source = self.new()
+        self.client.run(source, "score = 0")
+        forks = self.fork(source, 3)
+        for n, fork in enumerate(forks):
+            self.client.run(fork, f"score = {n}")
+        self.client.session("adopt", source, source=forks[2])
+        self.assertEqual(self.value(source, "score"), "2")
+        self.assertNotIn(forks[2], self.sessions())
+        self.assertEqual(self.value(forks[0], "score"), "0")
+        again, = self.fork(source)
+        self.assertEqual(self.value(again, "score"), "2")
+        self.assertEqual(self.sessions()[again]["parent"], source)
+
+    def test_only_a_fork_of_it_can_take_a_sessions_place(self):
+        one, other = self.new(), self.new()
+        with self.assertRaisesRegex(Refused, "not a fork"):
+            self.client.session("adopt", one, source=other)
+
+    def test_the_tree_shows_who_comes_from_whom(self):
+        source = self.new(name="stem")
+        child, = self.fork(source, session="bough")
+        self.fork(child, session="twig")
+        shown = self.manager.capsule("session", "ls", "--tree").out.decode().splitlines()
+        self.assertEqual([line.split("  ")[0] if not line.startswith(" ") else line[:len(line) - len(line.lstrip())] +
+                          line.split()[0] for line in shown if "stem" in line or "bough" in line or "twig" in line],
+                         ["stem", "  bough", "    twig"])
+
+
+class Apart(ForkCase):
+    def test_programs_of_original_and_forks_do_not_reach_each_other(self):
+        source = self.new()
+        self.client.run(source, "import os, signal, subprocess\nsleeper = subprocess.Popen(['sleep', '60'])")
+        one, two = self.fork(source, 2)
+        for session in (one, two):
+            self.client.run(session, "mine = subprocess.Popen(['sleep', '60'])")
+        attack = ("for target in (-1, *range(2, 200)):\n"
+                  "  if target == os.getpid() or os.path.exists(f'/proc/self/task/{target}'): continue\n"
+                  "  try: os.kill(target, signal.SIGKILL)\n  except OSError: pass\n")
+        for attacker in (source, one):
+            outcome = self.client.run(attacker, attack)
+            self.assertEqual(outcome.verdict, "ok", outcome)
+        self.assertEqual(self.value(source, "sleeper.wait()"), "-9")
+        self.assertEqual(self.value(one, "mine.wait()"), "-9")
+        self.assertEqual(self.value(two, "str(mine.poll())"), "'None'")
+        self.assertEqual(self.value(two, "sorted(p for p in os.listdir('/proc') if p.isdigit()) == "
+                                         "sorted([str(os.getpid()), str(mine.pid)])"), "True")
+        self.client.run(two, "mine.kill()")
+        self.assertEqual(self.value(two, "mine.wait()"), "-9")
+
+    def test_a_sweep_of_the_original_spares_its_forks(self):
+        source = self.new(rollback="always")
+        self.client.run(source, "import os, subprocess")
+        fork, = self.fork(source)
+        self.client.run(fork, "mine = subprocess.Popen(['sleep', '60'])")
+        for _ in range(3):
+            self.assertEqual(self.client.run(source, "os._exit(3)").state, "rolled_back")
+        self.assertEqual(self.value(fork, "str(mine.poll())"), "'None'")
+        self.assertEqual(self.client.run(fork, "os._exit(3)").verdict, "exit")
+        self.assertEqual(self.value(source, "1 + 1"), "2")
+
+    def test_a_fork_has_no_power_in_its_namespaces(self):
+        source = self.new()
+        fork, = self.fork(source)
+        self.assertEqual(self.value(fork, "[l.split()[1] for l in open('/proc/self/status') "
+                                          "if l.startswith(('CapInh', 'CapPrm', 'CapEff', 'CapAmb'))]"),
+                         str(["0" * 16] * 4))
+        self.assertEqual(self.value(fork, "__import__('socket').gethostname(), open('/proc/self/comm').read()[:7]"),
+                         "('capsule', 'worker-')")
