@@ -120,6 +120,8 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void give_back(ForkedCopy copy);  // one that nobody wants after all
   const std::string& parent() const { return start_.parent; }
   void set_parent(std::string parent) { start_.parent = std::move(parent); }
+  // Once no snapshot or return is under way; while a run is, the status is a conflict.
+  void when_idle(std::function<void(Status)> act) { when_free(std::move(act)); }
   // It goes on under another name: that of the session it takes the place of.
   void take_place_of(const Session& other);
   const std::string& restore_report() const { return restore_report_; }  // JSON; empty: it began without a checkpoint

@@ -161,19 +161,37 @@ void SessionRegistry::begin_forks(const std::shared_ptr<Session>& original, cons
   }
 }
 
-Status SessionRegistry::adopt(const std::string& id, const std::string& fork, uid_t uid) {
+Status SessionRegistry::check_descent(const std::string& id, const std::string& fork, uid_t uid) {
   const auto place = find(id, uid), chosen = find(fork, uid);
   if (!place || !chosen) return tl::unexpected<Error>((place ? chosen : place).error());
-  bool descends = false;
   const Session* at = *chosen;
-  for (unsigned step = 0; step <= CapsuleProcess::kForkDepthMax && at != nullptr && !descends; ++step) {
-    descends = at->parent() == id;
+  for (unsigned step = 0; step <= CapsuleProcess::kForkDepthMax && at != nullptr; ++step) {
+    if (at->parent() == id) return {};
     at = find(at->parent());
   }
-  if (!descends) return failure(Errc::kInvalid, "session '" + fork + "' is not a fork of '" + id + "'");
-  if (!(*place)->is_free() || !(*chosen)->is_free()) {
-    return failure(Errc::kConflict, "both sessions must be idle: wait for their runs to end, or cancel them");
-  }
+  return failure(Errc::kInvalid, "session '" + fork + "' is not a fork of '" + id + "'");
+}
+
+// Each may be busy for a moment with a snapshot, the second while the first is waited for.
+void SessionRegistry::adopt(const std::string& id, const std::string& fork, uid_t uid, Adopted done) {
+  if (const Status descends = check_descent(id, fork, uid); !descends) return done(descends);
+  const auto place = sessions_.at(id), chosen = sessions_.at(fork);
+  place->when_idle([this, id, fork, uid, place, chosen, done](const Status& free) {
+    if (!free) return done(free);
+    chosen->when_idle([this, id, fork, uid, place, chosen, done](const Status& fork_free) {
+      if (!fork_free) return done(fork_free);
+      if (const Status still = check_descent(id, fork, uid); !still) return done(still);
+      if (sessions_.at(id) != place || sessions_.at(fork) != chosen) {
+        return done(failure(Errc::kConflict, "another session has that name by now"));
+      }
+      if (!place->is_free()) return adopt(id, fork, uid, done);
+      put_in_place(id, fork);
+      done({});
+    });
+  });
+}
+
+void SessionRegistry::put_in_place(const std::string& id, const std::string& fork) {
   const std::shared_ptr<Session> old = sessions_.at(id), taken = sessions_.at(fork);
   events_.on_closed(fork, {Errc::kClosed, "the session was adopted as '" + id + "'"});
   sessions_.erase(fork);
@@ -184,9 +202,8 @@ Status SessionRegistry::adopt(const std::string& id, const std::string& fork, ui
   }
   old->close();
   metrics_.session_closed(label::SessionClose::kRemoved);
-  log_info("session adopted a fork of its", {{"session", id}, {"fork", fork}});
+  log_info("a session goes on as one of its forks", {{"session", id}, {"fork", fork}});
   events_.on_ready(id);
-  return {};
 }
 
 Session* SessionRegistry::find(const std::string& id) {

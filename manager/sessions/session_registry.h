@@ -50,7 +50,8 @@ class SessionRegistry {
   using Forked = std::function<void(Result<Forks>)>;
   void fork(const std::shared_ptr<Session>& original, const ForkRequest& request, Forked done);
   // `fork` takes the place, and the name, of a session that it descends from; what that one was ends.
-  Status adopt(const std::string& id, const std::string& fork, uid_t uid);
+  using Adopted = std::function<void(Status)>;
+  void adopt(const std::string& id, const std::string& fork, uid_t uid, Adopted done);
   Result<Session*> find(const std::string& id, uid_t uid);
   Session* find(const std::string& id);
   Status remove(const std::string& id, uid_t uid);
@@ -64,6 +65,8 @@ class SessionRegistry {
 
  private:
   void ready(const std::string& id);
+  Status check_descent(const std::string& id, const std::string& fork, uid_t uid);
+  void put_in_place(const std::string& id, const std::string& fork);
   Status check_room(size_t count, uid_t uid, uint64_t max_of_uid) const;
   void add(const std::shared_ptr<Session>& session, Created created);
   Result<std::vector<std::string>> names_for(const ForkRequest& request);

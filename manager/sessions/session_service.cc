@@ -74,9 +74,10 @@ void SessionService::handle(const SessionRequest& request, uid_t uid, const std:
   if (is_about_stored(request, uid, answer)) return;
   if (operation == "fork") return fork(request, uid, max_of_uid, answer);
   if (operation == "adopt") {
-    const Status adopted = sessions_.adopt(request.session, request.source, uid);
-    if (!adopted) return answer(tl::unexpected<Error>(adopted.error()));
-    return answer(session_json(request.session, "ready").dump());
+    return sessions_.adopt(request.session, request.source, uid, [answer, id = request.session](const Status& adopted) {
+      if (!adopted) return answer(tl::unexpected<Error>(adopted.error()));
+      answer(session_json(id, "ready").dump());
+    });
   }
   const auto session = sessions_.find(request.session, uid);
   if (!session) return answer(tl::unexpected<Error>(session.error()));

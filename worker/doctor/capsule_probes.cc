@@ -27,7 +27,7 @@
 namespace capsule::doctor {
 namespace {
 
-constexpr const char* kHostPlace = "/var";  // every host has it, no capsule does
+constexpr const char* kHostPlace = "/var/lib";  // every host has it, no capsule does
 constexpr milliseconds kGuardPatience{1000};
 
 // Things outside that nothing inside may reach.
