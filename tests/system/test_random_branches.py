@@ -59,6 +59,13 @@ class Model:
         self.name, self.rollback = name, rollback
         self.history, self.checkpoints = [], {}
         self.files = 0
+        self.parent, self.depth = None, 0
+
+    def fork(self, name, rollback):
+        fork = Model(name, rollback)
+        fork.history = [(None, self.state)]  # what it began with is no run of its own
+        fork.files, fork.parent, fork.depth = self.files, self.name, self.depth + 1
+        return fork
 
     @property
     def state(self):
