@@ -125,7 +125,7 @@ class RandomBranches(ManagerCase):
             [self.write, self.read, self.crash, self.undo, self.checkpoint, self.restore, self.drop, self.kill,
              self.fork, self.adopt, self.reset, self.close], weights=[30, 20, 18, 8, 5, 6, 2, 4, 3, 1, 1, 2])[0]
         self.counts[action.__name__] = self.counts.get(action.__name__, 0) + 1
-        self.steps.append((model.name, model.rollback, action.__name__, [run[-12:] for run, _ in model.history[-3:]]))
+        self.steps.append((model.name, model.rollback, action.__name__, [run and run[-12:] for run, _ in model.history[-3:]]))
         action(model)
 
     # ---- steps
