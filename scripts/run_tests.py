@@ -22,8 +22,8 @@ SHOWN_LINES = 60  # of the output of something that failed
 SHOWN_REPORTS = 5
 FUZZ_SECONDS = 20
 # The part of the system tests that a full run repeats with sanitizers; --whole repeats them all.
-ASAN_AREAS = ["bad_frames", "misbehaving", "run", "session"]
-TSAN_AREAS = ["run", "session"]
+ASAN_AREAS = ["bad_frames", "misbehaving", "run", "session", "rollback", "fork"]
+TSAN_AREAS = ["run", "session", "fork"]
 # Left out by name. bench_smoke: sanitised figures say nothing, and the system tests go the same ways.
 NOT_SANITIZED = ["bench_smoke"]
 

@@ -197,7 +197,11 @@ class Keeper {
   // How a worker ended is told before the sweep is acknowledged. In a pid namespace without snapshots everything is our
   // child by now, or will be, and about to end; else what the sweep ended is there to be reaped.
   void clear(const Sweep& sweep) {
-    sandbox::Sweeping how{signals_.protected_pids(), {}, !nested_.empty()};
+    sandbox::Sweeping how;
+    how.spared = signals_.protected_pids();
+    how.is_inside = static_cast<bool>(relay_);
+    how.has_nested = !nested_.empty();
+    how.inside = guard_.branches().parked_inside();
     for (const auto& [pid, pidfd] : guests_) {
       if (!how.spared.contains(pid)) how.guests[pid] = pidfd.get();
     }

@@ -1,6 +1,3 @@
-// The copy leaves the helper's stack by longjmp, which a fortified libc takes for an accident.
-#undef _FORTIFY_SOURCE
-
 #include "worker/parked.h"
 
 #include <dirent.h>
@@ -12,7 +9,6 @@
 
 #include <array>
 #include <cerrno>
-#include <csetjmp>
 #include <csignal>
 
 #include "worker/interpreter/interpreter.h"
@@ -105,10 +101,14 @@ long clone_exactly() {
   return syscall(SYS_clone, flags, 0, nullptr, address, 0);
 }
 
+// The copy leaves the helper's stack for the worker's, which libc's longjmp takes for an accident where it is fortified
+// and so do the sanitizers; the compiler's own jump asks nobody.
+using JumpBuffer = std::array<void*, 5>;
+
 // In memory that the worker, its helper and, as a copy, the copy have.
 struct Entering {
   std::span<const Entered> namespaces;
-  std::jmp_buf back_to_worker{};
+  JumpBuffer back_to_worker{};
   const char* failed = nullptr;
   int error = 0;
   pid_t copy = -1;
@@ -129,7 +129,7 @@ int enter_and_copy(void* argument) {
   if (!sandbox::give_up_capabilities()) return fail(entering, "capset");
   if (!sandbox::set_dumpable(sandbox::Dumpable::kYes)) return fail(entering, "PR_SET_DUMPABLE");
   const long pid = clone_exactly();
-  if (pid == 0) std::longjmp(entering.back_to_worker, 1);
+  if (pid == 0) __builtin_longjmp(entering.back_to_worker.data(), 1);
   if (pid < 0) return fail(entering, "clone");
   entering.copy = static_cast<pid_t>(pid);
   return 0;
@@ -145,7 +145,7 @@ Result<Copy> branch_copy_into(std::span<const Entered> namespaces) {
   entering = {namespaces, {}, nullptr, 0, -1};
   copy = {};
   block_all_signals(copy.mask);
-  if (setjmp(entering.back_to_worker) != 0) {
+  if (__builtin_setjmp(entering.back_to_worker.data()) != 0) {
     copy.pid = 0;
     return copy;
   }

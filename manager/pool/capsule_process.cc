@@ -312,7 +312,7 @@ void CapsuleProcess::branched(const Branched& reply) {
   std::vector<UniqueFd> fds = channel_->take_fds();
   if (auto keeping = keeping_.extract(reply.re); !keeping.empty()) {
     if (!fds.empty()) return keeping.mapped()(std::move(fds[0]));
-    return keeping.mapped()(failure(Errc::kUnavailable, "the keeper does not know the copy: " + reply.failure));
+    return keeping.mapped()(failure(Errc::kClosed, "the keeper does not know the copy: " + reply.failure));
   }
   if (found.empty()) return nested_branched(reply, fds);
   Pending pending = std::move(found.mapped());

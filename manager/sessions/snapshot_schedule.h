@@ -6,7 +6,8 @@
 //           costs (and than kLeastStake), the next run waits for one all the same
 //   off     never
 //
-// A state that was refused (threads of the program are running) is not tried again before another run has ended.
+// A state that was refused (threads of the program are running) is not tried again before another run has ended. What
+// failed in another way (the copy was killed) is tried again before the next run that wants a snapshot.
 #pragma once
 
 #include <optional>
@@ -27,6 +28,7 @@ class SnapshotSchedule {
   void run_ended(TimePoint now, Duration ran);
   void taken(Duration took);
   void refused() { refused_ = true; }
+  void failed() { idle_since_.reset(); }
   void rolled_back();  // the worker is what was a snapshot, or a fresh one
 
   // For a run with this mode, when the present state has no snapshot.

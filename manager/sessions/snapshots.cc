@@ -60,7 +60,7 @@ void Snapshots::take(const Lease& lease, std::string checkpoint, Taken done) {
   auto kept = [this, name = std::move(checkpoint), done](Result<std::unique_ptr<ParkedCopy>> copy) {
     if (!copy) {
       refused_ = copy.error().message;
-      schedule_.refused();
+      copy.error().code == Errc::kUnavailable ? schedule_.refused() : schedule_.failed();
       return done(tl::unexpected<Error>(copy.error()));
     }
     const SnapshotId id = taking_id_;

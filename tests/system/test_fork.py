@@ -52,11 +52,27 @@ class ForkCase(ManagerCase):
         self.assertEqual(outcome.verdict, "ok", outcome)
         return outcome.result
 
+    def sweep_while_copying(self, rounds):
+        """Its original crashes, and is swept, at the moment when a fork makes a copy of itself."""
+        source = self.new(rollback="always")
+        self.client.run(source, "x = 1")
+        fork, = self.fork(source, rollback="off")
+        for _ in range(rounds):
+            crash = self.client.post_run(source, "import os; os._exit(3)")
+            copies = [self.client.post_session("checkpoint", fork, checkpoint=f"c{i}") for i in range(4)]
+            answers = self.client.answers([crash, *copies])
+            self.assertEqual([answers[number]["type"] for number in copies], ["document"] * 4, answers)
+            for i in range(4):
+                self.client.session("checkpoint_rm", fork, checkpoint=f"c{i}")
+
     def sessions(self):
         return {row["session"]: row for row in self.client.session("ls")["sessions"]}
 
 
 class Fork(ForkCase):
+    def test_a_crash_of_the_original_ends_no_copy_that_a_fork_makes_just_then(self):
+        self.sweep_while_copying(40)
+
     def test_a_fork_has_all_that_the_original_has(self):
         source = self.new()
         self.client.run(source, STATE)

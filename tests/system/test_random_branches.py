@@ -110,6 +110,7 @@ class RandomBranches(ManagerCase):
                 self.take_step()
         except BaseException:
             print(f"failed at step {step} of seed {SEED}; the latest steps: {self.steps[-12:]}", file=sys.stderr)
+            print(self.manager.log(), file=sys.stderr)
             for model in list(self.models):
                 self.close(model)
             raise

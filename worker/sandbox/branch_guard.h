@@ -2,7 +2,9 @@
 // to the keeper (see kill_guard.h, which asks here); all their arguments are registers, so what was decided is what
 // happens.
 //
-//   clone with CLONE_PARENT        only by a process that the manager asked for a copy, once
+//   clone with CLONE_PARENT        only by a process that the manager asked for a copy; a few times, because a signal, as
+//                                  a sweep's, makes the kernel begin the call again and ask again. What nobody keeps
+//                                  of what was made is swept
 //   prctl(PR_SET_DUMPABLE)         off only by such a copy, when it parks, and only without capabilities; on by anyone:
 //                                  what is parked runs none of the program's code
 //   setns                          only by the helper of a worker that may put a copy into a capsule inside: a child of
@@ -28,8 +30,12 @@ class BranchGuard {
   static bool is_asked(int call);
 
   enum class May { kCopy, kCopyIntoNested };
+  static constexpr int kClones = 8;
   void expect(pid_t pid, May may);
   void forget(pid_t pid);
+
+  // Copies in capsules inside that have hidden themselves.
+  std::set<pid_t> parked_inside() const;
 
   enum class Caller { kOther, kKnown };  // known: a worker, or a parked copy
   // 0: the kernel may go on with it; else an errno for the caller.
@@ -40,10 +46,19 @@ class BranchGuard {
   int decide_setns(pid_t caller, Caller who);
   int decide_dumpable(bool wanted, pid_t caller);
 
-  std::map<pid_t, May> expected_;
+  struct Expected {
+    May may;
+    int clones = 0;
+  };
+  std::map<pid_t, Expected> expected_;
   unsigned copies_due_ = 0;               // made, and not yet parked
   unsigned helpers_due_ = 0;              // made, and not yet heard of
-  std::map<pid_t, UniqueFd> oom_scores_;  // of parked copies
+
+  struct Parked {
+    UniqueFd oom_score;
+    bool is_inside = false;
+  };
+  std::map<pid_t, Parked> parked_;
 };
 
 }  // namespace capsule::sandbox

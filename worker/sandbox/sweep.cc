@@ -60,16 +60,31 @@ void wait_until_dead(pid_t pid) {
   }
 }
 
+// Copies that sessions in capsules inside make just now are children of ours that nobody has told us of yet. Only such
+// copies get there.
+bool is_spared(pid_t pid, const Sweeping& how) {
+  return how.spared.contains(pid) || (how.has_nested && (how.inside.contains(pid) || numbers_of(pid).level > 1));
+}
+
 // All stand still, so each round ends one generation, whose children become ours. A process that is not in the list
 // has a living parent that is.
-void kill_others(const std::set<pid_t>& spared) {
+void kill_others(const Sweeping& how) {
   for (int round = 0; round < kRoundsMax; ++round) {
     std::vector<pid_t> killed;
     for (const pid_t pid : own_children()) {
-      if (!spared.contains(pid) && !is_zombie(pid) && kill(pid, SIGKILL) == 0) killed.push_back(pid);
+      if (!is_spared(pid, how) && !is_zombie(pid) && kill(pid, SIGKILL) == 0) killed.push_back(pid);
     }
     if (killed.empty()) return;
     for (const pid_t pid : killed) wait_until_dead(pid);
+  }
+}
+
+// Copies that nobody keeps: their parent is not in this pid namespace.
+void kill_strays(const Sweeping& how) {
+  for (const pid_t pid : all_pids()) {
+    if (pid == getpid() || how.spared.contains(pid) || how.guests.contains(pid)) continue;
+    const ProcessLine process = read_process(pid);
+    if (process.alive && process.parent == 0 && numbers_of(pid).level == 1) kill(pid, SIGKILL);
   }
 }
 
@@ -93,8 +108,9 @@ void sweep(parked::Namespaces namespaces, const Sweeping& how) {
     kill(-1, SIGKILL);
     return;
   }
+  if (how.is_inside) kill_strays(how);
   kill_guests(how.guests);
-  kill_others(how.spared);
+  kill_others(how);
   if (how.has_nested) {
     kill(-1, SIGCONT);
     return;

@@ -12,7 +12,9 @@ namespace capsule::sandbox {
 struct Sweeping {
   std::set<pid_t> spared;       // children of the keeper
   std::map<pid_t, int> guests;  // to end: not its children, with a pidfd each
-  bool has_nested = false;      // spared too: whatever lives in capsules inside
+  bool is_inside = false;       // others may be here that are not its children; they are to end
+  bool has_nested = false;      // spared too: whatever lives in capsules inside,
+  std::set<pid_t> inside;       // also children of the keeper; those of them that hide where they are
 };
 void sweep(parked::Namespaces namespaces, const Sweeping& how = {});
 

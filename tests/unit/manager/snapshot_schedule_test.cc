@@ -59,6 +59,16 @@ TEST_CASE("what was refused is tried again only after another run") {
   CHECK(schedule.due_when_idle() == kStart + seconds(1) + SnapshotSchedule::kIdleWait);
 }
 
+TEST_CASE("what failed is tried again before the next run, and not while nothing happens") {
+  SnapshotSchedule schedule(RollbackMode::kAlways);
+  schedule.run_ended(kStart, milliseconds(3));
+  schedule.failed();
+  CHECK(schedule.is_due_before_run(RollbackMode::kAlways));
+  CHECK(schedule.due_when_idle() == TimePoint::max());
+  schedule.run_ended(kStart + seconds(1), milliseconds(3));
+  CHECK(schedule.due_when_idle() == kStart + seconds(1) + SnapshotSchedule::kIdleWait);
+}
+
 TEST_CASE("the words of the modes are those of the protocol") {
   for (const RollbackMode mode : {RollbackMode::kAlways, RollbackMode::kIdle, RollbackMode::kOff}) {
     CHECK(rollback_mode_from_string(to_string(mode)) == mode);
