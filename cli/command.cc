@@ -16,7 +16,7 @@ struct Command {
   int (*run)(const Invocation&);
 };
 
-constexpr std::array<Command, 11> kCommands{{
+constexpr std::array<Command, 13> kCommands{{
     {"serve", "the manager, as a service", serve_command},
     {"run", "run a program in a fresh sandbox", run_command},
     {"session", "make, list and remove sessions; go back in them", session_command},
@@ -25,6 +25,8 @@ constexpr std::array<Command, 11> kCommands{{
     {"cp", "copy files into a session and out of it", cp_command},
     {"cancel", "stop runs", cancel_command},
     {"ps", "list runs", ps_command},
+    {"logs", "what a run printed, also while it runs", logs_command},
+    {"inspect", "all that is known of a run", inspect_command},
     {"info", "the manager's state: pools, workers, sessions, runs, queue, limits, layers", info_command},
     {"doctor", "what can be had of the sandbox here, and what to do about the rest", doctor_command},
     {"version", "this command's version and the manager's", version_command},

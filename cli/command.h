@@ -22,6 +22,8 @@ int cp_command(const Invocation& invocation);
 int cancel_command(const Invocation& invocation);
 int checkpoints_command(const Invocation& invocation);
 int ps_command(const Invocation& invocation);
+int logs_command(const Invocation& invocation);
+int inspect_command(const Invocation& invocation);
 int doctor_command(const Invocation& invocation);
 int info_command(const Invocation& invocation);
 int version_command(const Invocation& invocation);

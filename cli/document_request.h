@@ -11,5 +11,6 @@ namespace capsule::cli {
 // The document's text, with a newline at its end. `request` gets its id here.
 Result<std::string> request_document(Client& client, SessionRequest request);
 Result<std::string> request_document(Client& client, InfoRequest request);
+Result<std::string> request_document(Client& client, RecordRequest request);
 
 }  // namespace capsule::cli

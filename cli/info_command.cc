@@ -16,6 +16,17 @@ Result<std::string> fetch(const CommonOptions& common, std::vector<std::string> 
   return request_document(*client, InfoRequest{.id = 0, .sections = std::move(sections)});
 }
 
+// From the records; where there are none, as far as the manager remembers.
+Result<std::string> fetch_all_runs(const CommonOptions& common) {
+  Result<Client> client = connect_to_manager(common.socket, WhenNobodyListens::kFail);
+  if (!client) return tl::unexpected(client.error());
+  RecordRequest request;
+  request.operation = "ls";
+  auto recorded = request_document(*client, request);
+  if (recorded || recorded.error().code != Errc::kUnavailable) return recorded;
+  return request_document(*client, InfoRequest{.id = 0, .sections = {"runs"}});
+}
+
 int show(const Result<std::string>& rendered, Format format) {
   return rendered ? print(*rendered) : report(rendered.error(), format);
 }
@@ -48,7 +59,7 @@ int ps_command(const Invocation& invocation) {
   app.footer(
       "Examples:\n"
       "  capsule ps\n"
-      "  capsule ps --all                               finished ones too, as far as the manager remembers\n"
+      "  capsule ps --all                               finished ones too, as far as there are records\n"
       "  capsule cancel $(capsule ps --json | jq -r '.runs[].run_id')");
   CommonOptions common{.socket = invocation.socket};
   RunFilter filter = RunFilter::kActive;
@@ -56,7 +67,7 @@ int ps_command(const Invocation& invocation) {
       "--all", [&filter] { filter = RunFilter::kAll; }, "Finished runs, too");
   add_common_options(app, common);
   if (const auto status = parse_arguments(app, invocation.arguments)) return *status;
-  const Result<std::string> document = fetch(common, {"runs"});
+  const Result<std::string> document = filter == RunFilter::kAll ? fetch_all_runs(common) : fetch(common, {"runs"});
   if (!document) return report(document.error(), common.format);
   if (common.format == Format::kJson) return show(runs_document(*document, filter), common.format);
   return show(render_runs(*document, filter), common.format);

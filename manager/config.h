@@ -57,6 +57,10 @@ enum class RollbackMode { kAlways, kIdle, kOff };
 std::string_view to_string(RollbackMode value);  // always, idle, off
 std::optional<RollbackMode> rollback_mode_from_string(std::string_view word);
 
+// What of a run's content its record keeps, besides the facts: its code and arguments, its output and results.
+enum class RecordedContent { kAll, kOutput, kCode, kNone };
+std::string_view to_string(RecordedContent value);  // all, output, code, none
+
 struct PoolConfig {
   uint64_t warm{}, capsules{}, min{}, max{};
   Duration idle_timeout{}, acquire_timeout{};
@@ -81,6 +85,8 @@ struct RunConfig {
   Duration timeout{}, timeout_max{}, grace{};
   uint64_t output_bytes{}, output_bytes_max{};
   OutputPolicy output_policy{};
+  RecordedContent recorded{};
+  uint64_t recorded_output_bytes{};  // of each stream
   bool operator==(const RunConfig&) const = default;
 };
 
@@ -135,6 +141,14 @@ struct CheckpointsConfig {
   uint64_t max_per_uid{}, quota_bytes{}, max_bytes{};
   Duration timeout{}, stall_timeout{};
   bool operator==(const CheckpointsConfig&) const = default;
+};
+
+// How much is kept of runs that are over.
+struct RecordsConfig {
+  uint64_t max_runs{};  // 0: nothing is recorded
+  Duration max_age{};
+  uint64_t max_bytes{};
+  bool operator==(const RecordsConfig&) const = default;
 };
 
 struct ClientConfig {
@@ -214,6 +228,7 @@ struct Config {
   QueueConfig queue;
   FilesConfig files;
   CheckpointsConfig checkpoints;
+  RecordsConfig records;
   ClientConfig client;
   ServerConfig server;
   std::string default_profile;  // empty: data when its modules can be had, else base

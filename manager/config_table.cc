@@ -81,6 +81,11 @@ constexpr Knob kTable[] = {
     {"run.output_policy", "", &own<&P::run, &RunConfig::output_policy>, "block", 0, 0,
      "What happens to much output: block makes print wait for a slow reader, truncate drops and counts what is past "
      "the limit, stop ends the run there.", kOutputPolicyWords},
+    {"run.recorded", "", &own<&P::run, &RunConfig::recorded>, "all", 0, 0,
+     "What the record of a run keeps of its content: its code and arguments, its output and results, or only facts.",
+     kRecordedWords},
+    {"run.recorded_output_bytes", "bytes", &own<&P::run, &RunConfig::recorded_output_bytes>, kMi, 0, 1024 * kMi,
+     "The first so many bytes of each of stdout and stderr are recorded; what follows is counted."},
 
     {"worker.heartbeat_interval_s", "s", &own<&P::worker, &WorkerConfig::heartbeat_interval>, 5, 0.05, 600,
      "How often each worker sends a heartbeat, whatever Python does."},
@@ -173,6 +178,13 @@ constexpr Knob kTable[] = {
      "How long a copy of a session may take to write a durable checkpoint; names it does not get to are left out."},
     {"checkpoints.stall_timeout_s", "s", &one<&Config::checkpoints, &CheckpointsConfig::stall_timeout>, 10, 0.1, 3600,
      "A name of which nothing comes for so long is left out."},
+
+    {"records.max_runs", "runs", &one<&Config::records, &RecordsConfig::max_runs>, 10000, 0, 1e7,
+     "Records of runs that are kept, the oldest goes first; 0: nothing is recorded."},
+    {"records.max_age_s", "s", &one<&Config::records, &RecordsConfig::max_age>, 30 * kDay, 1, 3650 * kDay,
+     "How long the record of a run is kept."},
+    {"records.max_bytes", "bytes", &one<&Config::records, &RecordsConfig::max_bytes>, 2048 * kMi, kMi, kTi,
+     "Size of all records together."},
 
     {"client.max_connections", "connections", &one<&Config::client, &ClientConfig::max_connections>, 256, 1, 10000,
      "Client connections at most; more are refused."},

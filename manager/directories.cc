@@ -57,6 +57,7 @@ std::string make_state_dir(const std::string& state_dir, const char* name) {
 
 std::string make_scratch_dir(const std::string& state_dir) { return make_state_dir(state_dir, "scratch"); }
 std::string make_checkpoint_dir(const std::string& state_dir) { return make_state_dir(state_dir, "checkpoints"); }
+std::string make_records_dir(const std::string& state_dir) { return make_state_dir(state_dir, "records"); }
 
 std::string make_cache_dir(unsigned worker_user) {
   std::vector<fs::path> places;

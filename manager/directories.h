@@ -20,6 +20,9 @@ std::string make_scratch_dir(const std::string& state_dir);
 // For durable checkpoints, beside the scratch directory. Empty when none can be made.
 std::string make_checkpoint_dir(const std::string& state_dir);
 
+// For records of runs, beside them. Empty when none can be made.
+std::string make_records_dir(const std::string& state_dir);
+
 // For what preloaded libraries cache across starts (matplotlib's list of fonts). Owned by `worker_user` (0: ours).
 // Empty when none can be made.
 std::string make_cache_dir(unsigned worker_user);

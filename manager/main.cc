@@ -159,6 +159,7 @@ int prepare(Arguments arguments) {
   options.scratch_dir = make_scratch_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
   options.checkpoint_dir =
       make_checkpoint_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
+  options.records_dir = make_records_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
   options.lifetime = arguments.is_private ? Lifetime::kPrivate : Lifetime::kService;
   options.config_file = arguments.config_file;
   options.config = std::move(*config);

@@ -40,10 +40,12 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
       notify_(std::move(notify)),
       metrics_(kVersion, wall_clock_ms()),
       worker_user_(choose_worker_user()),
-      checkpoints_(loop, options_.checkpoint_dir, options_.config.checkpoints),
+      checkpoints_(loop, storage_, options_.checkpoint_dir, options_.config.checkpoints),
+      records_(loop, storage_, metrics_),
+      storage_(loop),
       sessions_(loop, options_.config.sessions, checkpoints_, metrics_, session_events(dispatcher_)),
       files_(loop, options_.config.files, sessions_, metrics_),
-      dispatcher_(loop, options_.config, pools_, sessions_, files_, metrics_, worker_user_),
+      dispatcher_(loop, options_.config, pools_, sessions_, files_, records_, metrics_, worker_user_),
       session_service_(pools_, sessions_, dispatcher_, checkpoints_),
       watchdog_timer_(loop),
       idle_timer_(loop),
@@ -61,7 +63,10 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
   facts_.default_profile = options_.config.default_profile.empty() ? kDataProfile : options_.config.default_profile;
 }
 
-Manager::~Manager() { open_log({LogLevel::kInfo, detect_log_format(STDERR_FILENO), {}}); }
+Manager::~Manager() {
+  records_.close();
+  open_log({LogLevel::kInfo, detect_log_format(STDERR_FILENO), {}});
+}
 
 // Also on reload. The level was checked when the configuration was read.
 void Manager::open_own_log() {
@@ -82,6 +87,7 @@ Status Manager::start() {
                                          });
   facts_.socket = listener_->path();
   if (const Status http = start_http(); !http) return http;
+  open_records();
   find_cgroups();
   make_users();
   doctor_ = std::make_unique<Doctor>(loop_, options_.worker_program, worker_user_,
@@ -91,6 +97,15 @@ Status Manager::start() {
   if (options_.lifetime == Lifetime::kPrivate) watch_idleness();
   log_info("manager started", {{"version", kVersion}, {"socket", facts_.socket}, {"http", facts_.http}});
   return {};
+}
+
+// Without them it serves all the same, and says so.
+void Manager::open_records() {
+  if (const Status opened = records_.open(options_.records_dir, options_.config.records); !opened) {
+    facts_.degraded.push_back("runs are not recorded: " + opened.error().message);
+  } else if (records_.is_on()) {
+    log_info("records of runs", {{"directory", records_.directory()}, {"aborted", std::to_string(records_.aborted())}});
+  }
 }
 
 Status Manager::start_http() {
@@ -211,6 +226,7 @@ void Manager::become_ready() {
   facts_.state = "ready";
   const Pool& pool = *pools_.at(facts_.default_profile);
   if (pool.zygote() != nullptr) facts_.python = pool.zygote()->hello().python;
+  records_.set_python(facts_.python);
   (void)notify_.ready("ready, default profile " + facts_.default_profile);
   log_info("manager is ready", {{"default_profile", facts_.default_profile},
                                 {"took_s", std::to_string(to_seconds(now() - facts_.started_at))}});
@@ -311,6 +327,7 @@ void Manager::reload() {
     if (!options_.config.default_profile.empty()) facts_.default_profile = options_.config.default_profile;
     sessions_.set_config(options_.config.sessions);
     files_.set_config(options_.config.files);
+    records_.set_config(options_.config.records);
     dispatcher_.set_limits(options_.config);
     listener_->set_config(options_.config.client);
     open_own_log();

@@ -27,6 +27,7 @@ struct ManagerOptions {
   std::string http;            // ADDR:PORT; empty: off
   std::string scratch_dir;     // ours alone; for caches and, where needed, workspaces
   std::string checkpoint_dir;  // for durable checkpoints; empty: there is no place
+  std::string records_dir;     // for records of runs; the same
   Lifetime lifetime = Lifetime::kService;
   std::function<void()> on_ready;  // once: listening, and the default profile is warm
 };
@@ -49,6 +50,7 @@ class Manager : public ClientService {
   void can_take_more(ClientKey client) override { dispatcher_.client_can_take_more(client); }
   FileService& files() override { return files_; }
   CheckpointService& checkpoints() override { return checkpoints_; }
+  RunRecords& records() override { return records_; }
   void session(const SessionRequest& request, uid_t uid, Answer answer) override;
   Result<std::string> info(const InfoRequest& request, uid_t uid) override;
 
@@ -64,6 +66,7 @@ class Manager : public ClientService {
   void begin_serving();
   void become_ready();
   Status start_http();
+  void open_records();
   void ping_watchdog();
   void watch_idleness();
   void finish();
@@ -84,6 +87,8 @@ class Manager : public ClientService {
   std::unique_ptr<Doctor> doctor_;
   Pools pools_;
   CheckpointService checkpoints_;
+  RunRecords records_;
+  StorageThread storage_;  // after those whose jobs it does
   SessionRegistry sessions_;
   FileService files_;
   Dispatcher dispatcher_;

@@ -1,4 +1,5 @@
-// What clients ask besides runs: sessions, information, files, checkpoints. Included by message.h, which has the words.
+// What clients ask besides runs: sessions, information, files, checkpoints, records. Included by message.h, which has
+// the words.
 #pragma once
 
 #include <cstdint>
@@ -128,6 +129,28 @@ struct CheckpointPut {
   bool last = false;
   Bytes data;
   bool operator==(const CheckpointPut&) const = default;
+};
+
+// client -> manager: what was recorded of runs. `ls` and `show` are answered by document, `log` by record_data.
+struct RecordRequest {
+  static constexpr std::string_view kType = "record";
+  uint64_t id = 0;
+  std::string operation;  // see PROTOCOL.md
+  std::string run_id;     // ls: only older runs than this one; else which
+  uint32_t stream = 0;    // log: 1 stdout, 2 stderr
+  uint64_t offset = 0;    // log: of the first byte wanted
+  uint64_t count = 0;     // ls: runs at most; 0: kRecordRows
+  bool operator==(const RecordRequest&) const = default;
+};
+
+struct RecordData {
+  static constexpr std::string_view kType = "record_data";
+  uint64_t re = 0;
+  uint64_t bytes = 0;             // recorded of this stream so far
+  uint64_t unrecorded_bytes = 0;  // written after them and not recorded
+  bool finished = false;          // nothing more will come
+  Bytes data;
+  bool operator==(const RecordData&) const = default;
 };
 
 // client -> manager, answered by ack: nothing more is wanted of that run's files.

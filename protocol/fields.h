@@ -381,6 +381,23 @@ void visit(V& v, CheckpointPut& m) {
   v("data", m.data, kOptional);
 }
 template <class V>
+void visit(V& v, RecordRequest& m) {
+  v("id", m.id, kRequired);
+  v("operation", m.operation, kRequired);
+  v("run_id", m.run_id, kOptional);
+  v("stream", m.stream, kOptional);
+  v("offset", m.offset, kOptional);
+  v("count", m.count, kOptional);
+}
+template <class V>
+void visit(V& v, RecordData& m) {
+  v("re", m.re, kRequired);
+  v("bytes", m.bytes, kOptional);
+  v("unrecorded_bytes", m.unrecorded_bytes, kOptional);
+  v("finished", m.finished, kOptional);
+  v("data", m.data, kOptional);
+}
+template <class V>
 void visit(V& v, FileDone& m) {
   v("id", m.id, kRequired);
   v("run_id", m.run_id, kRequired);

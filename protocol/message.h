@@ -253,11 +253,11 @@ struct ErrorReply {
   bool operator==(const ErrorReply&) const = default;
 };
 
-using Message =
-    std::variant<Hello, Prepare, Branch, Branched, Expect, Snapshot, Nested, Wake, Mapped, Exited, Sweep, Heartbeat,
-                 Execute, Accepted, Started, Output, Input, Credit, Display, ResultValue, Finished, Cancel, Stack,
-                 Checkpoint, Restore, Report, SessionRequest, InfoRequest, Document, FilePut, FileStore, FileList,
-                 FileListing, FileGet, FileData, CheckpointPut, FileDone, Ping, Ack, Shutdown, ErrorReply>;
+using Message = std::variant<Hello, Prepare, Branch, Branched, Expect, Snapshot, Nested, Wake, Mapped, Exited, Sweep,
+                             Heartbeat, Execute, Accepted, Started, Output, Input, Credit, Display, ResultValue,
+                             Finished, Cancel, Stack, Checkpoint, Restore, Report, SessionRequest, InfoRequest,
+                             Document, FilePut, FileStore, FileList, FileListing, FileGet, FileData, CheckpointPut,
+                             RecordRequest, RecordData, FileDone, Ping, Ack, Shutdown, ErrorReply>;
 
 std::string_view type_of(const Message& message);
 

@@ -2,6 +2,7 @@
 
 #include "manager/files/file_service.h"
 #include "manager/observe/log.h"
+#include "manager/storage/run_records.h"
 #include "protocol/codec.h"
 
 namespace capsule {
@@ -124,7 +125,7 @@ void ClientConnection::serve(Message message) {
     if (!json) return refuse(request->id, json.error());
     return send(Document{request->id, {std::move(*json)}});
   }
-  if (serve_checkpoints(message) || serve_files(message)) return;
+  if (serve_checkpoints(message) || serve_files(message) || serve_records(message)) return;
   if (const auto* ping = std::get_if<Ping>(&message)) return send(Ack{ping->id, {}});
   fail({Errc::kInvalid, "clients do not send '" + std::string(type_of(message)) + "'"});
 }
@@ -143,6 +144,33 @@ bool ClientConnection::serve_checkpoints(const Message& message) {
     const auto connection = self.lock();
     if (connection) data ? connection->send(*data) : connection->refuse(id, data.error());
   });
+  return true;
+}
+
+bool ClientConnection::serve_records(const Message& message) {
+  const auto* request = std::get_if<RecordRequest>(&message);
+  if (request == nullptr) return false;
+  const auto answer = [self = weak_from_this(), id = request->id](Result<std::string> json) {
+    const auto connection = self.lock();
+    if (!connection) return;
+    json ? connection->send(Document{id, {std::move(*json)}}) : connection->refuse(id, json.error());
+  };
+  RunRecords& records = service_.records();
+  if (request->operation == "ls") {
+    records.list(peer_.uid, *request, answer);
+  } else if (request->operation == "show") {
+    records.show(peer_.uid, request->run_id, answer);
+  } else if (request->operation == "log") {
+    records.output(peer_.uid, *request, [self = weak_from_this(), id = request->id](Result<RecordData> data) {
+      const auto connection = self.lock();
+      if (!connection) return;
+      if (!data) return connection->refuse(id, data.error());
+      data->re = id;
+      connection->send(*data);
+    });
+  } else {
+    refuse(request->id, {Errc::kInvalid, "operation is ls, show or log"});
+  }
   return true;
 }
 

@@ -22,6 +22,7 @@
 namespace capsule {
 
 class FileService;
+class RunRecords;
 
 // What a client can ask of the manager. One implementation: Manager.
 class ClientService {
@@ -37,6 +38,7 @@ class ClientService {
   virtual void session(const SessionRequest& request, uid_t uid, Answer answer) = 0;
   virtual FileService& files() = 0;
   virtual CheckpointService& checkpoints() = 0;
+  virtual RunRecords& records() = 0;
   virtual Result<std::string> info(const InfoRequest& request, uid_t uid) = 0;
 };
 
@@ -64,6 +66,7 @@ class ClientConnection : public RunClient, public std::enable_shared_from_this<C
   void serve(Message message);
   bool serve_files(Message& message);              // false: the message is about something else
   bool serve_checkpoints(const Message& message);  // the same
+  bool serve_records(const Message& message);      // the same
   bool shed_unread(const Message& message);        // true: it has to read first
   void refuse(uint64_t re, const Error& error);
   void fail(const Error& error);  // the connection itself is at fault: say so and close

@@ -4,6 +4,7 @@
 
 #include "base/posix_io.h"
 #include "manager/observe/log.h"
+#include "manager/storage/run_recording.h"
 
 namespace capsule {
 namespace {
@@ -80,6 +81,7 @@ void RunDriver::start_program() {
   ending_.started(at);
   guard_->start();
   metrics_.run_started(at - run_->queued_at);
+  if (run_->recording) run_->recording->started(*run_);
   if (const auto client = listener()) {
     client->send_soon(Started{run_->id, static_cast<uint64_t>(to_microseconds(at - run_->queued_at)), run_->lease});
   }
@@ -127,6 +129,7 @@ void RunDriver::take_chunk(Stream stream, std::string_view chunk) {
   metrics_.output_chunk(is_stdout ? label::Stream::kStdout : label::Stream::kStderr, chunk.size());
   const Admission admission = budget_.take(stream, chunk);
   if (admission.drop > 0) metrics_.output_dropped(admission.drop);
+  if (run_->recording) run_->recording->output(stream, admission.offset, chunk.substr(0, admission.forward));
   const auto client = listener();
   if (admission.forward > 0 && client) {
     Output meta;
@@ -228,6 +231,7 @@ void RunDriver::worker_said(Message message) {
   if (auto* result = std::get_if<ResultValue>(&message)) {
     if (result->run_id != run_->id) return broke_protocol("result for another run");
     if (result_) return broke_protocol("a second result");
+    if (run_->recording) run_->recording->result(*result);
     result_ = std::move(message);
     return;
   }
@@ -251,6 +255,7 @@ void RunDriver::worker_said(Message message) {
 void RunDriver::take_display(Display display) {
   const uint64_t id = std::exchange(display.id, 0);
   drain();
+  if (run_->recording) run_->recording->display(display);
   const auto client = listener();
   if (client) client->send(std::move(display));
   const bool has_room = !client || client->may_read_output() ||

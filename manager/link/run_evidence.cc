@@ -57,6 +57,7 @@ Usage RunDriver::make_usage() {
   usage.wall_us = static_cast<uint64_t>(to_microseconds(now() - started));
   usage.queue_us = static_cast<uint64_t>(to_microseconds(started - run_->queued_at));
   const ProcStats& before = lease_.worker->marked();
+  run_->memory_start_bytes = before.rss_bytes;
   if (report_) {
     usage.cpu_user_us = since(report_->user_us, before.cpu_user_us);
     usage.cpu_system_us = since(report_->system_us, before.cpu_system_us);
@@ -72,6 +73,8 @@ Usage RunDriver::make_usage() {
     usage.minor_faults = since(after->minor_faults, before.minor_faults);
     usage.major_faults = since(after->major_faults, before.major_faults);
     usage.peak_memory_bytes = after->peak_rss_bytes;
+    run_->memory_end_bytes = after->rss_bytes;
+    run_->threads = after->threads;
     lease_.worker->mark(*after);  // where the next run of a session starts from
   }
   return usage;

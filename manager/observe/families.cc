@@ -124,6 +124,20 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
       rollback_seconds(
           histograms(registry, "capsule_rollback_seconds", "Time from the end of a session's worker to its readiness.")
               .Add({}, kStepBuckets)),
+      record_appends(counters(registry, "capsule_record_appends_total", "Writes to the log of runs, by what they say."),
+                     "what"),
+      record_append_bytes(counters(registry, "capsule_record_append_bytes_total", "Bytes written to the log of runs."),
+                          "what"),
+      record_lost(counters(registry, "capsule_record_appends_lost_total",
+                           "Writes to the log of runs that failed and were given up."),
+                  "what"),
+      records_expired(counter(registry, "capsule_records_expired_total", "Records of runs removed by retention.")),
+      records_aborted(counter(registry, "capsule_records_aborted_total",
+                              "Runs of an earlier manager that were completed as aborted.")),
+      records(gauge(registry, "capsule_records", "Runs there are records of.")),
+      record_bytes(gauge(registry, "capsule_record_bytes", "Size of the records of runs.")),
+      record_backlog(gauge(registry, "capsule_record_backlog_bytes",
+                           "Bytes of the log of runs that have not become records yet.")),
       log_messages(counters(registry, "capsule_log_messages_total", "Log records written, by level."), "level") {
   gauges(registry, "capsule_build_info", "Always 1; what was built.")
       .Add({{"version", std::string(version)}, {"protocol", std::to_string(kProtocolVersion)}})

@@ -110,6 +110,9 @@ struct Metrics::Families {
   CountersOf<label::kAllRollbacks> rollbacks;
   prometheus::Histogram &snapshot_seconds, &rollback_seconds;
   prometheus::Gauge *snapshots_parked = nullptr, *checkpoints_parked = nullptr;
+  CountersOf<label::kAllRecorded> record_appends, record_append_bytes, record_lost;
+  prometheus::Counter &records_expired, &records_aborted;
+  prometheus::Gauge &records, &record_bytes, &record_backlog;
   CountersOf<kAllLogLevels> log_messages;
 };
 

@@ -12,6 +12,7 @@ std::string_view to_string(Rejection value) {
     case Rejection::kPoolExhausted: return "pool_exhausted";
     case Rejection::kAcquireTimeout: return "acquire_timeout";
     case Rejection::kProfileUnavailable: return "profile_unavailable";
+    case Rejection::kRecordsBehind: return "records_behind";
     case Rejection::kDraining: return "draining";
   }
   return "";
@@ -143,6 +144,15 @@ std::string_view to_string(Snapshot value) {
     case Snapshot::kTaken: return "taken";
     case Snapshot::kRefused: return "refused";
     case Snapshot::kFailed: return "failed";
+  }
+  return "";
+}
+
+std::string_view to_string(Recorded value) {
+  switch (value) {
+    case Recorded::kAccepted: return "accepted";
+    case Recorded::kContent: return "content";
+    case Recorded::kFinished: return "finished";
   }
   return "";
 }

@@ -18,13 +18,20 @@ enum class Rejection {
   kPoolExhausted,
   kAcquireTimeout,
   kProfileUnavailable,
-  kLayerMissing,  // it requires a sandbox layer that is not in force
+  kLayerMissing,   // it requires a sandbox layer that is not in force
+  kRecordsBehind,  // it could not be recorded
   kDraining
 };
-inline constexpr std::array kAllRejections{
-    Rejection::kQueueFull,          Rejection::kClientFull,    Rejection::kUidFull,
-    Rejection::kUidCrashes,         Rejection::kPoolExhausted, Rejection::kAcquireTimeout,
-    Rejection::kProfileUnavailable, Rejection::kLayerMissing,  Rejection::kDraining};
+inline constexpr std::array kAllRejections{Rejection::kQueueFull,
+                                           Rejection::kClientFull,
+                                           Rejection::kUidFull,
+                                           Rejection::kUidCrashes,
+                                           Rejection::kPoolExhausted,
+                                           Rejection::kAcquireTimeout,
+                                           Rejection::kProfileUnavailable,
+                                           Rejection::kLayerMissing,
+                                           Rejection::kRecordsBehind,
+                                           Rejection::kDraining};
 std::string_view to_string(Rejection value);
 
 // How a one-shot run or a new session got its worker: from the stock, or by waiting for one to be made.
@@ -115,6 +122,11 @@ std::string_view to_string(SessionClose value);
 enum class Snapshot { kTaken, kRefused, kFailed };
 inline constexpr std::array kAllSnapshots{Snapshot::kTaken, Snapshot::kRefused, Snapshot::kFailed};
 std::string_view to_string(Snapshot value);
+
+// What is written to the log of runs: that a run was accepted, its output and results, how it ended.
+enum class Recorded { kAccepted, kContent, kFinished };
+inline constexpr std::array kAllRecorded{Recorded::kAccepted, Recorded::kContent, Recorded::kFinished};
+std::string_view to_string(Recorded value);
 
 // Where a session went back to.
 enum class Rollback { kSnapshot, kFresh };

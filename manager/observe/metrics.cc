@@ -184,6 +184,19 @@ void Metrics::set_snapshots(size_t snapshots, size_t checkpoints) {
   families_->checkpoints_parked->Set(count(checkpoints));
 }
 
+void Metrics::record_appended(label::Recorded what, size_t size_bytes) {
+  families_->record_appends[what].Increment();
+  families_->record_append_bytes[what].Increment(count(size_bytes));
+}
+void Metrics::record_lost(label::Recorded what) { families_->record_lost[what].Increment(); }
+void Metrics::records_expired(uint64_t number) { families_->records_expired.Increment(count(number)); }
+void Metrics::records_aborted(uint64_t number) { families_->records_aborted.Increment(count(number)); }
+void Metrics::set_records(uint64_t records, uint64_t size_bytes, uint64_t backlog_bytes) {
+  families_->records.Set(count(records));
+  families_->record_bytes.Set(count(size_bytes));
+  families_->record_backlog.Set(count(backlog_bytes));
+}
+
 void Metrics::log_record(LogLevel level) { families_->log_messages[level].Increment(); }
 
 const ProfileSeries& Metrics::of(ProfileHandle profile) const {

@@ -130,6 +130,13 @@ class Metrics {
   void set_snapshots(size_t snapshots, size_t checkpoints);
 
   // For LogOptions::on_record.
+  // Records of runs: what was written of them, or given up; what retention removed; how much there is.
+  void record_appended(label::Recorded what, size_t size_bytes);
+  void record_lost(label::Recorded what);
+  void records_expired(uint64_t number);
+  void records_aborted(uint64_t number);  // at the start: an earlier manager did not see their end
+  void set_records(uint64_t records, uint64_t size_bytes, uint64_t backlog_bytes);
+
   void log_record(LogLevel level);
 
  private:

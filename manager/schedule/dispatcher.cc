@@ -46,12 +46,13 @@ void forget_large(Run& run) {
 }  // namespace
 
 Dispatcher::Dispatcher(Loop& loop, const Config& config, Pools& pools, SessionRegistry& sessions, FileService& files,
-                       Metrics& metrics, unsigned worker_user)
+                       RunRecords& records, Metrics& metrics, unsigned worker_user)
     : loop_(loop),
       config_(config),
       pools_(pools),
       sessions_(sessions),
       files_(files),
+      records_(records),
       metrics_(metrics),
       admission_(pools, sessions, files, metrics, worker_user),
       scheduler_(limits_of(config)),
@@ -83,6 +84,13 @@ Result<Accepted> Dispatcher::submit(Execute request, const Submitter& submitter,
     metrics_.queue_rejected(client_full ? label::Rejection::kClientFull : label::Rejection::kQueueFull);
     return tl::unexpected<Error>(before.error());
   }
+  auto recording = records_.accept(*run, admitted->settings);
+  if (!recording) {
+    metrics_.queue_rejected(label::Rejection::kRecordsBehind);
+    scheduler_.cancel_queued(run->id);
+    return tl::unexpected<Error>(recording.error());
+  }
+  run->recording = std::move(*recording);
   metrics_.run_created(pools_.at(run->profile)->handle());
   uids_.queued(run->uid, run->queued_bytes);
   runs_[run->id].run = run;
@@ -319,6 +327,7 @@ void Dispatcher::finish(const RunId& id) {
   if (active.counted == Active::Counted::kQueued) uids_.unqueued(run.uid, run.queued_bytes);
   if (active.counted == Active::Counted::kWorker) uids_.gave_worker_back(run.uid);
   if (is_crash(run.outcome.verdict)) uids_.crashed(run.uid, now());
+  if (run.recording) std::exchange(run.recording, nullptr)->finished(run);  // before anybody hears of it
   metrics_.run_finished(pool.handle(), run.outcome.verdict,
                         ran ? std::optional(run.finished_at - run.started_at) : std::nullopt);
   if (const auto client = run.listener.lock()) {

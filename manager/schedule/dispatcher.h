@@ -15,13 +15,14 @@
 #include "manager/link/run_driver.h"
 #include "manager/schedule/run_admission.h"
 #include "manager/schedule/scheduler.h"
+#include "manager/storage/run_records.h"
 
 namespace capsule {
 
 class Dispatcher {
  public:
   Dispatcher(Loop& loop, const Config& config, Pools& pools, SessionRegistry& sessions, FileService& files,
-             Metrics& metrics, unsigned worker_user);
+             RunRecords& records, Metrics& metrics, unsigned worker_user);
 
   // The run is queued, or the reason why not. `default_profile` is for requests that name none.
   Result<Accepted> submit(Execute request, const Submitter& submitter, const std::string& default_profile);
@@ -82,6 +83,7 @@ class Dispatcher {
   Pools& pools_;
   SessionRegistry& sessions_;
   FileService& files_;
+  RunRecords& records_;
   Metrics& metrics_;
   RunAdmission admission_;
   Scheduler scheduler_;

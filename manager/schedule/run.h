@@ -14,6 +14,8 @@
 
 namespace capsule {
 
+class RunRecording;
+
 // Whoever asked for the run and gets its frames. The connection implements it; it may go away before the run does.
 class RunClient {
  public:
@@ -50,6 +52,9 @@ struct Run {
   RunFiles files;                  // with `artifacts`
   Finished outcome;                // filled when finished
   OutputCount output;
+  uint64_t memory_start_bytes = 0, memory_end_bytes = 0;  // of its worker; 0: it was gone
+  uint32_t threads = 0;                                   // of its worker at the end
+  std::shared_ptr<RunRecording> recording;                // none: nothing is recorded
 
   // False: the event cannot happen now (a bug of ours; asserted in the dispatcher).
   bool apply(RunEvent event) {

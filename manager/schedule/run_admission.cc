@@ -92,7 +92,8 @@ Result<Admitted> RunAdmission::admit(Execute request, const Submitter& submitter
   if (const Status known = check_required(request.require); !known) return tl::unexpected<Error>(known.error());
   const auto profile = profile_for(request, submitter.uid, default_profile);
   if (!profile) return tl::unexpected<Error>(profile.error());
-  if (const auto settings = settings_for(request, **profile); !settings) return tl::unexpected<Error>(settings.error());
+  auto settings = settings_for(request, **profile);
+  if (!settings) return tl::unexpected<Error>(settings.error());
   const uint64_t bytes = bytes_of(request);
   if (const Status user = check_user(submitter.uid, bytes, uids); !user) return tl::unexpected<Error>(user.error());
   const bool one_shot = request.session.empty();
@@ -112,7 +113,7 @@ Result<Admitted> RunAdmission::admit(Execute request, const Submitter& submitter
   }
   run->queued_bytes = bytes;
   run->request = std::move(request);
-  return Admitted{std::move(run), std::move(queued)};
+  return Admitted{std::move(run), std::move(queued), std::move(*settings)};
 }
 
 }  // namespace capsule

@@ -30,6 +30,7 @@ struct Submitter {
 struct Admitted {
   std::shared_ptr<Run> run;
   QueuedRun queued;
+  RunSettings settings;  // as of now; a reload may change them before it starts
 };
 
 class RunAdmission {

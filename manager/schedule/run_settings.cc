@@ -52,6 +52,8 @@ Result<RunSettings> run_settings(const Execute& request, const ProfileSettings& 
   RunSettings settings;
   settings.limits = {milliseconds(*timeout), run.grace, *output, milliseconds(*cpu), *memory};
   settings.output_policy = run.output_policy;
+  settings.recorded = run.recorded;
+  settings.recorded_output_bytes = run.recorded_output_bytes;
   if (!request.output_policy.empty()) {
     const auto policy = output_policy_from_string(request.output_policy);
     if (!policy) return failure(Errc::kInvalid, "output_policy is one of block, truncate and stop");

@@ -14,6 +14,8 @@ namespace capsule {
 struct RunSettings {
   RunLimits limits;
   OutputPolicy output_policy{};
+  RecordedContent recorded{};
+  uint64_t recorded_output_bytes = 0;
   unsigned worker_user = 0;                    // owner of the pipes, so that /dev/stdout can be reopened inside
   std::map<std::string, std::string> secrets;  // of its session; gone from here once they are sent
 };

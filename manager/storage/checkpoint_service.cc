@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/utf8.h"
+#include "manager/storage/digest.h"
 #include "protocol/limits.h"
 
 namespace capsule {
@@ -16,16 +17,6 @@ using OrderedJson = nlohmann::ordered_json;
 
 std::string version_text(const PythonVersion& version) {
   return std::to_string(version.major) + "." + std::to_string(version.minor);
-}
-
-std::string hex_of(const Digest& digest) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const auto each : digest) {
-    const auto byte = static_cast<unsigned char>(each);
-    text += {kDigits[byte >> 4], kDigits[byte & 15]};
-  }
-  return text;
 }
 
 OrderedJson row_of(const CheckpointEntry& entry) {
@@ -38,7 +29,7 @@ OrderedJson row_of(const CheckpointEntry& entry) {
   row["python"] = version_text(entry.info.header.python);
   row["payload_bytes"] = entry.info.trailer.lengths.payload;
   row["stored_bytes"] = entry.info.trailer.lengths.stored;
-  row["sha256"] = hex_of(entry.info.trailer.file_digest);
+  row["sha256"] = hex_text(entry.info.trailer.file_digest);
   return row;
 }
 
@@ -54,8 +45,9 @@ struct CheckpointService::Import {
   std::optional<CheckpointImport> file;  // the storage thread's between submit and answer
 };
 
-CheckpointService::CheckpointService(Loop& loop, const std::string& directory, const CheckpointsConfig& config)
-    : loop_(loop), config_(config), thread_(loop) {
+CheckpointService::CheckpointService(Loop& loop, StorageThread& thread, const std::string& directory,
+                                     const CheckpointsConfig& config)
+    : loop_(loop), thread_(thread), config_(config) {
   if (directory.empty()) {
     problem_ = "there is no directory for durable checkpoints (server.state_dir)";
     return;
@@ -123,7 +115,7 @@ void CheckpointService::get(const FileGet& request, uid_t uid, std::function<voi
         FileData data;
         data.re = request.id;
         data.bytes = opened->info.file_bytes;
-        data.version = hex_of(opened->info.trailer.file_digest);
+        data.version = hex_text(opened->info.trailer.file_digest);
         data.data.value = std::move(*slice);
         return data;
       },

@@ -24,7 +24,7 @@ class CheckpointService {
   using Json = std::function<void(Result<std::string>)>;
 
   // `directory` is made when it is missing; empty: there is no place for checkpoints, and each request hears so.
-  CheckpointService(Loop& loop, const std::string& directory, const CheckpointsConfig& config);
+  CheckpointService(Loop& loop, StorageThread& thread, const std::string& directory, const CheckpointsConfig& config);
   ~CheckpointService();
 
   void list(uid_t uid, Json answer);
@@ -50,11 +50,11 @@ class CheckpointService {
   void finish_import(const std::shared_ptr<Import>& import, std::function<void(Status)> answer);
 
   Loop& loop_;
+  StorageThread& thread_;  // ends before this does: its jobs use what is below
   CheckpointsConfig config_;
   SharedStore store_;
   std::string problem_;  // why there is none
   std::map<ClientKey, std::shared_ptr<Import>> imports_;
-  StorageThread thread_;  // last: its jobs use what is above
 };
 
 }  // namespace capsule

@@ -1,9 +1,10 @@
-// SHA-256, by OpenSSL's EVP. This folder is the only one that includes OpenSSL.
+// SHA-256 and base64, by OpenSSL's EVP. This folder is the only one that includes OpenSSL.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <string_view>
 
 struct evp_md_ctx_st;
@@ -25,5 +26,8 @@ class Sha256 {
   };
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
+
+std::string hex_text(const Digest& digest);
+std::string base64_text(std::string_view bytes);
 
 }  // namespace capsule

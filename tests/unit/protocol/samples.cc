@@ -232,6 +232,8 @@ std::vector<Sample> make_samples() {
                     .offset = 262'144});
   add(list, FileData{.re = 16, .bytes = 262'150, .version = "7-100-100", .executable = true, .data = {"a,b\n1,"}});
   add(list, CheckpointPut{.id = 20, .name = "before-train", .offset = 262'144, .last = true, .data = {"CAPS"}});
+  add(list, RecordRequest{.id = 21, .operation = "log", .run_id = run, .stream = 2, .offset = 4096, .count = 50});
+  add(list, RecordData{.re = 21, .bytes = 4102, .unrecorded_bytes = 7, .finished = true, .data = {"ready\n"}});
   add(list, FileDone{.id = 17, .run_id = run});
   add(list, Ping{.id = 12, .execute = true});
   add(list, Ack{.re = 12, .detail = "done"});

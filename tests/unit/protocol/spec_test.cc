@@ -123,7 +123,8 @@ TEST_CASE("the limits in PROTOCOL.md are those of limits.h") {
                                                              {"kLastOutputBytes", limits::kLastOutputBytes},
                                                              {"kNoteBytes", limits::kNoteBytes},
                                                              {"kLostRuns", limits::kLostRuns},
-                                                             {"kNotCaptured", limits::kNotCaptured}};
+                                                             {"kNotCaptured", limits::kNotCaptured},
+                                                             {"kRecordRows", limits::kRecordRows}};
   for (const auto& [name, value] : limits) {
     INFO(name);
     CHECK(spec().find("| `" + name + "` | " + std::to_string(value) + " |") != std::string::npos);

@@ -1,0 +1,171 @@
+#include "manager/storage/record_index.h"
+
+#include <sqlite3.h>
+
+namespace capsule {
+namespace {
+
+constexpr int kBusyMs = 5000;  // another program reads the file
+
+// user_version tells a later manager what it has before it.
+constexpr const char* kSchema = R"(
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS runs(
+  run_id TEXT PRIMARY KEY, uid INTEGER NOT NULL, created_ms INTEGER NOT NULL, final INTEGER NOT NULL,
+  bytes INTEGER NOT NULL, info TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS unfinished ON runs(run_id) WHERE final = 0;
+PRAGMA user_version = 1;
+)";
+
+void set_text(sqlite3_stmt* statement, int at, std::string_view text) {
+  sqlite3_bind_text64(statement, at, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+std::string text_at(sqlite3_stmt* statement, int column) {
+  const void* text = sqlite3_column_blob(statement, column);
+  const auto bytes = static_cast<size_t>(sqlite3_column_bytes(statement, column));
+  return text == nullptr ? std::string() : std::string(static_cast<const char*>(text), bytes);
+}
+
+}  // namespace
+
+void RecordIndex::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+
+Result<std::unique_ptr<RecordIndex>> RecordIndex::open(const std::string& file) {
+  sqlite3* database = nullptr;
+  const int opened = sqlite3_open_v2(file.c_str(), &database,
+                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  std::unique_ptr<RecordIndex> index(new RecordIndex(database));
+  if (opened != SQLITE_OK) return index->broken("open the index of runs");
+  sqlite3_busy_timeout(database, kBusyMs);
+  if (const Status made = index->run(kSchema); !made) return tl::unexpected<Error>(made.error());
+  if (const Status prepared = index->prepare_all(); !prepared) return tl::unexpected<Error>(prepared.error());
+  return index;
+}
+
+RecordIndex::~RecordIndex() {
+  for (Statement* each : {&put_, &remove_, &find_, &latest_, &oldest_, &unfinished_, &total_}) each->reset();
+  sqlite3_close(database_);
+}
+
+Status RecordIndex::prepare_all() {
+  struct Wanted {
+    Statement& into;
+    const char* sql;
+  };
+  const Wanted all[] = {
+      {put_, "INSERT OR REPLACE INTO runs VALUES(?, ?, ?, ?, ?, ?)"},
+      {remove_, "DELETE FROM runs WHERE run_id = ?"},
+      {find_, "SELECT run_id, uid, created_ms, final, bytes, info FROM runs WHERE run_id = ?"},
+      {latest_,
+       "SELECT info FROM runs WHERE (?1 = 0 OR uid = ?1) AND (?2 = '' OR run_id < ?2) ORDER BY run_id DESC LIMIT ?3"},
+      {oldest_, "SELECT run_id, uid, created_ms, final, bytes, info FROM runs WHERE final = 1 ORDER BY run_id LIMIT 1"},
+      {unfinished_, "SELECT run_id, uid, created_ms, final, bytes, info FROM runs WHERE final = 0"},
+      {total_, "SELECT count(*), coalesce(sum(bytes), 0) FROM runs"}};
+  for (const Wanted& wanted : all) {
+    auto statement = prepare(wanted.sql);
+    if (!statement) return tl::unexpected<Error>(statement.error());
+    wanted.into = std::move(*statement);
+  }
+  return {};
+}
+
+tl::unexpected<Error> RecordIndex::broken(std::string_view what) const {
+  return failure(Errc::kSystem, std::string(what) + ": " + sqlite3_errmsg(database_));
+}
+
+Status RecordIndex::run(const char* sql) {
+  if (sqlite3_exec(database_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) return broken("the index of runs");
+  return {};
+}
+
+Result<RecordIndex::Statement> RecordIndex::prepare(const char* sql) {
+  sqlite3_stmt* statement = nullptr;
+  if (sqlite3_prepare_v3(database_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) {
+    return broken("the index of runs");
+  }
+  return Statement(statement);
+}
+
+Status RecordIndex::step(sqlite3_stmt* statement, const std::function<void()>& row) {
+  int code = SQLITE_OK;
+  while ((code = sqlite3_step(statement)) == SQLITE_ROW) row();
+  Status status = code == SQLITE_DONE ? Status{} : Status(broken("the index of runs"));
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+  return status;
+}
+
+RecordRow RecordIndex::row_of(sqlite3_stmt* statement) {
+  RecordRow row;
+  row.run_id = text_at(statement, 0);
+  row.uid = static_cast<uid_t>(sqlite3_column_int64(statement, 1));
+  row.created_ms = sqlite3_column_int64(statement, 2);
+  row.is_final = sqlite3_column_int(statement, 3) != 0;
+  row.bytes = static_cast<uint64_t>(sqlite3_column_int64(statement, 4));
+  row.info = text_at(statement, 5);
+  return row;
+}
+
+Status RecordIndex::begin() { return run("BEGIN"); }
+Status RecordIndex::commit() { return run("COMMIT"); }
+
+Status RecordIndex::put(const RecordRow& row) {
+  set_text(put_.get(), 1, row.run_id);
+  sqlite3_bind_int64(put_.get(), 2, row.uid);
+  sqlite3_bind_int64(put_.get(), 3, row.created_ms);
+  sqlite3_bind_int(put_.get(), 4, row.is_final ? 1 : 0);
+  sqlite3_bind_int64(put_.get(), 5, static_cast<sqlite3_int64>(row.bytes));
+  set_text(put_.get(), 6, row.info);
+  return step(put_.get(), [] {});
+}
+
+Status RecordIndex::remove(const std::string& run_id) {
+  set_text(remove_.get(), 1, run_id);
+  return step(remove_.get(), [] {});
+}
+
+Result<std::optional<RecordRow>> RecordIndex::find(const std::string& run_id) {
+  std::optional<RecordRow> found;
+  set_text(find_.get(), 1, run_id);
+  const Status done = step(find_.get(), [&] { found = row_of(find_.get()); });
+  if (!done) return tl::unexpected<Error>(done.error());
+  return found;
+}
+
+Result<std::vector<std::string>> RecordIndex::latest(uid_t uid, const std::string& before, size_t rows_max) {
+  std::vector<std::string> rows;
+  sqlite3_bind_int64(latest_.get(), 1, uid);
+  set_text(latest_.get(), 2, before);
+  sqlite3_bind_int64(latest_.get(), 3, static_cast<sqlite3_int64>(rows_max));
+  const Status done = step(latest_.get(), [&] { rows.push_back(text_at(latest_.get(), 0)); });
+  if (!done) return tl::unexpected<Error>(done.error());
+  return rows;
+}
+
+Result<std::optional<RecordRow>> RecordIndex::oldest_final() {
+  std::optional<RecordRow> found;
+  const Status done = step(oldest_.get(), [&] { found = row_of(oldest_.get()); });
+  if (!done) return tl::unexpected<Error>(done.error());
+  return found;
+}
+
+Result<std::vector<RecordRow>> RecordIndex::unfinished() {
+  std::vector<RecordRow> rows;
+  const Status done = step(unfinished_.get(), [&] { rows.push_back(row_of(unfinished_.get())); });
+  if (!done) return tl::unexpected<Error>(done.error());
+  return rows;
+}
+
+Result<RecordIndex::Total> RecordIndex::total() {
+  Total total;
+  const Status done = step(total_.get(), [&] {
+    total.runs = static_cast<uint64_t>(sqlite3_column_int64(total_.get(), 0));
+    total.bytes = static_cast<uint64_t>(sqlite3_column_int64(total_.get(), 1));
+  });
+  if (!done) return tl::unexpected<Error>(done.error());
+  return total;
+}
+
+}  // namespace capsule

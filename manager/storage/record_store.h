@@ -1,0 +1,97 @@
+// Makes what the log says of runs into what people look at: a directory for each run, and the index. For the storage
+// thread, all but open(); one store for a directory, which a lock file sees to.
+//
+//   DIR/log/NNNNNNNNNNNN.log   what happened, as it happened (record_log.h)
+//   DIR/runs/RUN_ID/           run_folder.h
+//   DIR/index.sqlite           record_index.h
+//
+// The log is the truth, the rest follows when there is time, in steps. Applying it again changes nothing, so a store
+// whose manager was killed begins again with the oldest file of the log. A file of the log goes once all of it is
+// applied and on the disk. Runs that are so far behind the latest that retention would remove them never get a
+// directory.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "manager/config.h"
+#include "manager/storage/record_index.h"
+#include "manager/storage/record_log.h"
+#include "protocol/message.h"
+
+namespace capsule {
+
+class RecordStore {
+ public:
+  // Makes the directory, and completes what an earlier manager left unfinished as `aborted`. kConflict: another manager
+  // writes there.
+  static Result<std::shared_ptr<RecordStore>> open(const std::string& directory, const RecordsConfig& config);
+  ~RecordStore();
+
+  int log_directory() const { return log_.get(); }
+  uint64_t next_segment() const { return next_segment_; }  // for the writer to begin with
+  uint64_t aborted() const { return aborted_; }
+  uint64_t bytes_before_us() const { return bytes_before_us_; }  // of the log, at open()
+
+  struct Progress {
+    bool is_behind = false;   // there is more to do
+    uint64_t read_bytes = 0;  // of the log, since open()
+    uint64_t runs = 0, bytes = 0;
+    uint64_t expired = 0;  // runs removed, since the last step
+    std::string problem;   // empty: all is well
+  };
+  // About `budget` of work. `finals`: `finished` frames appended since open(), by which it knows how far behind it is.
+  Progress step(Duration budget, uint64_t finals, const RecordsConfig& config);
+  // What is in the log is on the disk afterwards.
+  Status sync();
+
+  // A run of another uid does not exist. What was appended before the call is in the answer, but for `list` of a store
+  // that is far behind: then `behind` is true in it.
+  Result<std::string> list(uid_t uid, const std::string& before, uint64_t count);
+  Result<std::string> show(uid_t uid, const std::string& run_id);
+  Result<RecordData> output(uid_t uid, const std::string& run_id, uint32_t stream, uint64_t offset);
+
+ private:
+  struct OpenRun;
+  RecordStore(std::string directory, const RecordsConfig& config);
+  Status make_places();
+  Status recover();
+  void apply(LogPosition at, Message message);
+  void apply_note(LogPosition at, const Ack& message);
+  void take_output(OpenRun& run, const Output& output);
+  OpenRun* find_open(const std::string& run_id);
+  void finish(const Finished& finished);
+  void flush(const std::string& run_id, OpenRun& run);
+  Status write_folder(const std::string& run_id, OpenRun& run);
+  void put_row(const std::string& run_id, OpenRun& run);
+  bool read_until(TimePoint until);  // true: all of it
+  bool catch_up(Duration budget);
+  void flush_all();
+  void look_ahead(const std::string& run_id);
+  bool is_over() const { return total_.runs > config_.max_runs || total_.bytes > config_.max_bytes; }
+  bool expire(TimePoint until);  // true: there is more to remove
+  void remove(const RecordRow& row);
+  void retire_segments();
+  void trouble(const Status& status);
+  Result<RecordRow> row_for(uid_t uid, const std::string& run_id);
+
+  std::string directory_;
+  RecordsConfig config_;
+  std::string host_;
+  UniqueFd root_, lock_, log_, runs_;
+  std::unique_ptr<RecordIndex> index_;
+  std::unique_ptr<RecordLogReader> reader_;
+  uint64_t next_segment_ = 0, oldest_segment_ = 0, synced_segment_ = 0, aborted_ = 0;
+  uint64_t finals_read_ = 0, finals_before_us_ = 0, finals_known_ = 0, bytes_before_us_ = 0;
+  uint64_t replay_until_ = 0;  // segments before it may have been applied already
+  std::map<std::string, std::unique_ptr<OpenRun>> open_;
+  std::map<std::string, LogPosition> ahead_;  // applied up to there out of turn, because somebody asked
+  RecordIndex::Total total_;
+  uint64_t expired_ = 0;
+  std::string problem_;
+};
+
+}  // namespace capsule

@@ -1,0 +1,191 @@
+#include "manager/storage/run_recording.h"
+
+#include <algorithm>
+
+#include "manager/schedule/run.h"
+#include "manager/storage/digest.h"
+#include "manager/storage/record_note.h"
+#include "protocol/codec.h"
+
+namespace capsule {
+namespace {
+
+std::string frame_of(NoteKind kind, NoteWriter& note) {
+  return encode_frame(Ack{static_cast<uint64_t>(kind), note.take()});
+}
+
+std::string layers_text(const std::vector<Layer>& layers) {
+  std::string text;
+  for (const Layer& layer : layers) text += (text.empty() ? "" : " ") + layer.name + "=" + layer.state;
+  return text;
+}
+
+size_t size_of(const Bundle& bundle) {
+  size_t bytes = 0;
+  for (const auto& [mime, data] : bundle) bytes += mime.size() + data.value.size();
+  return bytes;
+}
+
+}  // namespace
+
+RunRecording::RunRecording(std::shared_ptr<RecordSink> sink, const RunSettings& settings)
+    : sink_(std::move(sink)),
+      mask_(settings.secrets),
+      records_code_(settings.recorded == RecordedContent::kAll || settings.recorded == RecordedContent::kCode),
+      records_output_(settings.recorded == RecordedContent::kAll || settings.recorded == RecordedContent::kOutput),
+      output_bytes_max_(settings.recorded_output_bytes) {}
+
+Result<std::shared_ptr<RunRecording>> RunRecording::begin(std::shared_ptr<RecordSink> sink, Run& run,
+                                                          const RunSettings& settings, const std::string& python) {
+  std::shared_ptr<RunRecording> recording(new RunRecording(std::move(sink), settings));
+  if (const Status accepted = recording->accept(run, settings, python); !accepted) {
+    return tl::unexpected<Error>(accepted.error());
+  }
+  return recording;
+}
+
+std::string RunRecording::masked(std::string text) const {
+  if (!mask_.empty()) mask_.apply(text);
+  return text;
+}
+
+Status RunRecording::accept(Run& run, const RunSettings& settings, const std::string& python) {
+  run_id_ = run.id;
+  Sha256 hash;
+  hash.add(run.request.code.value);
+  NoteWriter note;
+  note.text("run_id", run.id).number("uid", run.uid).number("client", run.client);
+  note.number("created_ms", run.created_wall_ms).text("profile", run.profile).text("python", python);
+  note.number("code_bytes", run.request.code.value.size()).text("code_sha256", hex_text(hash.finish()));
+  note.number("timeout_ms", to_milliseconds(settings.limits.timeout));
+  note.number("grace_ms", to_milliseconds(settings.limits.grace));
+  note.number("cpu_ms", to_milliseconds(settings.limits.cpu));
+  note.number("memory_bytes", settings.limits.memory_bytes).number("output_bytes", settings.limits.output_bytes);
+  note.text("output_policy", to_string(settings.output_policy)).text("recorded", to_string(settings.recorded));
+  std::string frames = frame_of(NoteKind::kAccepted, note);
+  Execute execute;
+  execute.run_id = run.id;
+  execute.session = run.request.session;
+  execute.mode = run.request.mode;
+  execute.filename = masked(run.request.filename);
+  if (records_code_) {
+    for (const std::string& argument : run.request.arguments) execute.arguments.push_back(masked(argument));
+    if (run.request.code.value.size() <= kRecordedCodeBytes) execute.code.value = masked(run.request.code.value);
+  }
+  frames += encode_frame(std::move(execute));
+  return sink_->write(frames, label::Recorded::kAccepted);
+}
+
+// With whatever comes next: it is not worth a write of its own.
+void RunRecording::started(const Run& run) {
+  NoteWriter note;
+  note.text("run_id", run_id_).number("started_ms", wall_clock_ms()).number("worker_pid", run.worker_pid);
+  note.number("queue_us", to_microseconds(run.started_at - run.queued_at)).text("lease", run.lease);
+  collected_ += frame_of(NoteKind::kStarted, note);
+  sink_->has_collected(*this);
+}
+
+void RunRecording::output(Stream stream, uint64_t offset, std::string_view data) {
+  const size_t which = stream == Stream::kStdout ? 0 : 1;
+  StreamState& state = streams_[which];
+  const uint64_t taken = state.taken();
+  const bool is_gapless = offset == taken && state.unrecorded == 0;
+  const size_t room = records_output_ && is_gapless && taken < output_bytes_max_ && sink_->takes_content()
+                          ? static_cast<size_t>(std::min<uint64_t>(output_bytes_max_ - taken, data.size()))
+                          : 0;
+  state.waiting.append(data.substr(0, room));
+  state.unrecorded += data.size() - room;
+  if (room == 0) return;
+  if (state.waiting.size() + collected_.size() >= kCollectedBytes) {
+    flush();
+  } else {
+    sink_->has_collected(*this);
+  }
+}
+
+// The stream's bytes so far become a frame, but for what may yet turn out to be a secret.
+void RunRecording::cut_output(size_t which, bool is_last) {
+  StreamState& state = streams_[which];
+  if (state.waiting.empty()) return;
+  std::string rest;
+  if (!mask_.empty()) {
+    mask_.apply(state.waiting);
+    const size_t undecided = is_last ? 0 : mask_.undecided_bytes(state.waiting);
+    rest = state.waiting.substr(state.waiting.size() - undecided);
+    state.waiting.resize(state.waiting.size() - undecided);
+  }
+  if (!state.waiting.empty()) {
+    Output meta;
+    meta.run_id = run_id_;
+    meta.stream = static_cast<uint32_t>(which + 1);
+    meta.offset = state.recorded;
+    collected_ += encode_output_prefix(meta, state.waiting.size());
+    collected_ += state.waiting;
+    state.recorded += state.waiting.size();
+  }
+  state.waiting = std::move(rest);
+}
+
+void RunRecording::display(const Display& display) {
+  const size_t bytes = size_of(display.data);
+  if (!records_output_) return;
+  if (results_bytes_ + bytes > kRecordedResultsBytes || !sink_->takes_content()) return void(++results_lost_);
+  results_bytes_ += bytes;
+  Display kept = display;
+  kept.metadata_json.clear();
+  for (auto& [mime, data] : kept.data) data.value = masked(std::move(data.value));
+  collected_ += encode_frame(std::move(kept));
+  collected_.size() >= kCollectedBytes ? flush() : sink_->has_collected(*this);
+}
+
+void RunRecording::result(const ResultValue& result) {
+  const size_t bytes = size_of(result.data);
+  if (!records_output_) return;
+  if (results_bytes_ + bytes > kRecordedResultsBytes || !sink_->takes_content()) return void(++results_lost_);
+  results_bytes_ += bytes;
+  ResultValue kept = result;
+  kept.metadata_json.clear();
+  for (auto& [mime, data] : kept.data) data.value = masked(std::move(data.value));
+  collected_ += encode_frame(std::move(kept));  // its end is near, and takes it along
+}
+
+void RunRecording::flush() {
+  for (size_t which = 0; which < streams_.size(); ++which) cut_output(which, false);
+  if (!collected_.empty()) (void)sink_->write(std::exchange(collected_, {}), label::Recorded::kContent);
+}
+
+void RunRecording::finished(Run& run) {
+  for (size_t which = 0; which < streams_.size(); ++which) cut_output(which, true);
+  NoteWriter note;
+  note.text("run_id", run_id_).number("finished_ms", wall_clock_ms());
+  note.number("total_us", to_microseconds(run.finished_at - run.queued_at));
+  note.number("memory_start_bytes", run.memory_start_bytes).number("memory_end_bytes", run.memory_end_bytes);
+  note.number("threads", run.threads).text("layers", layers_text(run.outcome.evidence.layers));
+  note.number("stdout_unrecorded_bytes", streams_[0].unrecorded);
+  note.number("stderr_unrecorded_bytes", streams_[1].unrecorded).number("results_unrecorded", results_lost_);
+  std::vector<Layer> layers = std::exchange(run.outcome.evidence.layers, {});  // not a copy: they have long texts
+  Finished outcome = run.outcome;
+  run.outcome.evidence.layers = std::move(layers);
+  if (!records_output_) {
+    outcome.evidence.last_output = {};
+    if (outcome.error) outcome.error->value.clear(), outcome.error->traceback.clear();
+  }
+  if (!records_code_) {
+    outcome.evidence.stack = {};
+    if (outcome.error) outcome.error->traceback.clear();  // it has lines of the source
+  }
+  if (!mask_.empty()) {
+    for (Bytes* bytes : {&outcome.evidence.last_output, &outcome.evidence.stack}) mask_.apply(bytes->value);
+    mask_.apply(outcome.evidence.detail);
+    if (outcome.error) {
+      mask_.apply(outcome.error->name);
+      mask_.apply(outcome.error->value);
+      for (std::string& line : outcome.error->traceback) mask_.apply(line);
+    }
+  }
+  collected_ += frame_of(NoteKind::kFinished, note);
+  collected_ += encode_frame(std::move(outcome));
+  (void)sink_->write(std::exchange(collected_, {}), label::Recorded::kFinished);
+}
+
+}  // namespace capsule

@@ -1,0 +1,211 @@
+#include "manager/storage/run_records.h"
+
+#include <algorithm>
+
+#include "manager/observe/log.h"
+#include "manager/schedule/run.h"
+
+namespace capsule {
+namespace {
+
+constexpr int kDirectories = 8;             // of managers that share a state directory
+constexpr milliseconds kStepDelay{50};      // what comes meanwhile is done together
+constexpr milliseconds kBusyBudget{5};      // a tenth of one core at most while runs come
+constexpr milliseconds kLaggingBudget{25};  // past kCatchUpBytes
+constexpr milliseconds kIdleDelay{10}, kIdleBudget{40};
+constexpr milliseconds kLastBudget{500};
+constexpr seconds kAgeInterval{60};  // how often a quiet store looks for records that are too old
+
+}  // namespace
+
+// What recordings hold on to: they may outlive the records by a moment at shutdown.
+class RunRecords::Sink : public RecordSink {
+ public:
+  explicit Sink(RunRecords* records) : records_(records) {}
+  Status write(std::string_view frames, label::Recorded what) override {
+    if (records_ == nullptr) return failure(Errc::kClosed, "the records are closed");
+    return records_->append(frames, what);
+  }
+  bool takes_content() const override {
+    return records_ != nullptr && records_->backlog_bytes() < kBacklogContentBytes && !records_->is_troubled_;
+  }
+  void has_collected(RunRecording& recording) override {
+    collected_.insert(&recording);
+    if (records_ != nullptr) records_->wake();
+  }
+  void forget(RunRecording& recording) override { collected_.erase(&recording); }
+
+  void flush() {
+    for (RunRecording* each : std::exchange(collected_, {})) each->flush();
+  }
+  bool is_empty() const { return collected_.empty(); }
+  void close() { records_ = nullptr; }
+
+ private:
+  RunRecords* records_;
+  std::set<RunRecording*> collected_;
+};
+
+RunRecords::RunRecords(Loop& loop, StorageThread& thread, Metrics& metrics)
+    : loop_(loop), thread_(thread), metrics_(metrics), step_timer_(loop), sync_timer_(loop), age_timer_(loop) {}
+
+RunRecords::~RunRecords() {
+  if (sink_) sink_->close();
+}
+
+Status RunRecords::open(const std::string& directory, const RecordsConfig& config) {
+  config_ = config;
+  if (config.max_runs == 0) return {};
+  if (directory.empty()) return failure(Errc::kUnavailable, "there is no directory for records (server.state_dir)");
+  auto store = RecordStore::open(directory, config);
+  directory_ = directory;
+  for (int i = 2; i <= kDirectories && !store && store.error().code == Errc::kConflict; ++i) {
+    directory_ = directory + "-" + std::to_string(i);
+    store = RecordStore::open(directory_, config);
+  }
+  if (!store) return tl::unexpected<Error>(store.error());
+  store_ = std::move(*store);
+  writer_ = std::make_unique<RecordLogWriter>(store_->log_directory(), store_->next_segment());
+  sink_ = std::make_shared<Sink>(this);
+  metrics_.records_aborted(store_->aborted());
+  wake();
+  return {};
+}
+
+void RunRecords::set_config(const RecordsConfig& config) {
+  const uint64_t max_runs = config_.max_runs;
+  config_ = config;
+  if (config_.max_runs == 0) config_.max_runs = max_runs;  // off needs a restart, and so does on
+  if (is_on()) wake();
+}
+
+uint64_t RunRecords::backlog_bytes() const {
+  const uint64_t appended = writer_->appended_bytes();
+  return appended - std::min(appended, read_bytes_);
+}
+
+// ---- in --------------------------------------------------------------------------------------------------------
+
+Result<std::shared_ptr<RunRecording>> RunRecords::accept(Run& run, const RunSettings& settings) {
+  if (!is_on()) return nullptr;
+  return RunRecording::begin(sink_, run, settings, python_);
+}
+
+Status RunRecords::append(std::string_view frames, label::Recorded what) {
+  const bool is_new = what == label::Recorded::kAccepted;
+  if (is_new && (backlog_bytes() > kBacklogBytes || unwritten_.size() > kRetryBytes)) {
+    return failure(Errc::kUnavailable, "the records of runs are too far behind the disk: try again later");
+  }
+  if (!unwritten_.empty() && writer_->append(unwritten_)) unwritten_.clear();
+  Status written = unwritten_.empty() ? writer_->append(frames) : failure(Errc::kSystem, "the disk takes nothing");
+  if (what == label::Recorded::kFinished) ++finals_;
+  if (!written) {
+    if (!std::exchange(is_troubled_, true)) log_error("records of runs", {{"error", written.error().message}});
+    const bool is_kept = what == label::Recorded::kFinished && unwritten_.size() + frames.size() <= 2 * kRetryBytes;
+    if (is_kept) unwritten_ += frames;
+    if (!is_kept) metrics_.record_lost(what);
+    if (is_new) return failure(Errc::kUnavailable, "runs cannot be recorded now: " + written.error().message);
+    return written;
+  }
+  is_troubled_ = false;
+  ++appends_;
+  metrics_.record_appended(what, frames.size());
+  wake();
+  return {};
+}
+
+void RunRecords::flush_recordings() {
+  if (sink_) sink_->flush();
+}
+
+// ---- towards the disk ------------------------------------------------------------------------------------------
+
+void RunRecords::wake() {
+  if (!sync_is_due_) {
+    sync_is_due_ = true;
+    sync_timer_.after(kSyncDelay, [this] {
+      sync_is_due_ = false;
+      const Status queued = thread_.submit([store = store_] { return store->sync(); },
+                                           [](const Status& synced) {
+                                             if (!synced)
+                                               log_error("records of runs", {{"error", synced.error().message}});
+                                           });
+      if (!queued) wake();
+    });
+  }
+  if (is_stepping_) return;
+  is_stepping_ = true;
+  step_timer_.after(kStepDelay, [this] { step(); });
+}
+
+void RunRecords::step() {
+  const bool is_idle = appends_ == appends_at_step_;
+  flush_recordings();
+  appends_at_step_ = appends_;
+  const Duration budget = backlog_bytes() > kCatchUpBytes ? Duration(kLaggingBudget)
+                          : is_idle                       ? Duration(kIdleBudget)
+                                                          : Duration(kBusyBudget);
+  const Status queued = thread_.submit(
+      [store = store_, budget, finals = finals_, config = config_] { return store->step(budget, finals, config); },
+      [this](const RecordStore::Progress& progress) { stepped(progress); });
+  if (!queued) step_timer_.after(kStepDelay, [this] { step(); });
+}
+
+void RunRecords::stepped(const RecordStore::Progress& progress) {
+  is_stepping_ = false;
+  const uint64_t newly_read = progress.read_bytes;
+  read_bytes_ = newly_read - std::min(newly_read, store_->bytes_before_us());
+  metrics_.records_expired(progress.expired);
+  metrics_.set_records(progress.runs, progress.bytes, backlog_bytes());
+  if (!progress.problem.empty()) log_error("records of runs", {{"error", progress.problem}});
+  const bool is_more = appends_ != appends_at_step_ || !sink_->is_empty();
+  if (progress.is_behind || is_more) {
+    is_stepping_ = true;
+    const bool is_idle = progress.is_behind && appends_ == appends_at_step_;
+    return step_timer_.after(is_idle ? kIdleDelay : kStepDelay, [this] { step(); });
+  }
+  age_timer_.after(kAgeInterval, [this] {
+    if (std::exchange(is_stepping_, true)) return;
+    step();
+  });
+}
+
+void RunRecords::close() {
+  if (!is_on()) return;
+  flush_recordings();
+  (void)thread_.submit(
+      [store = store_, finals = finals_, config = config_] {
+        (void)store->step(kLastBudget, finals, config);
+        return store->sync();
+      },
+      [](const Status&) {});
+}
+
+// ---- questions ---------------------------------------------------------------------------------------------------
+
+template <class Work, class Answer>
+void RunRecords::ask(Work work, Answer answer) {
+  if (!is_on()) return answer(failure(Errc::kUnavailable, "runs are not recorded here (records.max_runs)"));
+  flush_recordings();
+  auto shared = std::make_shared<Answer>(std::move(answer));
+  const Status queued = thread_.submit([store = store_, work = std::move(work)] { return work(*store); },
+                                       [shared](auto result) { (*shared)(std::move(result)); });
+  if (!queued) (*shared)(tl::unexpected<Error>(queued.error()));
+}
+
+void RunRecords::list(uid_t uid, const RecordRequest& request, Json answer) {
+  ask([uid, before = request.run_id,
+       count = request.count](RecordStore& store) { return store.list(uid, before, count); },
+      std::move(answer));
+}
+
+void RunRecords::show(uid_t uid, const std::string& run_id, Json answer) {
+  ask([uid, run_id](RecordStore& store) { return store.show(uid, run_id); }, std::move(answer));
+}
+
+void RunRecords::output(uid_t uid, const RecordRequest& request, Data answer) {
+  ask([uid, request](RecordStore& store) { return store.output(uid, request.run_id, request.stream, request.offset); },
+      std::move(answer));
+}
+
+}  // namespace capsule

@@ -1,0 +1,13 @@
+// JSON as YAML for people: maps in blocks, everything else as JSON writes it, which is YAML, too (YAML 1.2, 1.3). So no
+// text of a program can become structure. Pure. For .cc files only: it brings the JSON library along.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace capsule {
+
+// A map of keys of [a-z_-]; text that is not UTF-8 is replaced. Ends in a newline.
+std::string yaml_text(const nlohmann::ordered_json& map);
+
+}  // namespace capsule
