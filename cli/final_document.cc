@@ -77,6 +77,7 @@ std::string FinalDocument::finished_text(const Finished& finished, const std::st
   Json document;
   document["v"] = 1;
   document["run_id"] = finished.run_id;
+  if (!session_.empty()) document["session"] = session_;
   document["verdict"] = to_string(finished.verdict);
   document["exit_status"] = finished.exit_status;
   put_text(document, "stdout", stdout_);

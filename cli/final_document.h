@@ -25,6 +25,9 @@ class FinalDocument final : public RunView {
                          size_t captured_bytes = kCapturedBytes)
       : stdio_(stdio), writing_(writing), room_bytes_(captured_bytes) {}
 
+  // Becomes a member of the document.
+  void name_session(std::string session) { session_ = std::move(session); }
+
   Status show(const Message& message) override;
   // What show() kept back; `artifacts_json` becomes a member of it. Nothing when the run did not end.
   Status write(const std::string& artifacts_json);
@@ -44,7 +47,7 @@ class FinalDocument final : public RunView {
   Writing writing_;
   std::optional<Finished> kept_;
   size_t room_bytes_;
-  std::string run_id_;
+  std::string run_id_, session_;
   std::string stdout_, stderr_;
   uint64_t dropped_bytes_ = 0;
   uint64_t late_bytes_ = 0;

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "cli/arguments.h"
+#include "cli/branches_run.h"
 #include "cli/run_request.h"
 #include "cli/size_text.h"
 
@@ -11,6 +12,8 @@ namespace {
 
 const std::map<std::string, ShowResult> kShowResults{
     {"auto", ShowResult::kAuto}, {"always", ShowResult::kAlways}, {"never", ShowResult::kNever}};
+
+constexpr int kFilesMax = 1024;
 
 template <class Parse>
 auto checked(Parse parse, uint64_t& into) {
@@ -21,9 +24,8 @@ auto checked(Parse parse, uint64_t& into) {
   };
 }
 
-void add_code_options(CLI::App& app, RunOptions& into) {
+void add_code_option(CLI::App& app, RunOptions& into) {
   app.add_option("-c", into.code, "Code to run")->option_text("CODE");
-  app.add_option("FILE", into.file, "A file to run; - reads the code from standard input");
 }
 
 void add_limits(CLI::App& app, RunOptions& into) {
@@ -73,20 +75,29 @@ void add_output_options(CLI::App& app, RunOptions& into) {
 
 }  // namespace
 
-void add_run_options(CLI::App& app, RunOptions& into) {
-  add_code_options(app, into);
+void add_run_options(CLI::App& app, BranchesOptions& options) {
+  RunOptions& into = options.run;
+  add_code_option(app, into);
+  app.add_option("FILE", options.files, "A file to run; - reads the code from standard input")->expected(0, kFilesMax);
   app.add_option("--profile", into.profile, "The profile to run in (default: the manager's)")->option_text("NAME");
   add_limits(app, into);
   add_file_options(app, into);
   app.add_flag_callback(
       "--no-stdin", [&into] { into.standard_input = StandardInput::kNone; }, "Give the program end-of-file at once");
+  app.add_option("--branches", options.count, "Fork a session so often, and run the code, or a file each, in the forks")
+      ->check(CLI::PositiveNumber)
+      ->option_text("N");
+  app.add_option("--session", into.session, "With --branches: the session to fork")->option_text("SESSION");
+  app.add_option("--name", options.name, "With --branches: what to call the forks, NAME-1, NAME-2 ...")
+      ->option_text("NAME");
   add_output_options(app, into);
   add_socket_option(app, into.socket);
 }
 
 void add_exec_options(CLI::App& app, RunOptions& into) {
   app.add_option("SESSION", into.session, "The session's id")->required();
-  add_code_options(app, into);
+  add_code_option(app, into);
+  app.add_option("FILE", into.file, "A file to run; - reads the code from standard input");
   add_limits(app, into);
   add_file_options(app, into);
   app.add_option("--rollback", into.rollback, "A snapshot before this run: always, idle, off (default: the session's)")

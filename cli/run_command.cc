@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/arguments.h"
+#include "cli/branches_run.h"
 #include "cli/command.h"
 #include "cli/run_to_end.h"
 
@@ -14,16 +15,19 @@ int run_command(const Invocation& invocation) {
       "  capsule run -c 'import sys; print(sys.stdin.read())' < notes.txt\n"
       "  generate | capsule run - --timeout 5           the code comes on standard input\n"
       "  capsule run plot.py --display-dir plots        save the pictures\n"
-      "  capsule run --json -c '1/0' | jq .error.name\n\n"
+      "  capsule run --json -c '1/0' | jq .error.name\n"
+      "  capsule run --branches 3 --session lab a.py b.py c.py    three tries from one state; keep one\n\n"
       "Ctrl-C cancels the run; a second one leaves without waiting for its end.\n"
       "When no manager listens, a private one is started.");
-  RunOptions options;
-  options.socket = invocation.socket;
-  options.program_arguments = invocation.program_arguments;
+  BranchesOptions options;
+  options.run.socket = invocation.socket;
+  options.run.program_arguments = invocation.program_arguments;
   add_run_options(app, options);
   if (const auto status = parse_arguments(app, invocation.arguments)) return *status;
-  if (const auto status = check_run_options(options); !status) return usage_error(app, status.error().message);
-  return run_to_end(options, WhenNobodyListens::kStartPrivate);
+  if (!options.files.empty()) options.run.file = options.files.front();
+  if (const auto status = check_run_options(options.run); !status) return usage_error(app, status.error().message);
+  if (const auto status = check_branches(options); !status) return usage_error(app, status.error().message);
+  return options.count > 0 ? run_branches(options) : run_to_end(options.run, WhenNobodyListens::kStartPrivate);
 }
 
 }  // namespace capsule::cli

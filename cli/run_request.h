@@ -44,7 +44,6 @@ struct RunOptions {
 };
 
 // Declares the options on a command of CLI11; parsing fills `into`.
-void add_run_options(CLI::App& app, RunOptions& into);
 void add_exec_options(CLI::App& app, RunOptions& into);
 
 // Exactly one of -c, FILE and "-" was given, and the arguments can be sent.

@@ -1,5 +1,7 @@
 """Forks of live sessions: the same objects, and from then on nothing in common."""
+import json
 import pathlib
+import signal
 
 from branches import BranchClient, Refused
 from processes import wait_for
@@ -274,3 +276,71 @@ class Apart(ForkCase):
                          str(["0" * 16] * 4))
         self.assertEqual(self.value(fork, "__import__('socket').gethostname(), open('/proc/self/comm').read()[:7]"),
                          "('capsule', 'worker-')")
+
+
+class Branches(ForkCase):
+    """`capsule run --branches`: several tries from one state, of which one is kept."""
+
+    def setUp(self):
+        super().setUp()
+        self.lab = self.new()
+        self.client.run(self.lab, "numbers = [3, 1, 2]; calls = (n for n in range(10)); next(calls)")
+
+    def code_file(self, name, code):
+        path = pathlib.Path(self.manager.directory, name)
+        path.write_text(code)
+        self.addCleanup(path.unlink)
+        return str(path)
+
+    def branches(self, *arguments, **options):
+        done = self.manager.capsule("run", "--session", self.lab, "--branches", *arguments, **options)
+        for session in self.sessions():
+            if session != self.lab:
+                self.addCleanup(self.remove, session)
+        return done
+
+    def test_each_code_runs_from_the_same_state_and_one_is_kept(self):
+        files = [self.code_file("a.py", "numbers.sort(); next(calls)"), self.code_file("b.py", "numbers.append(4)"),
+                 self.code_file("c.py", "import os; os._exit(9)")]
+        done = self.branches("3", "--name", "try", "--json", *files)
+        self.assertEqual(done.status, 0, done)
+        documents = {one["session"]: one for one in map(json.loads, done.out.splitlines())}
+        self.assertEqual(sorted(documents), ["try-1", "try-2", "try-3"])
+        self.assertEqual([documents[f"try-{i}"]["verdict"] for i in (1, 2, 3)], ["ok", "ok", "exit"])
+        self.assertEqual(documents["try-1"]["result"]["text/plain"], "1")
+        self.assertEqual(self.value(self.lab, "numbers, next(calls)"), "([3, 1, 2], 1)")
+        self.assertEqual(self.manager.capsule("session", "adopt", self.lab, "try-1").status, 0)
+        self.assertEqual(self.value(self.lab, "numbers, next(calls)"), "([1, 2, 3], 2)")
+        self.assertEqual(self.value("try-2", "numbers"), "[3, 1, 2, 4]")
+
+    def test_one_code_runs_in_all_with_random_numbers_of_their_own(self):
+        done = self.branches("4", "-c", "import random; print(random.random())")
+        self.assertEqual(done.status, 0, done)
+        lines = done.out.decode().splitlines()
+        self.assertEqual(len([line for line in lines if line.startswith("--- ") and line.endswith(": ok")]), 4, done)
+        self.assertEqual(len({line for line in lines if not line.startswith("---")}), 4, done)
+        self.assertIn(f"capsule session adopt {self.lab} BRANCH", done.err.decode())
+
+    def test_when_none_ends_well_the_status_is_the_first_ones(self):
+        done = self.branches("2", "-c", "import os; os._exit(9)")
+        self.assertEqual(done.status, 9, done)
+
+    def test_a_cancel_ends_all_and_keeps_their_state(self):
+        child = self.manager.spawn("run", "--session", self.lab, "--branches", "2", "--name", "long", "--json",
+                                   "-c", "while True: pass")
+        wait_for(lambda: sum(row["state"] == "busy" for row in self.sessions().values()) == 2, 20, "both branches")
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate(timeout=60)
+        self.assertEqual([json.loads(line)["verdict"] for line in out.splitlines()], ["cancelled"] * 2)
+        self.assertEqual(self.value("long-2", "numbers"), "[3, 1, 2]")
+        for fork in ("long-1", "long-2"):
+            self.remove(fork)
+
+    def test_a_wrong_number_of_codes_or_no_session_is_explained(self):
+        file = self.code_file("a.py", "1")
+        done = self.branches("3", file, file)
+        self.assertEqual((done.status, b"one file for all branches" in done.err), (2, True), done)
+        done = self.manager.capsule("run", "--branches", "2", "-c", "1")
+        self.assertEqual((done.status, b"--session" in done.err), (2, True), done)
+        done = self.manager.capsule("run", "--branches", "2", "--session", "nobody", "-c", "1")
+        self.assertEqual((done.status, b"nobody" in done.err), (125, True), done)

@@ -1,8 +1,7 @@
-#include "cli/run_request.h"
-
 #include <CLI/CLI.hpp>
 #include <catch2/catch.hpp>
 
+#include "cli/branches_run.h"
 #include "protocol/limits.h"
 #include "tests/unit/cli/memory_file.h"
 
@@ -14,19 +13,40 @@ enum class Command { kRun, kExec };
 // Throws what CLI11 throws for a wrong command line.
 RunOptions parsed(Command command, std::vector<std::string> words) {
   CLI::App app;
-  RunOptions options;
+  BranchesOptions options;
   if (command == Command::kRun) {
     add_run_options(app, options);
   } else {
-    add_exec_options(app, options);
+    add_exec_options(app, options.run);
   }
   app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
-  return options;
+  if (!options.files.empty()) options.run.file = options.files.front();
+  return options.run;
 }
 RunOptions run(std::vector<std::string> words) { return parsed(Command::kRun, std::move(words)); }
 RunOptions exec(std::vector<std::string> words) { return parsed(Command::kExec, std::move(words)); }
 
 }  // namespace
+
+TEST_CASE("branches need a session, and one code or one for each", "[cli]") {
+  const auto checked = [](BranchesOptions options) { return check_branches(options).has_value(); };
+  BranchesOptions options;
+  CHECK(checked(options));
+  options.files = {"a.py", "b.py"};
+  CHECK_FALSE(checked(options));
+  options.count = 2;
+  CHECK_FALSE(checked(options));
+  options.run.session = "lab";
+  CHECK(checked(options));
+  options.count = 3;
+  CHECK_FALSE(checked(options));
+  options.files = {"a.py", "-", "b.py"};
+  CHECK_FALSE(checked(options));
+  options.files = {"-"};
+  CHECK(checked(options));
+  options.run.artifacts_dir = "out";
+  CHECK_FALSE(checked(options));
+}
 
 TEST_CASE("run FILE is a script with standard input and a hidden result", "[cli]") {
   const RunOptions options = run({"dir/x.py"});
