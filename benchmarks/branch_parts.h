@@ -18,6 +18,8 @@ Figures rollback_figures(BranchBench& bench);     // a worker that is killed; th
 Figures hard_cancel_figures(BranchBench& bench);  // a loop in C that no interrupt reaches
 Figures policy_figures(BranchBench& bench);       // what rollback = idle and always cost runs without a pause
 Figures copy_figures(BranchBench& bench);         // taking a copy of a session that stays
+Figures fork_figures(BranchBench& bench);         // a session that is forked
+Figures pickle_figures(BranchBench& bench);       // forks and durable checkpoints beside a pickler
 Figures going_back_figures(BranchBench& bench);   // undo, restore
 
 }  // namespace capsule::bench

@@ -178,7 +178,6 @@ Figures policy_figures(BranchBench& bench) {
       rate_figure("the same, rollback = always", (*samples)[2], {"rollback = off", off, {}})};
 }
 
-// Copies of sessions that go on by themselves belong here, as one more part.
 Figures measure_branches(Bench& bench) {
   const auto modules = bench.subject.preload();
   if (!modules) return tl::unexpected(modules.error());
@@ -190,7 +189,8 @@ Figures measure_branches(Bench& bench) {
     branches.forks.push_back(std::move(*bare));
   }
   std::vector<Figure> all;
-  for (auto* part : {rollback_figures, hard_cancel_figures, policy_figures, copy_figures, going_back_figures}) {
+  for (auto* part : {rollback_figures, hard_cancel_figures, policy_figures, copy_figures, going_back_figures,
+                     fork_figures, pickle_figures}) {
     Figures figures = part(branches);
     if (!figures) return figures;
     std::move(figures->begin(), figures->end(), std::back_inserter(all));

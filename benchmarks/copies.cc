@@ -1,7 +1,4 @@
 // Copies of live sessions, as a client asks for them, and the way back to one.
-#include <poll.h>
-#include <unistd.h>
-
 #include "benchmarks/branch_parts.h"
 #include "benchmarks/interleave.h"
 #include "benchmarks/session_heap.h"
@@ -12,8 +9,6 @@ namespace {
 using Values = Result<std::vector<double>>;
 
 constexpr double kBesideFork = 1.5;  // mark
-constexpr seconds kEndPatience{10};
-constexpr milliseconds kEndInterval{1};
 const std::string kName = "copy";
 
 double ms(Duration took) { return to_seconds(took) * 1e3; }
@@ -26,17 +21,6 @@ Figure figure(std::string name, Samples own, Comparison comparison) {
   made.own = std::move(own);
   made.comparisons.push_back(std::move(comparison));
   return made;
-}
-
-// What is being taken down would be measured together with the next copy.
-Status wait_for_end(pid_t pid) {
-  const std::string directory = "/proc/" + std::to_string(pid);
-  const TimePoint deadline = now() + kEndPatience;
-  while (access(directory.c_str(), F_OK) == 0) {
-    if (now() >= deadline) return failure(Errc::kTimedOut, "a checkpoint that was removed is still there");
-    poll(nullptr, 0, static_cast<int>(kEndInterval.count()));
-  }
-  return {};
 }
 
 Values copy_block(HeapSession& session, size_t count) {

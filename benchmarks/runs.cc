@@ -1,6 +1,7 @@
 #include "benchmarks/runs.h"
 
 #include <poll.h>
+#include <unistd.h>
 
 #include "benchmarks/line_check.h"
 #include "benchmarks/subject.h"
@@ -11,6 +12,8 @@ namespace capsule::bench {
 namespace {
 
 constexpr milliseconds kLoopHead{5};  // of a Python loop
+constexpr seconds kEndPatience{10};
+constexpr milliseconds kEndInterval{1};
 
 Execute execute_for(cli::Client& client, const RunRequest& request) {
   Execute execute;
@@ -162,6 +165,32 @@ Status remove_session(cli::Client& client, const std::string& session) {
   const Result<std::string> document = cli::request_document(client, std::move(request));
   if (!document) return tl::unexpected(document.error());
   return {};
+}
+
+Status wait_for_end(pid_t pid) {
+  const std::string directory = "/proc/" + std::to_string(pid);
+  const TimePoint deadline = now() + kEndPatience;
+  while (access(directory.c_str(), F_OK) == 0) {
+    if (now() >= deadline) return failure(Errc::kTimedOut, "a copy that was removed is still there");
+    poll(nullptr, 0, static_cast<int>(kEndInterval.count()));
+  }
+  return {};
+}
+
+Status remove_and_wait(cli::Client& client, const std::string& session) {
+  SessionRequest request;
+  request.operation = "ls";
+  const Result<std::string> text = cli::request_document(client, std::move(request));
+  if (!text) return tl::unexpected(text.error());
+  const Result<cli::Json> document = cli::parse_document(*text);
+  if (!document) return tl::unexpected(document.error());
+  pid_t worker = 0;
+  for (const cli::Json& row : cli::list(*document, "sessions")) {
+    if (cli::text_field(row, "session") == session) worker = static_cast<pid_t>(cli::count_field(row, "worker_pid"));
+  }
+  if (worker == 0) return wrong("session " + session + " has no worker: " + *text);
+  if (auto removed = remove_session(client, session); !removed) return removed;
+  return wait_for_end(worker);
 }
 
 }  // namespace capsule::bench

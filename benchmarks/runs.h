@@ -55,5 +55,8 @@ Result<Duration> cancel_endless_loop(cli::Client& client, const std::string& ses
 
 Result<std::string> new_session(cli::Client& client, const std::string& rollback = {});
 Status remove_session(cli::Client& client, const std::string& session);
+// Until its worker is no more: what is being taken down would be measured together with what comes next.
+Status remove_and_wait(cli::Client& client, const std::string& session);
+Status wait_for_end(pid_t pid);
 
 }  // namespace capsule::bench

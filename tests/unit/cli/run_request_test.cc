@@ -115,7 +115,7 @@ TEST_CASE("wrong values are found before anything is sent", "[cli]") {
   CHECK_THROWS_AS(run({"x", "--output-policy", "drop"}), CLI::ParseError);
   CHECK_THROWS_AS(run({"x", "--show-result", "maybe"}), CLI::ParseError);
   CHECK_THROWS_AS(run({"x", "--json", "--events"}), CLI::ParseError);
-  CHECK_THROWS_AS(run({"x", "y"}), CLI::ParseError);
+  CHECK_THROWS_AS(exec({"s", "x", "y"}), CLI::ParseError);
   CHECK_THROWS_AS(exec({}), CLI::ParseError);
 }
 
