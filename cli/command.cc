@@ -16,7 +16,7 @@ struct Command {
   int (*run)(const Invocation&);
 };
 
-constexpr std::array<Command, 13> kCommands{{
+constexpr std::array<Command, 15> kCommands{{
     {"serve", "the manager, as a service", serve_command},
     {"run", "run a program in a fresh sandbox", run_command},
     {"session", "make, list and remove sessions; go back in them", session_command},
@@ -29,6 +29,8 @@ constexpr std::array<Command, 13> kCommands{{
     {"inspect", "all that is known of a run", inspect_command},
     {"info", "the manager's state: pools, workers, sessions, runs, queue, limits, layers", info_command},
     {"doctor", "what can be had of the sandbox here, and what to do about the rest", doctor_command},
+    {"audit", "check that an audit log is whole", audit_command},
+    {"key", "API keys for the manager's HTTP listener: make, list, remove", key_command},
     {"version", "this command's version and the manager's", version_command},
 }};
 

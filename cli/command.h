@@ -25,6 +25,8 @@ int ps_command(const Invocation& invocation);
 int logs_command(const Invocation& invocation);
 int inspect_command(const Invocation& invocation);
 int doctor_command(const Invocation& invocation);
+int audit_command(const Invocation& invocation);
+int key_command(const Invocation& invocation);
 int info_command(const Invocation& invocation);
 int version_command(const Invocation& invocation);
 

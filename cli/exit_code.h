@@ -4,6 +4,7 @@
 namespace capsule::cli {
 
 inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailed = 1;          // what was asked about is not as it should be
 inline constexpr int kExitUsage = 2;           // the command line is wrong
 inline constexpr int kExitUnavailable = 125;   // Capsule could not: no manager, refused, connection lost
 inline constexpr int kExitInterrupted = 130;   // a second Ctrl-C: left without waiting for the end

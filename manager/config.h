@@ -151,6 +151,12 @@ struct RecordsConfig {
   bool operator==(const RecordsConfig&) const = default;
 };
 
+// What is written down about who did what, below the state directory.
+struct AuditConfig {
+  uint64_t file_bytes{}, decision_file_bytes{}, files{};
+  bool operator==(const AuditConfig&) const = default;
+};
+
 struct ClientConfig {
   uint64_t max_connections{};
   uint64_t max_connections_per_uid{}, max_queued_per_uid{}, max_sessions_per_uid{}, max_workers_per_uid{};
@@ -229,6 +235,7 @@ struct Config {
   FilesConfig files;
   CheckpointsConfig checkpoints;
   RecordsConfig records;
+  AuditConfig audit;
   ClientConfig client;
   ServerConfig server;
   std::string default_profile;  // empty: data when its modules can be had, else base

@@ -186,6 +186,13 @@ constexpr Knob kTable[] = {
     {"records.max_bytes", "bytes", &one<&Config::records, &RecordsConfig::max_bytes>, 2048 * kMi, kMi, kTi,
      "Size of all records together."},
 
+    {"audit.file_bytes", "bytes", &one<&Config::audit, &AuditConfig::file_bytes>, 64 * kMi, 0, kTi,
+     "The audit log goes on in a new file once one has so many bytes; 0: there is none."},
+    {"audit.decision_file_bytes", "bytes", &one<&Config::audit, &AuditConfig::decision_file_bytes>, 64 * kMi, 0, kTi,
+     "The same for the log of what admission decided."},
+    {"audit.files", "files", &one<&Config::audit, &AuditConfig::files>, 8, 1, 10000,
+     "Full files of each of the two that are kept; the oldest go."},
+
     {"client.max_connections", "connections", &one<&Config::client, &ClientConfig::max_connections>, 256, 1, 10000,
      "Client connections at most; more are refused."},
     {"client.max_connections_per_uid", "connections",

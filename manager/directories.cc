@@ -59,6 +59,16 @@ std::string make_scratch_dir(const std::string& state_dir) { return make_state_d
 std::string make_checkpoint_dir(const std::string& state_dir) { return make_state_dir(state_dir, "checkpoints"); }
 std::string make_records_dir(const std::string& state_dir) { return make_state_dir(state_dir, "records"); }
 
+std::string audit_dir(const std::string& state_dir) {
+  const std::string state = make_state_dir(state_dir, "");
+  return state.empty() ? "" : (fs::path(state) / "audit").lexically_normal().string();
+}
+
+std::string api_key_file(const std::string& state_dir) {
+  const std::string state = make_state_dir(state_dir, "");
+  return state.empty() ? "" : (fs::path(state) / "http-keys.json").lexically_normal().string();
+}
+
 std::string make_cache_dir(unsigned worker_user) {
   std::vector<fs::path> places;
   if (const std::string systemd = variable("CACHE_DIRECTORY"); !systemd.empty()) places.emplace_back(systemd);

@@ -23,6 +23,12 @@ std::string make_checkpoint_dir(const std::string& state_dir);
 // For records of runs, beside them. Empty when none can be made.
 std::string make_records_dir(const std::string& state_dir);
 
+// For the audit log, beside them; made when there is something to write. Empty when there is no state directory.
+std::string audit_dir(const std::string& state_dir);
+
+// The file of API keys for HTTP. Empty when there is no state directory.
+std::string api_key_file(const std::string& state_dir);
+
 // For what preloaded libraries cache across starts (matplotlib's list of fonts). Owned by `worker_user` (0: ours).
 // Empty when none can be made.
 std::string make_cache_dir(unsigned worker_user);

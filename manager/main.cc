@@ -14,6 +14,7 @@
 #include "manager/cgroup/group_claim.h"
 #include "manager/directories.h"
 #include "manager/doctor.h"
+#include "manager/key_tool.h"
 #include "manager/manager.h"
 #include "manager/observe/listen_fds.h"
 #include "manager/observe/log.h"
@@ -29,11 +30,12 @@ constexpr int kAlreadyStatus = 75;      // EX_TEMPFAIL: another manager listens 
 constexpr rlim_t kDescriptors = 65536;
 
 struct Arguments {
-  std::string config_file, socket, http, state_dir;
+  std::string config_file, socket, http, state_dir, log_level;
   bool is_private = false;
   int ready_fd = -1;
   bool doctor = false;
   std::optional<Floor> floor;  // instead of the configured one
+  KeyRequest key;              // an operation: do that and end
 };
 
 std::string worker_program() {
@@ -78,8 +80,8 @@ int fail(int status, const std::string& text) {
   return status;
 }
 
-// What asks us to end or reload waits from the first moment on until the loop can take it.
-constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP};
+// What asks us to end, reload or tell more waits from the first moment on until the loop can take it.
+constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 void hold_signals(int how) {
   sigset_t set;
   sigemptyset(&set);
@@ -109,6 +111,18 @@ int tell_what_holds(const Arguments& arguments) {
   return missing_layers(floor, found->layers()).empty() ? 0 : 1;
 }
 
+// `--key`: the answer, or what was wrong, as JSON.
+int tell_of_keys(const Arguments& arguments) {
+  auto config = read_config(arguments.config_file);
+  if (!config) return fail(kConfigStatus, config.error().message);
+  const std::string file = api_key_file(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
+  if (file.empty()) return fail(kUnavailableStatus, "there is no state directory that can be written to (--state-dir)");
+  const auto answer = use_keys(file, arguments.key, wall_clock_ms());
+  if (!answer) return fail(kUnavailableStatus, answer.error().message);
+  (void)write_all(STDOUT_FILENO, *answer + "\n");
+  return 0;
+}
+
 int serve(const Arguments& arguments, ManagerOptions options, SystemdNotify notify) {
   Loop loop;
   options.on_ready = [fd = arguments.ready_fd] {
@@ -117,8 +131,10 @@ int serve(const Arguments& arguments, ManagerOptions options, SystemdNotify noti
     close(fd);
   };
   Manager manager(loop, std::move(options), std::move(notify));
-  const SignalWatch signals(loop, {std::begin(kSignals), std::end(kSignals)},
-                            [&manager](int number) { number == SIGHUP ? manager.reload() : manager.shut_down(); });
+  const SignalWatch signals(loop, {std::begin(kSignals), std::end(kSignals)}, [&manager](int number) {
+    if (number == SIGHUP) return manager.reload();
+    number == SIGUSR1 ? manager.toggle_debug() : manager.shut_down();
+  });
   hold_signals(SIG_UNBLOCK);
   if (const Status started = manager.start(); !started) return fail(kUnavailableStatus, started.error().message);
   loop.run();
@@ -135,7 +151,7 @@ int prepare(Arguments arguments) {
   if (!config) return fail(kConfigStatus, config.error().message);
   if (const Status there = check_profile_paths(*config); !there) return fail(kConfigStatus, there.error().message);
   override_floor(arguments.floor, *config);
-  const auto level = choose_log_level(config->server.log_level);
+  const auto level = choose_log_level(config->server.log_level, arguments.log_level);
   if (!level) return fail(kConfigStatus, level.error().message);
   open_log({*level, detect_log_format(STDERR_FILENO), {}});
   auto notify = SystemdNotify::from_environment();
@@ -160,6 +176,10 @@ int prepare(Arguments arguments) {
   options.checkpoint_dir =
       make_checkpoint_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
   options.records_dir = make_records_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
+  options.audit_dir = audit_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
+  options.api_keys = api_key_file(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
+  options.build = build_facts();
+  options.log_level = arguments.log_level;
   options.lifetime = arguments.is_private ? Lifetime::kPrivate : Lifetime::kService;
   options.config_file = arguments.config_file;
   options.config = std::move(*config);
@@ -177,9 +197,16 @@ int main(int argc, char** argv) {
   app.add_option("--socket", arguments.socket, "path of the socket for clients");
   app.add_option("--http", arguments.http, "ADDR:PORT (loopback) for /metrics and /health; off by default");
   app.add_option("--state-dir", arguments.state_dir, "directory for caches and run data");
+  app.add_option("--log-level", arguments.log_level, "debug, info, warning or error; SIGUSR1 turns debug on and off");
   app.add_flag("--private", arguments.is_private, "end by itself when nobody uses it");
   app.add_option("--ready-fd", arguments.ready_fd, "write \"ready\" to this descriptor once clients are served");
   app.add_flag("--doctor", arguments.doctor, "print what can be had of the sandbox here, as JSON, and end");
+  app.add_option("--key", arguments.key.operation, "make, list or remove an API key for HTTP: new, ls, rm");
+  app.add_option("--key-name", arguments.key.name, "which");
+  app.add_option("--key-per-minute", arguments.key.requests_per_minute, "requests it may make in a minute")
+      ->check(CLI::Range(uint64_t{1}, capsule::kKeyRequestsPerMinute));
+  app.add_option("--key-days", arguments.key.days, "days until it expires; 0: never")
+      ->check(CLI::Range(uint64_t{0}, capsule::kKeyDays));
   const auto floor_flag = [&](const char* name, capsule::Floor floor, const char* text) {
     app.add_flag_callback(
         name, [&arguments, floor] { arguments.floor = floor; }, text);
@@ -195,6 +222,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : capsule::kUsageStatus;
   }
+  if (!arguments.key.operation.empty()) return capsule::tell_of_keys(arguments);
   if (arguments.doctor) return capsule::tell_what_holds(arguments);
   return capsule::prepare(std::move(arguments));
 }

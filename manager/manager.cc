@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "base/posix_io.h"
 #include "manager/cgroup/detect.h"
@@ -32,6 +31,15 @@ SessionRegistry::Events session_events(Dispatcher& dispatcher) {
   return events;
 }
 
+Dispatcher::Events dispatcher_events(AuditTrail& trail) {
+  Dispatcher::Events events;
+  events.on_finished = [&trail](const Run& run) { trail.finished(run); };
+  events.on_ruled = [&trail](const Run& run, label::Ruling ruling, std::string_view reason) {
+    trail.ruled(run, ruling, reason);
+  };
+  return events;
+}
+
 }  // namespace
 
 Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
@@ -39,13 +47,16 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
       options_(std::move(options)),
       notify_(std::move(notify)),
       metrics_(kVersion, wall_clock_ms()),
+      trail_(metrics_),
+      keys_(options_.api_keys),
       worker_user_(choose_worker_user()),
       checkpoints_(loop, storage_, options_.checkpoint_dir, options_.config.checkpoints),
       records_(loop, storage_, metrics_),
       storage_(loop),
       sessions_(loop, options_.config.sessions, checkpoints_, metrics_, session_events(dispatcher_)),
       files_(loop, options_.config.files, sessions_, metrics_),
-      dispatcher_(loop, options_.config, pools_, sessions_, files_, records_, metrics_, worker_user_),
+      dispatcher_(loop, options_.config, pools_, sessions_, files_, records_, metrics_, worker_user_,
+                  dispatcher_events(trail_)),
       session_service_(pools_, sessions_, dispatcher_, checkpoints_),
       watchdog_timer_(loop),
       idle_timer_(loop),
@@ -65,18 +76,37 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
 
 Manager::~Manager() {
   records_.close();
+  trail_.manager("manager.stop", exit_status_ == 0 ? "ok" : "failed");
+  trail_.close();
   open_log({LogLevel::kInfo, detect_log_format(STDERR_FILENO), {}});
 }
 
 // Also on reload. The level was checked when the configuration was read.
 void Manager::open_own_log() {
-  const auto level = choose_log_level(options_.config.server.log_level);
-  open_log({level.value_or(LogLevel::kInfo), detect_log_format(STDERR_FILENO),
-            [this](LogLevel written) { metrics_.log_record(written); }});
+  const auto chosen = choose_log_level(options_.config.server.log_level, options_.log_level);
+  const LogLevel level = debugging_ ? LogLevel::kDebug : chosen.value_or(LogLevel::kInfo);
+  open_log({level, detect_log_format(STDERR_FILENO), [this](LogLevel written) { metrics_.log_record(written); },
+            LogDelivery::kByThread});
+}
+
+void Manager::toggle_debug() {
+  debugging_ = !debugging_;
+  open_own_log();
+  trail_.manager(debugging_ ? "manager.debug_on" : "manager.debug_off");
+  log_info("log level", {{"debug", debugging_ ? "on" : "off"}});
+}
+
+// Without one the manager still serves, and says so.
+void Manager::open_audit() {
+  const AuditConfig& config = options_.config.audit;
+  const Status opened = trail_.open({options_.audit_dir, config.file_bytes, config.decision_file_bytes, config.files});
+  if (!opened) facts_.degraded.push_back("there is no audit log: " + opened.error().message);
+  trail_.manager("manager.start");
 }
 
 Status Manager::start() {
   open_own_log();
+  open_audit();
   const Others others = options_.config.server.socket_group.empty() ? Others::kRefused : Others::kTakenByFileMode;
   listener_ = std::make_unique<Listener>(loop_, std::move(options_.socket), options_.config.client, others, *this,
                                          metrics_, [this](ClientKey client) {
@@ -106,18 +136,6 @@ void Manager::open_records() {
   } else if (records_.is_on()) {
     log_info("records of runs", {{"directory", records_.directory()}, {"aborted", std::to_string(records_.aborted())}});
   }
-}
-
-Status Manager::start_http() {
-  if (options_.http.empty()) return {};
-  HttpHandlers handlers;
-  handlers.metrics = [this] { return exposed_metrics(); };
-  handlers.health = [this] { return Health{facts_.state, facts_.state == "ready"}; };
-  auto listening = HttpExporter::listen(loop_.context(), options_.http, std::move(handlers));
-  if (!listening) return tl::unexpected<Error>(listening.error());
-  http_ = std::move(*listening);
-  facts_.http = http_->address();
-  return {};
 }
 
 std::map<std::string, std::string> Manager::zygote_environment() const {
@@ -247,12 +265,29 @@ Hello Manager::hello() const {
 
 Result<Accepted> Manager::submit(Execute request, ClientKey client, uid_t uid, std::weak_ptr<RunClient> listener) {
   last_used_ = now();
-  return dispatcher_.submit(std::move(request), {client, uid, std::move(listener)}, facts_.default_profile);
+  const std::string session = known_session(request.session);
+  auto answer = dispatcher_.submit(std::move(request), {client, uid, std::move(listener)}, facts_.default_profile);
+  trail_.submitted(answer, uid, session, dispatcher_.refusal());
+  return answer;
+}
+
+// What is no session's name can be anything, and is not for a log.
+std::string Manager::known_session(const std::string& id) { return sessions_.find(id) != nullptr ? id : ""; }
+
+Status Manager::cancel(const std::string& run_id, uid_t uid) {
+  const Status done = dispatcher_.cancel(run_id, uid);
+  trail_.cancelled(run_id, uid, done);
+  return done;
 }
 
 void Manager::session(const SessionRequest& request, uid_t uid, Answer answer) {
   last_used_ = now();
   if (request.operation == "ls") return answer(make_session_list(sources(), uid));
+  const AuditTrail::Asked asked{request.operation, known_session(request.session), request.checkpoint, uid};
+  answer = [this, asked, reply = std::move(answer)](Result<std::string> document) {
+    trail_.session(asked, document);
+    reply(std::move(document));
+  };
   if (request.operation == "new" && draining_) {
     return answer(failure(Errc::kUnavailable, "the manager is shutting down"));
   }
@@ -264,11 +299,8 @@ Result<std::string> Manager::info(const InfoRequest& request, uid_t uid) {
   return make_info(sources(), request.sections, uid);
 }
 
-InfoSources Manager::sources() const { return {facts_, options_.config, pools_, sessions_, dispatcher_, metrics_}; }
-
-std::string Manager::exposed_metrics() {
-  refresh_gauges();
-  return metrics_.expose();
+InfoSources Manager::sources() const {
+  return {facts_, options_.config, pools_, sessions_, dispatcher_, metrics_, trail_.log()};
 }
 
 void Manager::refresh_gauges() {
@@ -282,6 +314,8 @@ void Manager::refresh_gauges() {
   metrics_.set_snapshots(snapshots, checkpoints);
   metrics_.set_queue(dispatcher_.scheduler().depth(), options_.config.queue.capacity);
   metrics_.set_runs_in_progress(dispatcher_.scheduler().running());
+  trail_.refresh_gauges();
+  metrics_.set_log_lines_lost(log_lines_lost());
 }
 
 // ---- life ----------------------------------------------------------------------------------------------------
@@ -313,6 +347,7 @@ void Manager::reload() {
   }
   if (!config) {
     log_error("reload: the configuration is unchanged", {{"error", config.error().message}});
+    trail_.manager("manager.reload", "invalid");
   } else {
     options_.config = std::move(*config);
     for (const auto& [name, profile] : options_.config.profiles) {
@@ -331,6 +366,7 @@ void Manager::reload() {
     dispatcher_.set_limits(options_.config);
     listener_->set_config(options_.config.client);
     open_own_log();
+    trail_.manager("manager.reload");
     log_info(
         "reload: the new configuration is in force; sockets and removed profiles keep until a restart, sessions what "
         "they were made with");

@@ -5,15 +5,18 @@
 #include <memory>
 #include <string>
 
+#include "manager/audit_trail.h"
 #include "manager/config.h"
 #include "manager/doctor.h"
 #include "manager/files/file_service.h"
 #include "manager/intake/listener.h"
+#include "manager/observe/api_keys.h"
 #include "manager/observe/http_exporter.h"
 #include "manager/observe/info.h"
 #include "manager/observe/systemd_notify.h"
 #include "manager/schedule/dispatcher.h"
 #include "manager/sessions/session_service.h"
+#include "manager/version_facts.h"
 
 namespace capsule {
 
@@ -28,6 +31,10 @@ struct ManagerOptions {
   std::string scratch_dir;     // ours alone; for caches and, where needed, workspaces
   std::string checkpoint_dir;  // for durable checkpoints; empty: there is no place
   std::string records_dir;     // for records of runs; the same
+  std::string audit_dir;       // for the audit log; the same
+  std::string api_keys;        // the file of keys for HTTP
+  std::string log_level;       // above the environment and the configuration; empty: those
+  BuildFacts build;
   Lifetime lifetime = Lifetime::kService;
   std::function<void()> on_ready;  // once: listening, and the default profile is warm
 };
@@ -41,11 +48,12 @@ class Manager : public ClientService {
   // First: no new runs, the running ones get drain_timeout. Second: at once.
   void shut_down();
   void reload();
+  void toggle_debug();  // the log's level: debug, or what was configured
   int exit_status() const { return exit_status_; }
 
   Hello hello() const override;
   Result<Accepted> submit(Execute request, ClientKey client, uid_t uid, std::weak_ptr<RunClient> listener) override;
-  Status cancel(const std::string& run_id, uid_t uid) override { return dispatcher_.cancel(run_id, uid); }
+  Status cancel(const std::string& run_id, uid_t uid) override;
   Status input(const Input& input, ClientKey client) override { return dispatcher_.input(input, client); }
   void can_take_more(ClientKey client) override { dispatcher_.client_can_take_more(client); }
   FileService& files() override { return files_; }
@@ -56,6 +64,7 @@ class Manager : public ClientService {
 
  private:
   void open_own_log();
+  void open_audit();
   void find_cgroups();
   void make_pools();
   void make_users();
@@ -69,9 +78,12 @@ class Manager : public ClientService {
   void open_records();
   void ping_watchdog();
   void watch_idleness();
+  std::string known_session(const std::string& id);
   void finish();
   void await_end();
-  std::string exposed_metrics();
+  Health health() const;
+  std::string version_document() const;
+  void answered(const HttpExchange& exchange);
   void refresh_gauges();
   InfoSources sources() const;
   std::map<std::string, std::string> zygote_environment() const;
@@ -81,6 +93,8 @@ class Manager : public ClientService {
   SystemdNotify notify_;
   ManagerFacts facts_;
   Metrics metrics_;
+  AuditTrail trail_;
+  KeyRing keys_;
   unsigned worker_user_;
   std::unique_ptr<CgroupKeeper> cgroups_;
   std::unique_ptr<UserRange> users_;  // none: capsules share worker_user_
@@ -99,6 +113,7 @@ class Manager : public ClientService {
   TimePoint last_used_;
   bool examined_ = false;  // what the sandbox can be here is known, and enough
   bool serving_ = false, ready_ = false, draining_ = false, finishing_ = false;
+  bool debugging_ = false;
   int exit_status_ = 0;
 };
 

@@ -76,7 +76,7 @@ bool ClientConnection::shed_unread(const Message& message) {
   if (channel_->queued_bytes() < 2 * config_.send_buffer_bytes) return false;
   if (std::holds_alternative<Cancel>(message) || std::holds_alternative<Input>(message)) return false;
   if (++unread_refusals_ > kUnreadRefusals) {
-    log_info("client asks without reading and is closed", {{"uid", std::to_string(peer_.uid)}});
+    log_warning_seldom("client asks without reading and is closed", {{"uid", std::to_string(peer_.uid)}});
     ended();
     return true;
   }
@@ -238,7 +238,7 @@ void ClientConnection::refuse(uint64_t re, const Error& error) {
 }
 
 void ClientConnection::fail(const Error& error) {
-  log_info("client broke the protocol", {{"uid", std::to_string(peer_.uid)}, {"error", error.message}});
+  log_warning_seldom("client broke the protocol", {{"uid", std::to_string(peer_.uid)}, {"error", error.message}});
   refuse(0, error);
   closing_ = true;
   channel_->pause_reading();
@@ -281,10 +281,11 @@ void ClientConnection::watch() {
       c.fail({Errc::kTimedOut, "a frame took too long to arrive"});
     } else if (c.stalled_since_ < at && at - c.stalled_since_ > c.config_.stalled_timeout) {
       c.metrics_.output_drain_timed_out();
-      log_warning("client takes nothing and is closed", {{"uid", std::to_string(c.peer_.uid)},
-                                                         {"pending_bytes", std::to_string(c.channel_->queued_bytes())},
-                                                         {"deepest_bytes", std::to_string(c.backlog_.deepest_bytes())},
-                                                         {"sent_bytes", std::to_string(c.channel_->sent_bytes())}});
+      log_warning_seldom("client takes nothing and is closed",
+                         {{"uid", std::to_string(c.peer_.uid)},
+                          {"pending_bytes", std::to_string(c.channel_->queued_bytes())},
+                          {"deepest_bytes", std::to_string(c.backlog_.deepest_bytes())},
+                          {"sent_bytes", std::to_string(c.channel_->sent_bytes())}});
       return c.ended();
     }
     c.watch();

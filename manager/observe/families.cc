@@ -138,7 +138,27 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
       record_bytes(gauge(registry, "capsule_record_bytes", "Size of the records of runs.")),
       record_backlog(gauge(registry, "capsule_record_backlog_bytes",
                            "Bytes of the log of runs that have not become records yet.")),
-      log_messages(counters(registry, "capsule_log_messages_total", "Log records written, by level."), "level") {
+      rulings(counters(registry, "capsule_admission_decisions_total", "What admission said to runs."), "decision"),
+      policy_violations(counters(registry, "capsule_policy_violations_total",
+                                 "Requests and programs that tried what a policy forbids, by policy."),
+                        "policy"),
+      audit_records(counters(registry, "capsule_audit_records_total", "Lines written to the audit logs, by log."),
+                    "log"),
+      audit_bytes(counters(registry, "capsule_audit_bytes_total", "Bytes written to the audit logs, by log."), "log"),
+      audit_lost(counters(registry, "capsule_audit_records_lost_total",
+                          "Records that a full queue or a full disk kept from the audit logs, by log."),
+                 "log"),
+      audit_queue(gauge(registry, "capsule_audit_queue_records", "Records on their way to the audit logs.")),
+      http_requests(counters(registry, "capsule_http_requests_total", "HTTP requests, by method, route and code.")),
+      http_seconds(histograms(registry, "capsule_http_request_seconds", "Time to make the answer to an HTTP request.")
+                       .Add({}, kStepBuckets)),
+      log_messages(counters(registry, "capsule_log_messages_total", "Log records written, by level."), "level"),
+      log_lost(
+          counter(registry, "capsule_log_lines_lost_total", "Log records that stderr's reader did not take in time.")) {
+  for (const label::HttpRoute route : label::kAllHttpRoutes) {
+    if (route == label::HttpRoute::kOther) continue;
+    http_requests.Add({{"method", "GET"}, {"route", std::string(to_string(route))}, {"code", "200"}});
+  }
   gauges(registry, "capsule_build_info", "Always 1; what was built.")
       .Add({{"version", std::string(version)}, {"protocol", std::to_string(kProtocolVersion)}})
       .Set(1);

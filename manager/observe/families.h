@@ -113,7 +113,14 @@ struct Metrics::Families {
   CountersOf<label::kAllRecorded> record_appends, record_append_bytes, record_lost;
   prometheus::Counter &records_expired, &records_aborted;
   prometheus::Gauge &records, &record_bytes, &record_backlog;
+  CountersOf<label::kAllRulings> rulings;
+  CountersOf<label::kAllPolicies> policy_violations;
+  CountersOf<label::kAllAuditLogKinds> audit_records, audit_bytes, audit_lost;
+  prometheus::Gauge& audit_queue;
+  prometheus::Family<prometheus::Counter>& http_requests;
+  prometheus::Histogram& http_seconds;
   CountersOf<kAllLogLevels> log_messages;
+  prometheus::Counter& log_lost;
 };
 
 }  // namespace capsule

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 
+#include "base/uuid7.h"
 #include "manager/observe/http_answers.h"
 
 namespace capsule {
@@ -55,6 +56,7 @@ class Connection;
 struct Shared {
   HttpHandlers handlers;
   HttpLimits limits;
+  Uuid7Generator ids;
   std::set<std::shared_ptr<Connection>> connections;  // at most limits.connections
 };
 
@@ -68,6 +70,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     parser_.emplace();
     parser_->header_limit(HttpExporter::kHeaderBytes);
     parser_->body_limit(HttpExporter::kBodyBytes);
+    request_id_.clear();
+    head_only_ = false;
     stream_.expires_after(shared_->limits.deadline);
     http::async_read(stream_, buffer_, *parser_,
                      [self = shared_from_this()](error_code error, size_t) { self->on_read(error); });
@@ -94,10 +98,25 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
     if (error) return cut();
     const auto& request = parser_->get();
-    const HttpQuestion question{std::string(request.method_string()), std::string(request.target()), host_of(request),
-                                request.version() >= 11};
+    const HttpQuestion question{std::string(request.method_string()),
+                                std::string(request.target()),
+                                host_of(request),
+                                request.version() >= 11,
+                                header(request, http::field::accept),
+                                header(request, http::field::authorization),
+                                std::string(request["X-API-Key"])};
     head_only_ = request.method() == http::verb::head;
-    write(answer_http(question, shared_->handlers), request.keep_alive() ? Keep::kOpen : Keep::kClose);
+    request_id_ = std::string(request["X-Request-ID"]);
+    if (!is_request_id(request_id_)) request_id_ = shared_->ids.next(wall_clock_ms());
+    const TimePoint begun = now();
+    HttpAnswer answer = answer_http(question, shared_->handlers);
+    shared_->handlers.on_answered(
+        {answer.method, answer.route, answer.status, now() - begun, request_id_, std::move(answer.key)});
+    write(std::move(answer), request.keep_alive() ? Keep::kOpen : Keep::kClose);
+  }
+
+  static std::string header(const http::request<http::string_body>& request, http::field name) {
+    return std::string(request[name]);
   }
 
   enum class Keep { kOpen, kClose };
@@ -109,6 +128,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response_.set(http::field::content_type, answer.content_type);
     response_.set(http::field::cache_control, "no-store");
     response_.set("X-Content-Type-Options", "nosniff");
+    response_.set("X-Request-ID", request_id_.empty() ? shared_->ids.next(wall_clock_ms()) : request_id_);
+    if (answer.status == 401) response_.set(http::field::www_authenticate, "Bearer");
+    if (answer.status == 429) response_.set(http::field::retry_after, "60");
     if (answer.status == 405) response_.set(http::field::allow, "GET, HEAD");
     response_.keep_alive(keep == Keep::kOpen);
     response_.content_length(answer.body.size());
@@ -146,6 +168,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> response_;
   bool head_only_ = false;
+  std::string request_id_;  // of the request that is being answered; empty: it could not be read
   size_t lingered_bytes_ = 0;
 };
 

@@ -1,5 +1,5 @@
-// A small HTTP server for looking at the manager: GET /metrics, GET /health, GET /. Read-only, loopback only, no
-// authentication: whoever may open a socket on this machine may read the metrics, and nothing else.
+// A small HTTP server for looking at the manager: metrics, health and version for whoever may open a socket on this
+// machine, the rest for who has an API key. Read-only, loopback only. Paths: http_answers.cc.
 //
 // Lives in the manager's io_context and on its thread. Connections beyond the limit are closed at accept; a request
 // with more than kHeaderBytes of header or kBodyBytes of body is refused; a peer that takes longer than the deadline
@@ -10,11 +10,13 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "manager/observe/labels.h"
 
 namespace boost::asio {
 class io_context;
@@ -24,13 +26,37 @@ namespace capsule {
 
 struct Health {
   std::string state;     // "starting", "ready", "draining"
-  bool serving = false;  // true: 200, false: 503
+  bool serving = false;  // runs are taken
+  // Since Python last ran a statement in a worker of the default profile that nobody has used; none: never, or its pool
+  // cannot make workers now.
+  std::optional<double> python_ran_s = {};
 };
 
-// Called on the loop, once per request; must not block or throw.
+enum class MetricsFormat { kText, kOpenMetrics };
+
+// What an API key is worth.
+struct KeyRuling {
+  enum class Outcome { kAllowed, kUnknown, kExpired, kTooMany } outcome = Outcome::kUnknown;
+  std::string name;  // of the key; empty: unknown
+};
+
+// A request that was answered, for who counts and keeps records.
+struct HttpExchange {
+  label::HttpMethod method = label::HttpMethod::kOther;
+  label::HttpRoute route = label::HttpRoute::kOther;
+  unsigned status = 0;
+  Duration took{};  // from the whole request to the answer; sending is not in it
+  std::string request_id;
+  std::optional<KeyRuling> key;  // the route needs one
+};
+
+// Called on the loop, once per request; must not block or throw. Documents are JSON.
 struct HttpHandlers {
-  std::function<std::string()> metrics;
+  std::function<std::string(MetricsFormat)> metrics;
   std::function<Health()> health;
+  std::function<std::string()> version, golden_signals, info;
+  std::function<KeyRuling(std::string_view key)> rule;
+  std::function<void(const HttpExchange&)> on_answered;
 };
 
 struct HttpLimits {
@@ -42,6 +68,7 @@ class HttpExporter {
  public:
   static constexpr size_t kHeaderBytes = 8 * 1024;
   static constexpr size_t kBodyBytes = 1024;
+  static constexpr size_t kRequestIdBytes = 128;
 
   // "127.0.0.1:9123", "[::1]:9123", "localhost:9123"; port 0 picks a free one. Anything that is not loopback is an
   // error, as is a port that is taken.

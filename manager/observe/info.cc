@@ -34,6 +34,18 @@ Json layers_json(const std::vector<Layer>& layers) {
   return list;
 }
 
+// The heads are what `capsule audit verify --head` takes.
+Json audit_json(const AuditLog& audit) {
+  Json logs = Json::object();
+  for (const label::AuditLogKind kind : label::kAllAuditLogKinds) {
+    if (!audit.is_kept(kind)) continue;
+    const AuditLog::Totals totals = audit.totals(kind);
+    logs[std::string(to_string(kind))] = {
+        {"head", to_string(totals.head)}, {"written", totals.written}, {"bytes", totals.bytes}, {"lost", totals.lost}};
+  }
+  return {{"directory", or_null(audit.directory())}, {"logs", std::move(logs)}};
+}
+
 Json manager_json(const InfoSources& from) {
   const ManagerFacts& facts = from.facts;
   const auto stats = read_proc_stats(getpid());
@@ -51,6 +63,7 @@ Json manager_json(const InfoSources& from) {
           {"default_profile", facts.default_profile},
           {"config_file", or_null(facts.config_file)},
           {"degraded", facts.degraded},
+          {"audit", audit_json(from.audit)},
           {"rss_bytes", stats ? stats->rss_bytes : 0}};
 }
 

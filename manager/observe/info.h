@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "manager/doctor.h"
+#include "manager/observe/audit_log.h"
 #include "manager/schedule/dispatcher.h"
 #include "manager/sessions/session_registry.h"
 
@@ -30,6 +31,7 @@ struct InfoSources {
   const SessionRegistry& sessions;
   const Dispatcher& dispatcher;
   const Metrics& metrics;
+  const AuditLog& audit;
 };
 
 // kInvalid for a section that does not exist; the text lists those that do.

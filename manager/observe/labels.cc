@@ -18,6 +18,63 @@ std::string_view to_string(Rejection value) {
   return "";
 }
 
+std::string_view to_string(Policy value) {
+  switch (value) {
+    case Policy::kRequest: return "request";
+    case Policy::kLimit: return "limit";
+    case Policy::kProfile: return "profile";
+    case Policy::kSession: return "session";
+    case Policy::kLayer: return "layer";
+    case Policy::kUserCap: return "user_cap";
+    case Policy::kSandbox: return "sandbox";
+    case Policy::kApiKey: return "api_key";
+    case Policy::kKeyRate: return "key_rate";
+    case Policy::kHost: return "host";
+  }
+  return "";
+}
+
+std::string_view to_string(Ruling value) {
+  switch (value) {
+    case Ruling::kAllowed: return "allowed";
+    case Ruling::kTightened: return "tightened";
+    case Ruling::kRefused: return "refused";
+  }
+  return "";
+}
+
+std::string_view to_string(AuditLogKind value) {
+  switch (value) {
+    case AuditLogKind::kAudit: return "audit";
+    case AuditLogKind::kDecisions: return "decisions";
+  }
+  return "";
+}
+
+std::string_view to_string(HttpMethod value) {
+  switch (value) {
+    case HttpMethod::kGet: return "GET";
+    case HttpMethod::kHead: return "HEAD";
+    case HttpMethod::kOther: return "other";
+  }
+  return "";
+}
+
+std::string_view to_string(HttpRoute value) {
+  switch (value) {
+    case HttpRoute::kMetrics: return "/metrics";
+    case HttpRoute::kHealthLive: return "/health/live";
+    case HttpRoute::kHealthReady: return "/health/ready";
+    case HttpRoute::kHealth: return "/health";
+    case HttpRoute::kVersion: return "/version";
+    case HttpRoute::kGoldenSignals: return "/golden-signals";
+    case HttpRoute::kInfo: return "/info";
+    case HttpRoute::kIndex: return "/";
+    case HttpRoute::kOther: return "other";
+  }
+  return "";
+}
+
 std::string_view to_string(Recycle value) {
   switch (value) {
     case Recycle::kUsed: return "used";

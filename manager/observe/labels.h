@@ -34,6 +34,44 @@ inline constexpr std::array kAllRejections{Rejection::kQueueFull,
                                            Rejection::kDraining};
 std::string_view to_string(Rejection value);
 
+// What a request or a program tried that a policy forbids.
+enum class Policy {
+  kRequest,  // a request that makes no sense
+  kLimit,    // more than it may ask for
+  kProfile,  // a profile that is not there
+  kSession,  // a session that is not there for this user
+  kLayer,    // a sandbox layer that is not in force, or not known
+  kUserCap,  // more than its user may have, or crashed too often
+  kSandbox,  // a program that its sandbox ended
+  kApiKey,   // an HTTP request without a key that holds
+  kKeyRate,  // more HTTP requests than its key allows
+  kHost      // an HTTP request for another host
+};
+inline constexpr std::array kAllPolicies{Policy::kRequest, Policy::kLimit,   Policy::kProfile, Policy::kSession,
+                                         Policy::kLayer,   Policy::kUserCap, Policy::kSandbox, Policy::kApiKey,
+                                         Policy::kKeyRate, Policy::kHost};
+std::string_view to_string(Policy value);
+
+// What admission said to a run.
+enum class Ruling { kAllowed, kTightened, kRefused };
+inline constexpr std::array kAllRulings{Ruling::kAllowed, Ruling::kTightened, Ruling::kRefused};
+std::string_view to_string(Ruling value);
+
+// Both logs of audit_log.h.
+enum class AuditLogKind { kAudit, kDecisions };
+inline constexpr std::array kAllAuditLogKinds{AuditLogKind::kAudit, AuditLogKind::kDecisions};
+std::string_view to_string(AuditLogKind value);
+
+// Requests to the HTTP listener.
+enum class HttpMethod { kGet, kHead, kOther };
+inline constexpr std::array kAllHttpMethods{HttpMethod::kGet, HttpMethod::kHead, HttpMethod::kOther};
+std::string_view to_string(HttpMethod value);
+enum class HttpRoute { kMetrics, kHealthLive, kHealthReady, kHealth, kVersion, kGoldenSignals, kInfo, kIndex, kOther };
+inline constexpr std::array kAllHttpRoutes{HttpRoute::kMetrics, HttpRoute::kHealthLive, HttpRoute::kHealthReady,
+                                           HttpRoute::kHealth,  HttpRoute::kVersion,    HttpRoute::kGoldenSignals,
+                                           HttpRoute::kInfo,    HttpRoute::kIndex,      HttpRoute::kOther};
+std::string_view to_string(HttpRoute value);
+
 // How a one-shot run or a new session got its worker: from the stock, or by waiting for one to be made.
 enum class Lease { kHit, kMiss };
 

@@ -1,17 +1,27 @@
 #include "manager/observe/log.h"
 
+#include <pthread.h>
+#include <spdlog/async_logger.h>
+#include <spdlog/details/thread_pool.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "manager/observe/log_sink.h"
+#include "manager/observe/seldom.h"
 
 namespace capsule {
 namespace {
@@ -64,7 +74,7 @@ std::string logfmt_value(std::string_view raw) {
   return needs_quotes(value) ? json_quote(value) : value;
 }
 
-std::string logfmt(std::string_view message, std::initializer_list<Field> fields) {
+std::string logfmt(std::string_view message, std::span<const Field> fields) {
   std::string line = "msg=" + logfmt_value(message);
   size_t count = 0;
   for (const Field& field : fields) {
@@ -75,7 +85,7 @@ std::string logfmt(std::string_view message, std::initializer_list<Field> fields
   return line;
 }
 
-std::string json_line(LogLevel level, int64_t wall_ms, std::string_view message, std::initializer_list<Field> fields) {
+std::string json_line(LogLevel level, int64_t wall_ms, std::string_view message, std::span<const Field> fields) {
   std::string line = "{\"time\":" + json_quote(format_utc(wall_ms)) + ",\"level\":" + json_quote(to_string(level)) +
                      ",\"msg\":" + json_quote(cut(message));
   size_t count = 0;
@@ -96,20 +106,42 @@ struct Log {
   std::shared_ptr<spdlog::logger> logger;
 };
 
-std::shared_ptr<const Log> make_log(LogOptions options) {
+// One thread, and the queue before it.
+struct LogThread {
+  std::shared_ptr<LogSink> sink = std::make_shared<LogSink>();
+  // Signals are the loop's.
+  std::shared_ptr<spdlog::details::thread_pool> pool =
+      std::make_shared<spdlog::details::thread_pool>(kLogQueueRecords, 1, [] {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, nullptr);
+      });
+};
+
+struct Current {
+  std::mutex mutex;  // guards the rest
+  std::shared_ptr<const Log> log;
+  std::optional<LogThread> thread;
+  uint64_t lost_before = 0;  // by threads that have ended
+  std::map<std::string_view, Seldom> seldom;
+};
+
+uint64_t lost_by(const LogThread& thread) { return thread.pool->overrun_counter() + thread.sink->lost(); }
+
+std::shared_ptr<const Log> make_log(LogOptions options, const std::optional<LogThread>& thread) {
   auto log = std::make_shared<Log>();
   log->format = options.format;
   log->on_record = std::move(options.on_record);
-  log->logger = std::make_shared<spdlog::logger>("capsule", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  if (thread) {
+    log->logger = std::make_shared<spdlog::async_logger>("capsule", thread->sink, thread->pool,
+                                                         spdlog::async_overflow_policy::overrun_oldest);
+  } else {
+    log->logger = std::make_shared<spdlog::logger>("capsule", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  }
   log->logger->set_pattern("%v");  // the line comes ready-made
   log->logger->set_level(spdlog_level(options.level));
   return log;
 }
-
-struct Current {
-  std::mutex mutex;
-  std::shared_ptr<const Log> log;
-};
 
 // Never destroyed: destructors of other statics may still log.
 Current& current() {
@@ -120,11 +152,11 @@ Current& current() {
 std::shared_ptr<const Log> current_log() {
   Current& shared = current();
   const std::lock_guard lock(shared.mutex);
-  if (!shared.log) shared.log = make_log({LogLevel::kInfo, detect_log_format(STDERR_FILENO), nullptr});
+  if (!shared.log) shared.log = make_log({LogLevel::kInfo, detect_log_format(STDERR_FILENO)}, {});
   return shared.log;
 }
 
-void write(LogLevel level, std::string_view message, std::initializer_list<Field> fields) {
+void write(LogLevel level, std::string_view message, std::span<const Field> fields) {
   const std::shared_ptr<const Log> log = current_log();
   if (!log->logger->should_log(spdlog_level(level))) return;
   const std::string line = format_record(log->format, level, wall_clock_ms(), message, fields);
@@ -151,7 +183,8 @@ Result<LogLevel> log_level_from_string(std::string_view word) {
   return failure(Errc::kInvalid, "log level " + json_quote(cut(word)) + " is none of debug, info, warning, error");
 }
 
-Result<LogLevel> choose_log_level(std::string_view configured) {
+Result<LogLevel> choose_log_level(std::string_view configured, std::string_view flag) {
+  if (!flag.empty()) return log_level_from_string(flag);
   const char* const from_environment = std::getenv("CAPSULE_LOG_LEVEL");
   if (from_environment != nullptr && *from_environment != '\0') {
     return log_level_from_string(from_environment).map_error([](Error error) {
@@ -174,10 +207,46 @@ LogFormat detect_log_format(int fd) {
 }
 
 void open_log(LogOptions options) {
-  std::shared_ptr<const Log> log = make_log(std::move(options));
+  Current& shared = current();
+  std::optional<LogThread> ended;
+  std::shared_ptr<const Log> log;  // the old one, after the swap: destroyed without the lock
+  {
+    const std::lock_guard lock(shared.mutex);
+    if (options.delivery == LogDelivery::kByThread) {
+      if (!shared.thread) shared.thread.emplace();
+    } else {
+      ended.swap(shared.thread);
+    }
+    log = make_log(std::move(options), shared.thread);
+    shared.log.swap(log);
+  }
+  if (!ended) return;
+  log.reset();
+  ended->sink->begin_to_close();
+  const std::shared_ptr<LogSink> sink = ended->sink;
+  const size_t overrun = ended->pool->overrun_counter();
+  ended.reset();  // writes what is queued, or gives it up
+  const std::lock_guard lock(shared.mutex);
+  shared.lost_before += overrun + sink->lost();
+}
+
+uint64_t log_lines_lost() {
   Current& shared = current();
   const std::lock_guard lock(shared.mutex);
-  shared.log.swap(log);
+  return shared.lost_before + (shared.thread ? lost_by(*shared.thread) : 0);
+}
+
+void log_warning_seldom(std::string_view message, std::initializer_list<Field> fields) {
+  std::optional<uint64_t> left_out;
+  {
+    Current& shared = current();
+    const std::lock_guard lock(shared.mutex);
+    left_out = shared.seldom[message].pass(now());
+  }
+  if (!left_out) return;
+  std::vector<Field> all(fields);
+  if (*left_out > 0) all.push_back({"left_out", std::to_string(*left_out)});
+  write(LogLevel::kWarning, message, all);
 }
 
 void log_debug(std::string_view message, std::initializer_list<Field> fields) {
@@ -194,7 +263,7 @@ void log_error(std::string_view message, std::initializer_list<Field> fields) {
 }
 
 std::string format_record(LogFormat format, LogLevel level, int64_t wall_ms, std::string_view message,
-                          std::initializer_list<Field> fields) {
+                          std::span<const Field> fields) {
   switch (format) {
     case LogFormat::kTerminal:
       return format_utc(wall_ms).append(" ").append(to_string(level)).append(" ").append(logfmt(message, fields));

@@ -4,6 +4,9 @@
 // logfmt, no time, the journal has its own. Else: one JSON object a line.
 //
 // Used from the manager's threads; safe from several. Before open_log() everything from info on is logged.
+//
+// With LogDelivery::kByThread nobody waits for stderr's reader: records go through a queue of kLogQueueRecords to a
+// thread that writes them. When it is full the oldest is lost, and counted.
 #pragma once
 
 #include <array>
@@ -11,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -34,18 +38,32 @@ struct Field {
 inline constexpr size_t kLogValueBytes = 4096;  // longer ones end in "..."
 inline constexpr size_t kLogFields = 16;        // more are left out, and "fields_left_out" says how many
 
+// kAtOnce: the caller writes, and waits for who reads; for before and after the loop.
+enum class LogDelivery { kAtOnce, kByThread };
+inline constexpr size_t kLogQueueRecords = 8192;
+
 // `on_record` is told the level of each record that was written; it must not log.
 struct LogOptions {
   LogLevel level = LogLevel::kInfo;
   LogFormat format = LogFormat::kJson;
-  std::function<void(LogLevel)> on_record;
+  std::function<void(LogLevel)> on_record = {};
+  LogDelivery delivery = LogDelivery::kAtOnce;
 };
 
-// CAPSULE_LOG_LEVEL wins over `configured`; either may be empty (info). A word that is no level is an error.
-Result<LogLevel> choose_log_level(std::string_view configured);
+// `flag` wins over CAPSULE_LOG_LEVEL, that over `configured`; each may be empty (info). A word that is no level is an
+// error.
+Result<LogLevel> choose_log_level(std::string_view configured, std::string_view flag = {});
 
-// May be called again to change any of it (reload).
+// May be called again to change any of it (reload). Going back to kAtOnce ends the thread; what it cannot get rid of
+// within LogSink::kCloseTime is lost.
 void open_log(LogOptions options);
+
+// Since the process began: records that the queue or stderr did not take.
+uint64_t log_lines_lost();
+
+// For what others can bring about as often as they like: one line in Seldom::kInterval for each message (a literal),
+// and `left_out` says how many there were in between.
+void log_warning_seldom(std::string_view message, std::initializer_list<Field> fields = {});
 
 void log_debug(std::string_view message, std::initializer_list<Field> fields = {});
 void log_info(std::string_view message, std::initializer_list<Field> fields = {});
@@ -54,6 +72,6 @@ void log_error(std::string_view message, std::initializer_list<Field> fields = {
 
 // Pure: the line without its newline.
 std::string format_record(LogFormat format, LogLevel level, int64_t wall_ms, std::string_view message,
-                          std::initializer_list<Field> fields);
+                          std::span<const Field> fields);
 
 }  // namespace capsule

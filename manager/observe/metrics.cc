@@ -2,10 +2,13 @@
 
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <cassert>
 #include <sstream>
 
 #include "manager/observe/families.h"
+#include "manager/observe/golden_signals.h"
+#include "manager/observe/openmetrics.h"
 #include "manager/observe/process_collector.h"
 
 namespace capsule {
@@ -16,18 +19,28 @@ constexpr std::string_view kOtherProfiles = "other";
 double count(size_t number) { return static_cast<double>(number); }
 uint64_t whole(const prometheus::Counter& counter) { return static_cast<uint64_t>(counter.Value()); }
 
+// A counter of something that counts for itself.
+void follow(prometheus::Counter& counter, uint64_t total) {
+  counter.Increment(std::max(0.0, static_cast<double>(total) - counter.Value()));
+}
+
 }  // namespace
 
 Metrics::Metrics(std::string_view version, int64_t started_wall_ms)
     : families_(std::make_unique<Families>(version, started_wall_ms)) {}
 Metrics::~Metrics() = default;
 
-std::string Metrics::expose() const {
+std::string Metrics::expose(MetricsFormat format) const {
   std::vector<prometheus::MetricFamily> families = families_->registry.Collect();
   for (auto& family : collect_process_metrics()) families.push_back(std::move(family));
+  if (format == MetricsFormat::kOpenMetrics) return openmetrics_text(families);
   std::ostringstream text;
   prometheus::TextSerializer().Serialize(text, families);
   return std::move(text).str();
+}
+
+std::string Metrics::golden_signals(Duration uptime) const {
+  return golden_signals_json(families_->registry.Collect(), to_seconds(uptime));
 }
 
 ProfileHandle Metrics::register_profile(std::string_view name) {
@@ -197,7 +210,28 @@ void Metrics::set_records(uint64_t records, uint64_t size_bytes, uint64_t backlo
   families_->record_backlog.Set(count(backlog_bytes));
 }
 
+void Metrics::ruled(label::Ruling ruling) { families_->rulings[ruling].Increment(); }
+void Metrics::policy_violated(label::Policy policy) { families_->policy_violations[policy].Increment(); }
+void Metrics::set_audit(label::AuditLogKind kind, uint64_t written, uint64_t written_bytes, uint64_t lost) {
+  follow(families_->audit_records[kind], written);
+  follow(families_->audit_bytes[kind], written_bytes);
+  follow(families_->audit_lost[kind], lost);
+}
+void Metrics::set_audit_queue(size_t records) { families_->audit_queue.Set(count(records)); }
+
+// The series of other answers than 200 exist once there was one: three methods, nine routes and the few codes of
+// http_answers.cc bound them.
+void Metrics::http_answered(label::HttpMethod method, label::HttpRoute route, unsigned status, Duration took) {
+  families_->http_requests
+      .Add({{"method", std::string(to_string(method))},
+            {"route", std::string(to_string(route))},
+            {"code", std::to_string(status)}})
+      .Increment();
+  families_->http_seconds.Observe(to_seconds(took));
+}
+
 void Metrics::log_record(LogLevel level) { families_->log_messages[level].Increment(); }
+void Metrics::set_log_lines_lost(uint64_t total) { follow(families_->log_lost, total); }
 
 const ProfileSeries& Metrics::of(ProfileHandle profile) const {
   assert(profile.index < families_->profiles.size());

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "manager/observe/http_exporter.h"
 #include "manager/observe/labels.h"
 #include "manager/observe/log.h"
 #include "protocol/verdict.h"
@@ -56,8 +57,8 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  // Prometheus text format 0.0.4.
-  std::string expose() const;
+  std::string expose(MetricsFormat format = MetricsFormat::kText) const;
+  std::string golden_signals(Duration uptime) const;  // JSON: golden_signals.h
 
   // The same name gives the same handle.
   ProfileHandle register_profile(std::string_view name);
@@ -129,6 +130,14 @@ class Metrics {
   void rolled_back(label::Rollback to, Duration took);
   void set_snapshots(size_t snapshots, size_t checkpoints);
 
+  // Admission and audit. `written` and the like are totals since the start: the counters follow them.
+  void ruled(label::Ruling ruling);
+  void policy_violated(label::Policy policy);
+  void set_audit(label::AuditLogKind kind, uint64_t written, uint64_t written_bytes, uint64_t lost);
+  void set_audit_queue(size_t records);
+
+  void http_answered(label::HttpMethod method, label::HttpRoute route, unsigned status, Duration took);
+
   // For LogOptions::on_record.
   // Records of runs: what was written of them, or given up; what retention removed; how much there is.
   void record_appended(label::Recorded what, size_t size_bytes);
@@ -138,6 +147,7 @@ class Metrics {
   void set_records(uint64_t records, uint64_t size_bytes, uint64_t backlog_bytes);
 
   void log_record(LogLevel level);
+  void set_log_lines_lost(uint64_t total);  // since the start
 
  private:
   struct Families;

@@ -331,6 +331,7 @@ void Pool::check(uint64_t id) {
     if (!healthy) return stock_worker_failed(id, label::Recycle::kUnhealthy, "failed its health check");
     found->second.use = Slot::Use::kReadyWorker;
     found->second.checked_at = now();
+    python_ran_at_ = found->second.checked_at;
     evaluate_soon();
   });
 }

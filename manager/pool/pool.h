@@ -86,6 +86,8 @@ class Pool {
   State state() const;
   bool is_settled() const { return settled_; }
   bool is_warm() const;  // the stock has been full once
+  // When Python last ran a statement in a worker that nobody has used: when it was made, or at a health check.
+  std::optional<TimePoint> python_ran_at() const { return python_ran_at_; }
   const std::string& detail() const { return detail_; }
   const Profile& profile() const { return profile_; }
   const ZygoteProcess* zygote() const { return zygote_.get(); }
@@ -168,6 +170,7 @@ class Pool {
   ProfileHandle handle_;
   std::mt19937_64 random_;
   Breaker breaker_;
+  std::optional<TimePoint> python_ran_at_;
   Trigger warm_up_needed_, health_due_;
   Timer timer_;
   std::shared_ptr<ZygoteProcess> zygote_, next_zygote_;

@@ -301,6 +301,7 @@ void Pool::worker_ready(uint64_t id, const Hello& hello) {
   slot.worker->mark();
   slot.use = Slot::Use::kReadyWorker;
   slot.ready_at = slot.checked_at = now();
+  python_ran_at_ = slot.ready_at;
   slot.jitter = random();
   for (const auto& [step, us] : hello.timings_us) {
     spawn_timings_us_[step] = us;

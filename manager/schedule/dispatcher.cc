@@ -46,7 +46,7 @@ void forget_large(Run& run) {
 }  // namespace
 
 Dispatcher::Dispatcher(Loop& loop, const Config& config, Pools& pools, SessionRegistry& sessions, FileService& files,
-                       RunRecords& records, Metrics& metrics, unsigned worker_user)
+                       RunRecords& records, Metrics& metrics, unsigned worker_user, Events events)
     : loop_(loop),
       config_(config),
       pools_(pools),
@@ -54,6 +54,7 @@ Dispatcher::Dispatcher(Loop& loop, const Config& config, Pools& pools, SessionRe
       files_(files),
       records_(records),
       metrics_(metrics),
+      events_(std::move(events)),
       admission_(pools, sessions, files, metrics, worker_user),
       scheduler_(limits_of(config)),
       uids_(config.client),
@@ -72,7 +73,7 @@ void Dispatcher::set_limits(const Config& config) {
 
 Result<Accepted> Dispatcher::submit(Execute request, const Submitter& submitter, const std::string& default_profile) {
   if (draining_) {
-    metrics_.queue_rejected(label::Rejection::kDraining);
+    admission_.refused(label::Rejection::kDraining);
     return failure(Errc::kUnavailable, "the manager is shutting down");
   }
   auto admitted = admission_.admit(std::move(request), submitter, default_profile, uids_);
@@ -81,12 +82,12 @@ Result<Accepted> Dispatcher::submit(Execute request, const Submitter& submitter,
   const auto before = scheduler_.submit(std::move(admitted->queued), run->queued_at);
   if (!before) {
     const bool client_full = scheduler_.depth() < config_.queue.capacity;
-    metrics_.queue_rejected(client_full ? label::Rejection::kClientFull : label::Rejection::kQueueFull);
+    admission_.refused(client_full ? label::Rejection::kClientFull : label::Rejection::kQueueFull);
     return tl::unexpected<Error>(before.error());
   }
   auto recording = records_.accept(*run, admitted->settings);
   if (!recording) {
-    metrics_.queue_rejected(label::Rejection::kRecordsBehind);
+    admission_.refused(label::Rejection::kRecordsBehind);
     scheduler_.cancel_queued(run->id);
     return tl::unexpected<Error>(recording.error());
   }
@@ -205,7 +206,7 @@ void Dispatcher::leased(const RunId& id, Result<Lease> lease) {
   Active& active = found->second;
   active.ticket = 0;
   if (!lease) {
-    if (lease.error().code == Errc::kTimedOut) metrics_.queue_rejected(label::Rejection::kAcquireTimeout);
+    if (lease.error().code == Errc::kTimedOut) refuse_late(*active.run, label::Rejection::kAcquireTimeout);
     const bool closing = lease.error().code == Errc::kClosed;
     // Posted: the pool may be in the middle of telling others.
     return loop_.post([this, id, closing, why = lease.error().message] {
@@ -240,6 +241,7 @@ void Dispatcher::drive(Active& active, Lease lease) {
   run.apply(RunEvent::kLeased);
   const auto settings = admission_.settings_for(run.request, pools_.at(run.profile)->profile());
   // It was admitted with limits that a reload has since lowered: the lower ones hold.
+  if (!settings) events_.on_ruled(run, label::Ruling::kTightened, to_string(label::Policy::kLimit));
   Execute plain;
   plain.session = run.request.session;
   RunSettings effective =
@@ -258,6 +260,11 @@ std::vector<Layer> Dispatcher::layers_for(const Run& run) const {
   return pools_.at(run.profile)->layers();
 }
 
+void Dispatcher::refuse_late(const Run& run, label::Rejection reason) {
+  admission_.refused(reason);
+  events_.on_ruled(run, label::Ruling::kRefused, to_string(reason));
+}
+
 // Posted: the pool or the pump is in the middle of telling others.
 void Dispatcher::refuse_sandbox(const RunId& id, Lease unused, const std::string& missing) {
   Active& active = runs_.at(id);
@@ -266,7 +273,9 @@ void Dispatcher::refuse_sandbox(const RunId& id, Lease unused, const std::string
     active.pool->release(std::move(unused), label::Recycle::kUsed);
   }
   loop_.post([this, id, missing] {
-    metrics_.queue_rejected(label::Rejection::kLayerMissing);
+    if (const auto found = runs_.find(id); found != runs_.end()) {
+      refuse_late(*found->second.run, label::Rejection::kLayerMissing);
+    }
     drop(id, Verdict::kRejected, "required layers are not in force: " + missing, Retry::kInVain);
   });
 }
@@ -337,8 +346,12 @@ void Dispatcher::finish(const RunId& id) {
     client->send(verdict);
     run.outcome = std::move(std::get<Finished>(verdict));
   }
+  events_.on_finished(run);
   forget_large(run);
-  log_debug("run finished", {{"run_id", id}, {"verdict", std::string(to_string(run.outcome.verdict))}});
+  log_debug("run finished", {{"run_id", id},
+                             {"session", run.request.session},
+                             {"uid", std::to_string(run.uid)},
+                             {"verdict", std::string(to_string(run.outcome.verdict))}});
   if (ran && run.request.session.empty()) {
     pool.release(active.driver->lease(), run.outcome.evidence.rung == "kill"           ? label::Recycle::kKilled
                                          : run.outcome.verdict == Verdict::kCrashed    ? label::Recycle::kCrashed
@@ -355,7 +368,7 @@ void Dispatcher::finish(const RunId& id) {
 void Dispatcher::expire() {
   const TimePoint at = now();
   for (const QueuedRun& late : scheduler_.take_expired(at)) {
-    metrics_.queue_rejected(label::Rejection::kAcquireTimeout);
+    refuse_late(*runs_.at(late.id).run, label::Rejection::kAcquireTimeout);
     std::string detail = pools_.at(late.profile)->detail();
     if (!may_hold_worker(late.uid)) detail = UidUse::describe(UidUse::Cap::kWorkers);
     drop(late.id, Verdict::kRejected,

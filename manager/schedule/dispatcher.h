@@ -21,11 +21,20 @@ namespace capsule {
 
 class Dispatcher {
  public:
+  // For who keeps records. Called from inside; must not come back.
+  struct Events {
+    std::function<void(const Run&)> on_finished;
+    // Of a run that was accepted before: its limits were lowered, or it is refused after all. `reason` as in refusal().
+    std::function<void(const Run&, label::Ruling, std::string_view reason)> on_ruled;
+  };
+
   Dispatcher(Loop& loop, const Config& config, Pools& pools, SessionRegistry& sessions, FileService& files,
-             RunRecords& records, Metrics& metrics, unsigned worker_user);
+             RunRecords& records, Metrics& metrics, unsigned worker_user, Events events);
 
   // The run is queued, or the reason why not. `default_profile` is for requests that name none.
   Result<Accepted> submit(Execute request, const Submitter& submitter, const std::string& default_profile);
+  // Why the latest submit() said no: a word of labels.h.
+  std::string_view refusal() const { return admission_.refusal(); }
   // A further worker, for a one-shot run or a session of this user.
   bool may_hold_worker(uid_t uid) const;
   // Runs of another uid do not exist for this one.
@@ -68,6 +77,7 @@ class Dispatcher {
   void begin(const QueuedRun& queued);
   void leased(const RunId& id, Result<Lease> lease);
   std::vector<Layer> layers_for(const Run& run) const;
+  void refuse_late(const Run& run, label::Rejection reason);
   void refuse_sandbox(const RunId& id, Lease unused, const std::string& missing);
   bool has_place_for_files(Run& run, const CapsuleProcess& capsule);  // false: the run is being dropped
   void drive(Active& active, Lease lease);
@@ -85,6 +95,7 @@ class Dispatcher {
   FileService& files_;
   RunRecords& records_;
   Metrics& metrics_;
+  const Events events_;
   RunAdmission admission_;
   Scheduler scheduler_;
   UidUse uids_;

@@ -14,15 +14,40 @@ uint64_t bytes_of(const Execute& request) {
 
 }  // namespace
 
+void RunAdmission::refused(label::Rejection reason) {
+  metrics_.queue_rejected(reason);
+  refusal_ = to_string(reason);
+}
+
+tl::unexpected<Error> RunAdmission::forbidden(label::Policy policy, Error error) {
+  metrics_.policy_violated(policy);
+  refusal_ = to_string(policy);
+  return tl::unexpected<Error>(std::move(error));
+}
+
+// What can be said without looking at anything else.
+Status RunAdmission::check_request(const Execute& request) {
+  const auto wrong = [this](const char* what) { return forbidden(label::Policy::kRequest, {Errc::kInvalid, what}); };
+  if (request.mode != "script" && request.mode != "cell") return wrong("mode is script or cell");
+  if (!request.rollback.empty() && (request.session.empty() || !rollback_mode_from_string(request.rollback))) {
+    return wrong("rollback is always, idle or off, and for runs in sessions");
+  }
+  if (!request.environment.empty()) return wrong("secrets belong to a session");
+  if (const Status known = check_required(request.require); !known) {
+    return forbidden(label::Policy::kLayer, known.error());
+  }
+  return {};
+}
+
 Result<const Profile*> RunAdmission::profile_for(const Execute& request, uid_t uid,
-                                                 const std::string& default_profile) const {
+                                                 const std::string& default_profile) {
   std::string name = request.profile.empty() ? default_profile : request.profile;
   if (!request.session.empty()) {
     const auto session = sessions_.find(request.session, uid);
-    if (!session) return tl::unexpected<Error>(session.error());
+    if (!session) return forbidden(label::Policy::kSession, session.error());
     if (!request.profile.empty() && request.profile != (*session)->profile()) {
-      return failure(Errc::kInvalid,
-                     "session '" + request.session + "' has the profile '" + (*session)->profile() + "'");
+      return forbidden(label::Policy::kRequest, {Errc::kInvalid, "session '" + request.session + "' has the profile '" +
+                                                                     (*session)->profile() + "'"});
     }
     name = (*session)->profile();
   }
@@ -30,8 +55,9 @@ Result<const Profile*> RunAdmission::profile_for(const Execute& request, uid_t u
   if (pool != pools_.end()) return &pool->second->profile();
   std::string known;
   for (const auto& [other, unused] : pools_) known += (known.empty() ? "" : ", ") + other;
-  return failure(Errc::kNotFound,
-                 "there is no profile '" + name.substr(0, limits::kIdBytes) + "'; there are: " + known);
+  return forbidden(
+      label::Policy::kProfile,
+      {Errc::kNotFound, "there is no profile '" + name.substr(0, limits::kIdBytes) + "'; there are: " + known});
 }
 
 Result<RunSettings> RunAdmission::settings_for(const Execute& request, const Profile& profile) const {
@@ -45,20 +71,21 @@ Result<RunSettings> RunAdmission::settings_for(const Execute& request, const Pro
 
 Status RunAdmission::check_user(uid_t uid, uint64_t bytes, UidUse& uids) {
   if (bytes > queue_bytes_ - std::min(queue_bytes_, uids.queued_bytes())) {
-    metrics_.queue_rejected(label::Rejection::kQueueFull);
+    refused(label::Rejection::kQueueFull);
     return failure(Errc::kUnavailable, "the queued runs of all users have as much code as they may (queue.code_bytes)");
   }
   const auto passed = uids.passed_by_run(uid, bytes, now());
   if (!passed) return {};
-  metrics_.queue_rejected(*passed == UidUse::Cap::kCrashes ? label::Rejection::kUidCrashes
-                                                           : label::Rejection::kUidFull);
+  metrics_.policy_violated(label::Policy::kUserCap);
+  refused(*passed == UidUse::Cap::kCrashes ? label::Rejection::kUidCrashes : label::Rejection::kUidFull);
   return failure(Errc::kUnavailable, UidUse::describe(*passed));
 }
 
 // Beyond it a run waits, unless runs of this profile never wait for a worker.
 Status RunAdmission::check_workers(uid_t uid, const UidUse& uids, const PoolConfig& config) {
   if (config.exhaustion == Exhaustion::kWait || uids.may_hold_worker(uid, sessions_.count_of(uid))) return {};
-  metrics_.queue_rejected(label::Rejection::kUidFull);
+  metrics_.policy_violated(label::Policy::kUserCap);
+  refused(label::Rejection::kUidFull);
   return failure(Errc::kUnavailable, UidUse::describe(UidUse::Cap::kWorkers));
 }
 
@@ -66,7 +93,7 @@ Status RunAdmission::check_pool(const Pool& pool) {
   const Status admitted = pool.admit();
   if (admitted) return {};
   const bool unavailable = pool.state() == Pool::State::kUnavailable;
-  metrics_.queue_rejected(unavailable ? label::Rejection::kProfileUnavailable : label::Rejection::kPoolExhausted);
+  refused(unavailable ? label::Rejection::kProfileUnavailable : label::Rejection::kPoolExhausted);
   return admitted;
 }
 
@@ -84,16 +111,14 @@ std::shared_ptr<Run> RunAdmission::make_run(const Submitter& submitter, const st
 
 Result<Admitted> RunAdmission::admit(Execute request, const Submitter& submitter, const std::string& default_profile,
                                      UidUse& uids) {
-  if (request.mode != "script" && request.mode != "cell") return failure(Errc::kInvalid, "mode is script or cell");
-  if (!request.rollback.empty() && (request.session.empty() || !rollback_mode_from_string(request.rollback))) {
-    return failure(Errc::kInvalid, "rollback is always, idle or off, and for runs in sessions");
-  }
-  if (!request.environment.empty()) return failure(Errc::kInvalid, "secrets belong to a session");
-  if (const Status known = check_required(request.require); !known) return tl::unexpected<Error>(known.error());
+  if (const Status good = check_request(request); !good) return tl::unexpected<Error>(good.error());
   const auto profile = profile_for(request, submitter.uid, default_profile);
   if (!profile) return tl::unexpected<Error>(profile.error());
   auto settings = settings_for(request, **profile);
-  if (!settings) return tl::unexpected<Error>(settings.error());
+  if (!settings) {
+    const bool is_above = settings.error().code == Errc::kRefused;
+    return forbidden(is_above ? label::Policy::kLimit : label::Policy::kRequest, settings.error());
+  }
   const uint64_t bytes = bytes_of(request);
   if (const Status user = check_user(submitter.uid, bytes, uids); !user) return tl::unexpected<Error>(user.error());
   const bool one_shot = request.session.empty();
@@ -108,7 +133,7 @@ Result<Admitted> RunAdmission::admit(Execute request, const Submitter& submitter
   QueuedRun queued{run->id, run->client, run->uid, request.session, run->profile, at, deadline};
   if (request.upload != 0) {
     auto upload = files_.take_upload(std::exchange(request.upload, 0), submitter.client);
-    if (!upload) return tl::unexpected<Error>(upload.error());
+    if (!upload) return forbidden(label::Policy::kRequest, upload.error());
     run->upload = std::move(*upload);
   }
   run->queued_bytes = bytes;

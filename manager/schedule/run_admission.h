@@ -42,11 +42,17 @@ class RunAdmission {
 
   // `default_profile` is for requests that name none.
   Result<Admitted> admit(Execute request, const Submitter& submitter, const std::string& default_profile, UidUse& uids);
+  // Why the latest admit() said no: a word of labels.h.
+  std::string_view refusal() const { return refusal_; }
+  // For who refuses a run after all: counts it under its reason.
+  void refused(label::Rejection reason);
   // What holds for a run of this request: also asked again when it starts, for a reload may have come between.
   Result<RunSettings> settings_for(const Execute& request, const Profile& profile) const;
 
  private:
-  Result<const Profile*> profile_for(const Execute& request, uid_t uid, const std::string& default_profile) const;
+  tl::unexpected<Error> forbidden(label::Policy policy, Error error);
+  Status check_request(const Execute& request);
+  Result<const Profile*> profile_for(const Execute& request, uid_t uid, const std::string& default_profile);
   Status check_user(uid_t uid, uint64_t bytes, UidUse& uids);
   Status check_workers(uid_t uid, const UidUse& uids, const PoolConfig& config);
   Status check_pool(const Pool& pool);
@@ -58,6 +64,7 @@ class RunAdmission {
   Metrics& metrics_;
   unsigned worker_user_;
   uint64_t queue_bytes_ = 0;  // queue.code_bytes
+  std::string_view refusal_;
   Uuid7Generator ids_;
 };
 

@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/digest.h"
 #include "base/result.h"
-#include "manager/storage/digest.h"
 
 namespace capsule {
 

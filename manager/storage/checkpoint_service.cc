@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/digest.h"
 #include "base/utf8.h"
-#include "manager/storage/digest.h"
 #include "protocol/limits.h"
 
 namespace capsule {

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/utf8.h"
-#include "manager/storage/digest.h"
 #include "manager/storage/run_folder.h"
 
 namespace capsule {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/digest.h"
 #include "manager/schedule/run.h"
-#include "manager/storage/digest.h"
 #include "manager/storage/record_note.h"
 #include "protocol/codec.h"
 

@@ -89,7 +89,7 @@ class MetricsTest(ManagerCase):
         self.assertIn("ready", text)
 
     def test_other_paths_methods_and_hosts_are_refused(self):
-        self.assertEqual(self.get("/nonesuch")[0], 404)
+        self.assertEqual(self.get("/nonesuch")[0], 401)  # with a key: 404, test_http.py
         self.assertEqual(self.get("/metrics", "POST")[0], 405)
         self.assertIn(self.get("/metrics", headers={"Host": "evil.example"})[0], (400, 403, 421))
 

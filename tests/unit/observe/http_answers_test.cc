@@ -5,37 +5,124 @@
 namespace capsule {
 namespace {
 
-HttpHandlers handlers_with(Health health) {
-  return {[] { return std::string("capsule_x 1\n"); }, [health] { return health; }};
+HttpHandlers handlers_with(Health health, KeyRuling::Outcome outcome = KeyRuling::Outcome::kUnknown) {
+  HttpHandlers handlers;
+  handlers.metrics = [](MetricsFormat format) {
+    return std::string(format == MetricsFormat::kText ? "text\n" : "open\n");
+  };
+  handlers.health = [health] { return health; };
+  handlers.version = [] { return std::string("{\"version\":\"1\"}"); };
+  handlers.golden_signals = [] { return std::string("{\"golden\":1}"); };
+  handlers.info = [] { return std::string("{\"info\":1}"); };
+  handlers.rule = [outcome](std::string_view key) { return key == "good" ? KeyRuling{outcome, "ci"} : KeyRuling{}; };
+  return handlers;
 }
 
-HttpAnswer ask(std::string method, std::string target, Health health = {"ready", true}) {
-  return answer_http({std::move(method), std::move(target), "localhost:9123", true}, handlers_with(std::move(health)));
+HttpQuestion question_for(std::string method, std::string target) {
+  return {std::move(method), std::move(target), "localhost:9123", true};
+}
+
+const Health kReady{"ready", true, 1.5};
+
+HttpAnswer ask(std::string method, std::string target, Health health = kReady) {
+  return answer_http(question_for(std::move(method), std::move(target)), handlers_with(std::move(health)));
+}
+
+HttpAnswer ask_with_key(std::string target, KeyRuling::Outcome outcome = KeyRuling::Outcome::kAllowed) {
+  HttpQuestion question = question_for("GET", std::move(target));
+  question.authorization = "Bearer good";
+  return answer_http(question, handlers_with(kReady, outcome));
 }
 
 TEST_CASE("metrics come as text format 0.0.4", "[http]") {
   const HttpAnswer answer = ask("GET", "/metrics");
   CHECK(answer.status == 200);
   CHECK(answer.content_type == "text/plain; version=0.0.4; charset=utf-8");
-  CHECK(answer.body == "capsule_x 1\n");
+  CHECK(answer.body == "text\n");
   CHECK(ask("GET", "/metrics?name[]=up").status == 200);
 }
 
-TEST_CASE("health is 200 while runs are accepted, else 503, with the state in both", "[http]") {
-  CHECK(ask("GET", "/health").status == 200);
-  CHECK(ask("GET", "/health").body == "{\"state\":\"ready\"}\n");
-  CHECK(ask("GET", "/health", {"draining", false}).status == 503);
-  CHECK(ask("GET", "/health", {"draining", false}).body == "{\"state\":\"draining\"}\n");
+TEST_CASE("metrics come as OpenMetrics where that is wanted", "[http]") {
+  HttpQuestion question = question_for("GET", "/metrics");
+  // What Prometheus 2.42 sends.
+  question.accept =
+      "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+      "text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+  const HttpAnswer answer = answer_http(question, handlers_with(kReady));
+  CHECK(answer.content_type == "application/openmetrics-text; version=1.0.0; charset=utf-8");
+  CHECK(answer.body == "open\n");
+  for (const char* accept : {"", "*/*", "text/plain", "application/openmetrics-text;q=0",
+                             "application/openmetrics-textual", "text/plain, application/openmetrics-text;q=0.5"}) {
+    INFO(accept);
+    CHECK(choose_metrics_format(accept) == MetricsFormat::kText);
+  }
+  CHECK(choose_metrics_format("application/openmetrics-text") == MetricsFormat::kOpenMetrics);
+  CHECK(choose_metrics_format("text/plain;q=0.2, application/openmetrics-text; version=1.0.0; q=0.9") ==
+        MetricsFormat::kOpenMetrics);
 }
 
-TEST_CASE("other paths are not found, other methods not allowed", "[http]") {
-  CHECK(ask("GET", "/").status == 200);
-  CHECK(ask("HEAD", "/metrics").status == 200);
-  for (const char* target : {"/metrics/", "/../etc/passwd", "/Metrics", "", "*", "http://localhost/metrics"}) {
-    CHECK(ask("GET", target).status == 404);
+TEST_CASE("health is 200 while runs are taken, ready also needs Python to have run, live only an answer", "[http]") {
+  for (const char* target : {"/health", "/api/health", "/health/ready", "/health/live"}) {
+    CHECK(ask("GET", target).status == 200);
   }
+  CHECK(ask("GET", "/health").body == "{\"state\":\"ready\",\"ready\":true,\"python_ran_s\":1.5}\n");
+  const Health no_python{"ready", true, {}}, draining{"draining", false, 1.0};
+  CHECK(ask("GET", "/health", no_python).status == 200);
+  CHECK(ask("GET", "/health/ready", no_python).status == 503);
+  CHECK(ask("GET", "/health/ready", draining).status == 503);
+  CHECK(ask("GET", "/health", draining).status == 503);
+  CHECK(ask("GET", "/health", draining).body.find("\"state\":\"draining\"") != std::string::npos);
+  CHECK(ask("GET", "/health/live", draining).status == 200);
+}
+
+TEST_CASE("version needs no key", "[http]") {
+  for (const char* target : {"/version", "/api/version"}) CHECK(ask("GET", target).body == "{\"version\":\"1\"}\n");
+}
+
+TEST_CASE("what is not metrics, health or version needs a key, known path or not", "[http]") {
+  for (const char* target : {"/", "/info", "/golden-signals", "/metrics/", "/../etc/passwd", "/Metrics", "", "*"}) {
+    INFO(target);
+    CHECK(ask("GET", target).status == 401);
+    CHECK(ask_with_key(target, KeyRuling::Outcome::kExpired).status == 401);
+    CHECK(ask_with_key(target, KeyRuling::Outcome::kTooMany).status == 429);
+  }
+  CHECK(ask_with_key("/info").body == "{\"info\":1}\n");
+  CHECK(ask_with_key("/golden-signals").body == "{\"golden\":1}\n");
+  CHECK(ask_with_key("/").body.find("/health/ready") != std::string::npos);
+  CHECK(ask_with_key("/nosuch").status == 404);
+  CHECK(ask_with_key("/info").key->name == "ci");
+  CHECK_FALSE(ask_with_key("/metrics").key);
+}
+
+TEST_CASE("a key comes as bearer or in X-API-Key, and in no other way", "[http]") {
+  const auto status = [](const char* authorization, const char* api_key) {
+    HttpQuestion question = question_for("GET", "/info");
+    question.authorization = authorization;
+    question.api_key = api_key;
+    return answer_http(question, handlers_with(kReady, KeyRuling::Outcome::kAllowed)).status;
+  };
+  CHECK(status("Bearer good", "") == 200);
+  CHECK(status("bearer good", "") == 200);
+  CHECK(status("", "good") == 200);
+  CHECK(status("Basic good", "good") == 200);
+  CHECK(status("good", "") == 401);
+  CHECK(status("Bearer  good", "") == 401);
+  CHECK(status("Bearer bad", "good") == 401);
+  CHECK(status("", "bad") == 401);
+}
+
+TEST_CASE("request ids are what can stand in a log line as it is", "[http]") {
+  for (const char* id : {"a", "0190-abc", "svc:1.2_3", "Z"}) CHECK(is_request_id(id));
+  for (const char* id : {"", "a b", "a\nb", "\"", "a=b", "\xC3\xA9", "a/b"}) CHECK_FALSE(is_request_id(id));
+  CHECK(is_request_id(std::string(HttpExporter::kRequestIdBytes, 'x')));
+  CHECK_FALSE(is_request_id(std::string(HttpExporter::kRequestIdBytes + 1, 'x')));
+}
+
+TEST_CASE("methods that could change something are not allowed", "[http]") {
+  CHECK(ask("HEAD", "/metrics").status == 200);
   for (const char* method : {"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "get", "BREW"}) {
     CHECK(ask(method, "/metrics").status == 405);
+    CHECK(ask(method, "/info").status == 405);
   }
 }
 

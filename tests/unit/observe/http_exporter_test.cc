@@ -21,7 +21,13 @@ using boost::system::error_code;
 constexpr seconds kTestDeadline{20};
 
 HttpHandlers test_handlers() {
-  return {[] { return std::string("capsule_x 1\n"); }, [] { return Health{"ready", true}; }};
+  HttpHandlers handlers;
+  handlers.metrics = [](MetricsFormat) { return std::string("capsule_x 1\n"); };
+  handlers.health = [] { return Health{"ready", true, 1.0}; };
+  handlers.version = handlers.golden_signals = handlers.info = [] { return std::string("{}"); };
+  handlers.rule = [](std::string_view) { return KeyRuling{}; };
+  handlers.on_answered = [](const HttpExchange&) {};
+  return handlers;
 }
 
 uint16_t port_of(const HttpExporter& exporter) {
@@ -87,9 +93,23 @@ TEST_CASE_METHOD(Fixture, "a connection serves several requests, also pipelined 
       ask("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
           "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
           "GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-  CHECK(answer.find("{\"state\":\"ready\"}") != std::string::npos);
+  CHECK(answer.find("{\"state\":\"ready\",") != std::string::npos);
   CHECK(answer.find("capsule_x 1\n") != std::string::npos);
-  CHECK(answer.find("HTTP/1.1 404 Not Found\r\n") != std::string::npos);
+  CHECK(answer.find("HTTP/1.1 401 Unauthorized\r\n") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Fixture, "a request id that can stand in a log line is kept, any other is replaced", "[http]") {
+  const auto id_of = [&](const std::string& header) {
+    const std::string answer =
+        ask("GET /version HTTP/1.1\r\nHost: localhost\r\n" + header + "Connection: close\r\n\r\n");
+    const size_t begin = answer.find("X-Request-ID: ");
+    REQUIRE(begin != std::string::npos);
+    return answer.substr(begin + 14, answer.find("\r\n", begin) - begin - 14);
+  };
+  CHECK(id_of("X-Request-ID: job-7.a\r\n") == "job-7.a");
+  const std::string made = id_of("X-Request-ID: two words\r\n");
+  CHECK(made.size() == 36);
+  CHECK(id_of("") != made);
 }
 
 TEST_CASE_METHOD(Fixture, "wrong methods and hosts are refused in HTTP's own words", "[http]") {
@@ -118,7 +138,7 @@ TEST_CASE_METHOD(Fixture, "a client that leaves in the middle of a request costs
   client.send("GET /met");
   client.finish_sending();
   CHECK(client.read_to_end().empty());
-  CHECK(ask("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  CHECK(ask("GET /version HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").starts_with("HTTP/1.1 200 "));
 }
 
 TEST_CASE("a client that says nothing is cut off at the deadline", "[http]") {
@@ -137,7 +157,7 @@ TEST_CASE("connections beyond the limit are closed, and the place of one that le
   asio::io_context loop;
   const auto exporter = HttpExporter::listen(loop, "127.0.0.1:0", test_handlers(), {.connections = 1});
   REQUIRE(exporter.has_value());
-  const std::string request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  const std::string request = "GET /version HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
   Client first(loop, **exporter);
   Client second(loop, **exporter);
   CHECK(second.read_to_end().empty());

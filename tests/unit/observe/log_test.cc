@@ -5,11 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
 #include "base/posix_io.h"
+#include "manager/observe/seldom.h"
 
 namespace capsule {
 namespace {
@@ -163,6 +165,66 @@ TEST_CASE("the journal is recognised by device and inode, a pipe gets JSON", "[l
   CHECK(detect_log_format(pipe.second.get()) == LogFormat::kJson);
   unsetenv("JOURNAL_STREAM");
   CHECK(detect_log_format(pipe.second.get()) == LogFormat::kJson);
+}
+
+TEST_CASE("a reader of stderr that is stuck holds nobody up, and what it does not take is counted", "[log]") {
+  const uint64_t before = log_lines_lost();
+  constexpr size_t kMany = 3 * kLogQueueRecords;
+  uint64_t written = 0;
+  {
+    StderrIntoPipe capture;  // 64 KiB, and nobody reads
+    open_log({LogLevel::kInfo, LogFormat::kJson, {}, LogDelivery::kByThread});
+    for (size_t i = 0; i < kMany; ++i) log_info("a line of some length, so that the pipe is full before long");
+    open_log({});
+    const std::string text = capture.text();
+    written = static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n'));
+  }
+  CHECK(log_lines_lost() - before > 0);
+  CHECK(written + (log_lines_lost() - before) == kMany);
+}
+
+TEST_CASE("a reader that takes its time gets every line in order", "[log]") {
+  const uint64_t before = log_lines_lost();
+  std::string text;
+  {
+    StderrIntoPipe capture;
+    open_log({LogLevel::kInfo, LogFormat::kJournal, {}, LogDelivery::kByThread});
+    for (int i = 0; i < 100; ++i) log_info("line", {{"number", std::to_string(i)}});
+    open_log({});
+    text = capture.text();
+  }
+  std::string expected;
+  for (int i = 0; i < 100; ++i) expected += "<6>msg=line number=" + std::to_string(i) + "\n";
+  CHECK(text == expected);
+  CHECK(log_lines_lost() == before);
+}
+
+TEST_CASE("what comes again and again is logged once in a while, with how often it came", "[log]") {
+  Seldom seldom;
+  const TimePoint start = TimePoint{} + seconds(5);
+  CHECK(seldom.pass(start) == 0u);
+  for (int i = 0; i < 1000; ++i) CHECK_FALSE(seldom.pass(start + milliseconds(i)));
+  CHECK(seldom.pass(start + Seldom::kInterval) == 1000u);
+  CHECK_FALSE(seldom.pass(start + Seldom::kInterval + seconds(1)));
+  CHECK(seldom.pass(start + 3 * Seldom::kInterval) == 1u);
+  std::string text;
+  {
+    StderrIntoPipe capture;
+    open_log({LogLevel::kInfo, LogFormat::kJournal});
+    for (int i = 0; i < 1000; ++i) log_warning_seldom("a condition of this test", {{"n", std::to_string(i)}});
+    text = capture.text();
+  }
+  open_log({});
+  CHECK(text == "<4>msg=\"a condition of this test\" n=0\n");
+}
+
+TEST_CASE("the flag for the level stands above the environment, that above the configuration", "[log]") {
+  setenv("CAPSULE_LOG_LEVEL", "error", 1);
+  CHECK(choose_log_level("info", "debug").value() == LogLevel::kDebug);
+  CHECK(choose_log_level("info", "").value() == LogLevel::kError);
+  CHECK_FALSE(choose_log_level("info", "loud"));
+  unsetenv("CAPSULE_LOG_LEVEL");
+  CHECK(choose_log_level("warning", "").value() == LogLevel::kWarning);
 }
 
 }  // namespace

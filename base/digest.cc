@@ -1,11 +1,15 @@
-#include "manager/storage/digest.h"
+#include "base/digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include <cassert>
 #include <new>
 
 namespace capsule {
+namespace {
+constexpr std::string_view kHexDigits = "0123456789abcdef";
+}  // namespace
 
 // None of these calls can fail but for want of memory (EVP_DigestInit(3)).
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
@@ -22,13 +26,20 @@ Digest Sha256::finish() {
   return digest;
 }
 
+void Sha256::Free::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }
+
+Digest sha256(std::string_view bytes) {
+  Sha256 hash;
+  hash.add(bytes);
+  return hash.finish();
+}
+
 std::string hex_text(const Digest& digest) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;
-  text.reserve(2 * digest.size());
+  text.reserve(2 * kDigestBytes);
   for (const char each : digest) {
     const auto byte = static_cast<unsigned char>(each);
-    text += {kDigits[byte >> 4], kDigits[byte & 15]};
+    text += {kHexDigits[byte >> 4], kHexDigits[byte & 15]};
   }
   return text;
 }
@@ -42,6 +53,19 @@ std::string base64_text(std::string_view bytes) {
   return text;
 }
 
-void Sha256::Free::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }
+std::optional<Digest> digest_from_hex(std::string_view text) {
+  if (text.size() != 2 * kDigestBytes) return std::nullopt;
+  Digest digest{};
+  for (size_t i = 0; i < text.size(); ++i) {
+    const size_t value = kHexDigits.find(text[i]);
+    if (value == std::string_view::npos) return std::nullopt;
+    digest[i / 2] = static_cast<char>(static_cast<unsigned char>(digest[i / 2]) << 4 | value);
+  }
+  return digest;
+}
+
+bool is_same_digest(const Digest& one, const Digest& other) {
+  return CRYPTO_memcmp(one.data(), other.data(), kDigestBytes) == 0;
+}
 
 }  // namespace capsule

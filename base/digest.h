@@ -1,9 +1,10 @@
-// SHA-256 and base64, by OpenSSL's EVP. This folder is the only one that includes OpenSSL.
+// SHA-256 and base64, by OpenSSL's EVP. The only file that includes OpenSSL.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,7 +28,15 @@ class Sha256 {
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
 
+Digest sha256(std::string_view bytes);
+
+// 64 lower-case hexadecimal digits; nothing else is one.
 std::string hex_text(const Digest& digest);
+std::optional<Digest> digest_from_hex(std::string_view text);
+
 std::string base64_text(std::string_view bytes);
+
+// Takes the same time wherever the two differ: for what proves who somebody is.
+bool is_same_digest(const Digest& one, const Digest& other);
 
 }  // namespace capsule

@@ -1,0 +1,47 @@
+// What of the manager's doings goes into the audit log and the log of decisions, and in which words. Decides nothing.
+// Owned by the manager; lives on the loop's thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "manager/observe/audit_log.h"
+#include "manager/observe/metrics.h"
+#include "manager/schedule/run.h"
+#include "protocol/message.h"
+
+namespace capsule {
+
+class AuditTrail {
+ public:
+  explicit AuditTrail(Metrics& metrics) : metrics_(metrics) {}
+
+  // Error: there is no log; the manager goes on without.
+  Status open(const AuditOptions& options);
+  const AuditLog& log() const { return log_; }
+
+  void manager(std::string_view action, std::string_view outcome = "ok");
+  // `refusal` is a word of labels.h, for a run that was not accepted. `session` is one that exists, or empty.
+  void submitted(const Result<Accepted>& answer, uid_t uid, const std::string& session, std::string_view refusal);
+  void ruled(const Run& run, label::Ruling ruling, std::string_view reason);
+  void finished(const Run& run);
+  void cancelled(const std::string& run_id, uid_t uid, const Status& done);
+  // Of a request about sessions and what they keep. `session` is one that exists, or empty.
+  struct Asked {
+    std::string operation, session, checkpoint;
+    uid_t uid = 0;
+  };
+  // Requests that only look are not recorded.
+  void session(const Asked& asked, const Result<std::string>& answer);
+  void http(const HttpExchange& exchange);
+  // Heads go into the manager's log: from here on nothing is written.
+  void close();
+
+  void refresh_gauges();
+
+ private:
+  Metrics& metrics_;
+  AuditLog log_;
+};
+
+}  // namespace capsule

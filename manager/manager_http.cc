@@ -1,0 +1,61 @@
+// What the HTTP listener is told of the manager.
+#include <nlohmann/json.hpp>
+
+#include "manager/manager.h"
+#include "manager/observe/log.h"
+#include "protocol/version.h"
+
+namespace capsule {
+
+Status Manager::start_http() {
+  if (options_.http.empty()) return {};
+  HttpHandlers handlers;
+  handlers.metrics = [this](MetricsFormat format) {
+    refresh_gauges();
+    return metrics_.expose(format);
+  };
+  handlers.health = [this] { return health(); };
+  handlers.version = [this] { return version_document(); };
+  handlers.golden_signals = [this] {
+    refresh_gauges();
+    return metrics_.golden_signals(now() - facts_.started_at);
+  };
+  handlers.info = [this] { return make_info(sources(), {}, 0).value_or("{}"); };
+  handlers.rule = [this](std::string_view key) { return keys_.rule(key, wall_clock_ms(), now()); };
+  handlers.on_answered = [this](const HttpExchange& exchange) { answered(exchange); };
+  auto listening = HttpExporter::listen(loop_.context(), options_.http, std::move(handlers));
+  if (!listening) return tl::unexpected<Error>(listening.error());
+  http_ = std::move(*listening);
+  facts_.http = http_->address();
+  return {};
+}
+
+Health Manager::health() const {
+  Health health{facts_.state, facts_.state == "ready"};
+  const auto pool = pools_.find(facts_.default_profile);
+  if (pool == pools_.end() || pool->second->state() != Pool::State::kReady) return health;
+  if (const auto ran_at = pool->second->python_ran_at()) health.python_ran_s = to_seconds(now() - *ran_at);
+  return health;
+}
+
+std::string Manager::version_document() const {
+  const nlohmann::ordered_json document = {{"v", 1},
+                                           {"version", facts_.version},
+                                           {"commit", options_.build.commit},
+                                           {"built_at", options_.build.built_at},
+                                           {"python", facts_.python},
+                                           {"protocol", kProtocolVersion}};
+  return document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+// What needs a key is in the audit log; so is who came without one.
+void Manager::answered(const HttpExchange& exchange) {
+  metrics_.http_answered(exchange.method, exchange.route, exchange.status, exchange.took);
+  trail_.http(exchange);
+  log_debug("http", {{"request_id", exchange.request_id},
+                     {"method", std::string(to_string(exchange.method))},
+                     {"route", std::string(to_string(exchange.route))},
+                     {"status", std::to_string(exchange.status)}});
+}
+
+}  // namespace capsule

@@ -1,0 +1,211 @@
+"""The audit log and the log of decisions of a real manager: who did what, and that nobody can change it unseen."""
+import json
+import pathlib
+import random
+import shutil
+import signal
+import tempfile
+import unittest
+
+import processes
+from support import SMALL, Manager, ManagerCase
+from processes import wait_for
+
+CANARY = "canary-5d1c0ffee"
+
+
+def records(manager, log="audit"):
+    path = pathlib.Path(manager.info("manager")["manager"]["audit"]["directory"], f"{log}.jsonl")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def actions(manager, action, log="audit"):
+    return [r for r in records(manager, log) if r["action"] == action]
+
+
+def head(manager, log="audit"):
+    return manager.info("manager")["manager"]["audit"]["logs"][log]["head"]
+
+
+def settle(manager, log="audit"):
+    """Waits until what was asked so far is written."""
+    wait_for(lambda: len(records(manager, log)) == int(head(manager, log).split(":")[0]), 10, "a written log")
+
+
+class AuditTest(ManagerCase):
+    def verify(self, *arguments):
+        return self.manager.capsule("audit", "verify", *arguments)
+
+    def log_file(self, log="audit"):
+        return pathlib.Path(self.manager.info("manager")["manager"]["audit"]["directory"], f"{log}.jsonl")
+
+    def wait_record(self, action, log="audit", **fields):
+        def found():
+            return [r for r in actions(self.manager, action, log) if fields.items() <= r.items()]
+
+        wait_for(found, 10, f"a record of {action} with {fields}")
+        return found()[-1]
+
+    def test_a_run_is_submitted_and_finished_in_the_log_with_its_verdict(self):
+        document = self.manager.run_code("import os; os.abort()")
+        run = "run:" + document["run_id"]
+        submitted = self.wait_record("run.submit", object=run)
+        finished = self.wait_record("run.finish", object=run)
+        self.assertEqual(submitted["outcome"], "allowed")
+        self.assertEqual(finished["outcome"], document["verdict"])
+        self.assertEqual(submitted["uid"], processes.os.getuid())
+        self.assertLess(submitted["seq"], finished["seq"])
+        self.assertLessEqual(submitted["monotonic_us"], finished["monotonic_us"])
+
+    def test_what_is_refused_is_in_both_logs_with_its_reason(self):
+        for arguments, reason in [(["--timeout", "100000"], "limit"), (["--profile", "nosuch"], "profile")]:
+            done = self.manager.capsule("run", *arguments, "-c", "1")
+            self.assertEqual(done.status, 125, done)
+            decision = self.wait_record("run", "decisions", reason=reason)
+            self.assertEqual(decision["outcome"], "refused")
+            self.wait_record("run.submit", outcome="refused", reason=reason)
+
+    def test_sessions_are_in_the_log_and_foreign_names_are_not(self):
+        name = self.manager.capsule("session", "new").out.decode().strip()
+        self.manager.capsule("session", "reset", name)
+        self.manager.capsule("session", "rm", name)
+        self.manager.capsule("session", "rm", CANARY)
+        for action in ("session.new", "session.reset", "session.rm"):
+            self.wait_record(action, object=f"session:{name}", outcome="ok")
+        self.wait_record("session.rm", outcome="not_found")
+        self.assertNotIn(CANARY, self.log_file().read_text())
+
+    def test_nothing_of_what_users_bring_gets_into_the_logs(self):
+        self.manager.capsule("run", "-c", f"secret = '{CANARY}'; print(secret); raise ValueError(secret)", "--", CANARY)
+        self.manager.capsule("run", "--profile", CANARY, "-c", "1")
+        self.manager.capsule("cancel", CANARY)
+        self.manager.capsule("session", "new", "--secret", f"TOKEN={CANARY}")
+        settle(self.manager)
+        for log in ("audit", "decisions"):
+            self.assertNotIn(CANARY, self.log_file(log).read_text())
+
+    def test_the_live_log_is_whole_against_the_head_in_info(self):
+        self.manager.run_code("1")
+        kept = head(self.manager)
+        self.manager.run_code("2")
+        settle(self.manager)
+        done = self.verify(self.log_file(), "--head", kept, "--json")
+        self.assertEqual(done.status, 0, done)
+        self.assertTrue(done.document()["whole"])
+        self.assertGreater(done.document()["lines"], int(kept.split(":")[0]))
+        self.assertEqual(self.verify(self.log_file().parent).status, 0)
+
+    def test_random_edits_of_a_real_log_are_all_found(self):
+        for _ in range(5):
+            self.manager.run_code("1")
+        settle(self.manager)
+        kept, original = head(self.manager), self.log_file().read_bytes()
+        original = original[:original.index(b"\n" + f'{{"seq":{int(kept.split(":")[0]) + 1},'.encode()) + 1] \
+            if f'{{"seq":{int(kept.split(":")[0]) + 1},'.encode() in original else original
+        chance = random.Random(5)
+        with tempfile.TemporaryDirectory() as directory:
+            copy = pathlib.Path(directory, "audit.jsonl")
+            for _ in range(60):
+                lines = original.splitlines(keepends=True)
+                edit = chance.randrange(5)
+                at = chance.randrange(len(lines))
+                if edit == 0:
+                    line = bytearray(lines[at])
+                    line[chance.randrange(len(line))] ^= 1 + chance.randrange(255)
+                    lines[at] = bytes(line)
+                elif edit == 1:
+                    del lines[at]
+                elif edit == 2:
+                    lines.insert(chance.randrange(len(lines)), lines[at])
+                elif edit == 3:
+                    other = chance.randrange(len(lines))
+                    lines[at], lines[other] = lines[other], lines[at]
+                else:
+                    lines = [b"".join(lines)[:chance.randrange(len(original))]]
+                if b"".join(lines) == original:
+                    continue
+                copy.write_bytes(b"".join(lines))
+                done = self.verify(copy, "--head", kept)
+                self.assertEqual(done.status, 1, (edit, at, done))
+
+    def test_policy_violations_and_decisions_are_counted(self):
+        before = self.metric('capsule_policy_violations_total{policy="profile"}')
+        self.manager.capsule("run", "--profile", "nosuch", "-c", "1")
+        self.assertEqual(self.metric('capsule_policy_violations_total{policy="profile"}'), before + 1)
+        self.assertGreater(self.metric('capsule_admission_decisions_total{decision="refused"}'), 0)
+        self.assertGreater(self.metric('capsule_audit_records_total{log="audit"}'), 0)
+
+    arguments = ("--http", "127.0.0.1:0")
+
+    def metric(self, series):
+        import urllib.request
+        address = self.manager.info("manager")["manager"]["http"]
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=20) as answer:
+            for line in answer.read().decode().splitlines():
+                if line.startswith(series + " "):
+                    return float(line.split()[-1])
+        raise AssertionError(f"no {series}")
+
+
+class AuditLifeTest(unittest.TestCase):
+    """Each with a manager of its own: they end it."""
+
+    def manager(self, config=SMALL):
+        manager = Manager(config)
+        self.addCleanup(manager.kill)
+        return manager.start()
+
+    def verify(self, manager, *arguments):
+        return manager.capsule("audit", "verify", *arguments)
+
+    def test_the_chain_goes_on_over_a_kill_and_a_torn_line_is_repaired_and_said(self):
+        manager = self.manager()
+        manager.run_code("1")
+        settle(manager)
+        directory = pathlib.Path(manager.info("manager")["manager"]["audit"]["directory"])
+        kept = head(manager)
+        manager.signal(signal.SIGKILL)
+        manager.wait_gone()
+        with open(directory / "audit.jsonl", "ab") as log:
+            log.write(b'{"seq":99,"prev":"12')
+        self.assertEqual(self.verify(manager, directory / "audit.jsonl").status, 1)
+        manager.start()
+        manager.run_code("2")
+        settle(manager)
+        self.assertEqual(self.verify(manager, directory, "--head", kept).status, 0)
+        self.assertEqual([r["torn_bytes"] for r in actions(manager, "file.mended")], [20])
+        self.assertEqual(len(actions(manager, "manager.start")), 2)
+        self.assertIn("taken off", manager.log())
+        manager.stop()
+
+    def test_the_head_is_said_at_shutdown_and_holds_for_the_file(self):
+        manager = self.manager()
+        manager.run_code("1")
+        manager.signal(signal.SIGTERM)
+        self.assertEqual(manager.wait_gone(), 0)
+        said = {r["log"]: r["head"] for r in map(json.loads, manager.log().splitlines()) if r["msg"] == "audit log closed"}
+        log = pathlib.Path(manager.directory, "state", "audit", "audit.jsonl")
+        self.assertEqual(self.verify(manager, log, "--head", said["audit"]).status, 0)
+        self.assertEqual(json.loads(log.read_text().splitlines()[-1])["action"], "manager.stop")
+        self.assertIn("decisions", said)
+
+    def test_full_files_are_set_aside_and_verify_as_one_chain(self):
+        manager = self.manager(SMALL + "[audit]\nfile_bytes = 1500\n")
+        for _ in range(10):
+            manager.run_code("1")
+        settle_directory = pathlib.Path(manager.info("manager")["manager"]["audit"]["directory"])
+        kept = head(manager)
+        self.assertGreater(len(list(settle_directory.glob("audit-*.jsonl"))), 1)
+        wait_for(lambda: self.verify(manager, settle_directory, "--head", kept).status == 0, 10, "a whole log")
+        manager.stop()
+
+    def test_a_log_that_is_switched_off_is_not_kept(self):
+        manager = self.manager(SMALL + "[audit]\nfile_bytes = 0\ndecision_file_bytes = 0\n")
+        manager.run_code("1")
+        self.assertEqual(manager.info("manager")["manager"]["audit"]["logs"], {})
+        self.assertFalse(pathlib.Path(manager.directory, "state", "audit").exists())
+        manager.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
