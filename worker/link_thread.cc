@@ -11,10 +11,12 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <system_error>
 
 #include "protocol/codec.h"
 #include "protocol/frame.h"
 #include "protocol/peek.h"
+#include "worker/descriptor_reserve.h"
 
 namespace capsule {
 namespace {
@@ -24,6 +26,8 @@ constexpr size_t kKeepTouchedBytes = 256u << 10;  // more than this is given bac
 constexpr milliseconds kBusyPollMax{1000};
 constexpr milliseconds kTakeOverWithoutAlarm{50};  // user code has closed the alarm
 constexpr milliseconds kSendBusyRetry{100};
+constexpr int kStartTries = 400;
+constexpr milliseconds kStartPause{5};
 constexpr int kManagerGoneStatus = 70;  // EX_SOFTWARE; nobody is left to read it
 
 // Address space only: pages come when a frame needs them.
@@ -59,8 +63,7 @@ Status LinkThread::start(UniqueFd link, Duration heartbeat_interval) {
   stack_frame_.memory = reserve(kStackFrameBytes);
   if (stack_frame_.memory == nullptr) return system_failure("mmap of the stack buffer");
   main_thread_ = pthread_self();
-  start_thread();
-  return {};
+  return start_thread();
 }
 
 Status LinkThread::open_own(UniqueFd link, Duration heartbeat_interval) {
@@ -73,11 +76,31 @@ Status LinkThread::open_own(UniqueFd link, Duration heartbeat_interval) {
   return {};
 }
 
-void LinkThread::start_thread() {
+Status LinkThread::start_thread() {
   sigset_t previous;
   block_all_signals(previous);
-  thread_ = std::thread([this] { run(); });
+  Status started;
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& error) {
+    started = failure(Errc::kUnavailable, std::string("start of a thread: ") + error.what());
+  }
   pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+  return started;
+}
+
+// A process that is forked while the thread is paused would take the thread's place.
+bool LinkThread::has_room_for_copy() {
+  sigset_t previous;
+  block_all_signals(previous);
+  bool has_room = true;
+  try {
+    std::thread([] {}).join();
+  } catch (const std::system_error&) {
+    has_room = false;
+  }
+  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+  return has_room;
 }
 
 void LinkThread::pause() {
@@ -90,8 +113,13 @@ void LinkThread::pause() {
 Status LinkThread::resume() {
   if (link_lost_.load()) return failure(Errc::kClosed, "the link is gone");
   reader_ = Reader::kNobody;
-  start_thread();
-  return {};
+  Status started = start_thread();
+  // Its place may be taken: by a child of the program, or by the ended thread itself, which the kernel still counts.
+  for (int tries = 1; !started && tries < kStartTries; ++tries) {
+    std::this_thread::sleep_for(kStartPause);
+    started = start_thread();
+  }
+  return started;
 }
 
 // The frame in `buffers_` that made this copy was the original's.
@@ -326,6 +354,7 @@ void LinkThread::handle_cancel(std::string_view payload) {
 // A memfd takes what faulthandler's code writes: a pipe would have to be read at the same time.
 size_t LinkThread::stack_frame(std::string_view run, std::span<char> text, std::span<char> frame) const {
   ssize_t size = 0;
+  descriptor_reserve::open();  // the program ends here, so nobody puts it back
   const UniqueFd file(memfd_create("stacks", MFD_CLOEXEC));
   if (file && dump_stacks_ != nullptr) {
     dump_stacks_(file.get());

@@ -57,6 +57,7 @@ class LinkThread {
   Status start(UniqueFd link, Duration heartbeat_interval);
 
   // Main thread only, between runs.
+  static bool has_room_for_copy();  // whether one more process and this thread fit the program's limit
   void pause();
   Status resume();
   Status restart(UniqueFd link, Duration heartbeat_interval);
@@ -96,7 +97,7 @@ class LinkThread {
   enum class Reader { kNobody, kMain, kThread };
 
   Status open_own(UniqueFd link, Duration heartbeat_interval);
-  void start_thread();
+  Status start_thread();
   void run();
   void take_over();
   int patience_ms(TimePoint now) const;

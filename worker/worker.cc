@@ -13,6 +13,7 @@
 #include "base/posix_io.h"
 #include "protocol/codec.h"
 #include "worker/crash_stack.h"
+#include "worker/descriptor_reserve.h"
 #include "worker/interpreter/checkpoint.h"
 #include "worker/interpreter/interpreter.h"
 #include "worker/link_thread.h"
@@ -95,6 +96,7 @@ class Worker {
       : link_(link), host_(host), options_(std::move(options)) {}
 
   [[noreturn]] void serve() {
+    open_files_ = descriptor_reserve::open();
     for (;;) {
       LinkThread::Work work = wait();
       switch (work.kind) {
@@ -127,8 +129,11 @@ class Worker {
     const bool adopted = adopt_streams(fds, request);
     fds.clear();  // the program gets 0, 1 and 2, and no second copies
     if (adopted) {
+      descriptor_reserve::close(open_files_);
       finished = interpreter::execute(request);
+      open_files_ = descriptor_reserve::open();
     } else {
+      finished.verdict = Verdict::kInternalError;
       finished.run_id = request.run_id;
       finished.evidence.detail = "the run's streams did not arrive";
     }
@@ -149,6 +154,8 @@ class Worker {
       reply.failure = "branch needs the link, and the namespaces to enter";
     } else if (parked::thread_count() > kOwnThreads) {
       reply.failure = "threads of the program are running (" + interpreter::thread_names() + "): they cannot be copied";
+    } else if (!LinkThread::has_room_for_copy()) {
+      reply.failure = "no process or thread more can be started, so there is no room for a copy";
     } else {
       const Root root = branch.nested ? Root::kNew : Root::kSame;
       const OpenFiles open = list_descriptors(fds, root);
@@ -159,7 +166,7 @@ class Worker {
         fds.clear();
         return live_on(stay_parked(std::move(parked), open, branch.name));
       }
-      (void)link_.resume();
+      if (!link_.resume()) stay_dead();
       copy ? void(reply.pid = copy->pid) : void(reply.failure = copy.error().message);
       reply.not_captured = open.not_captured;
     }
@@ -217,6 +224,7 @@ class Worker {
   LinkThread& link_;
   LinkHost& host_;
   WorkerOptions options_;
+  rlim_t open_files_ = 0;  // what a program meets; more when none runs
 };
 
 // The keeper gets the descriptor on which the filter's questions arrive before any user code runs, and this process

@@ -32,6 +32,8 @@ std::string describe(LostWhy why) {
     case LostWhy::kLink: return "the worker's link closed although the worker had not ended";
     case LostWhy::kCapsule: return "the worker's capsule ended";
     case LostWhy::kProtocol: return "the worker sent what no worker may send";
+    case LostWhy::kUnable:
+      return "the worker could not take the run or say how it ended: its program may have left no memory or open files";
   }
   return "";
 }
@@ -75,6 +77,7 @@ TimePoint RunEnding::next_check() const {
 
 StopAction RunEnding::claimed(Verdict claim, int exit_status) {
   if (ending_) return StopAction::kNothing;
+  if (claim == Verdict::kInternalError) return lost(LostWhy::kUnable);
   if (!may_be_claimed(claim)) return lost(LostWhy::kProtocol);
   if (claim == Verdict::kCancelled && ladder_.has_interrupted()) {
     end_stopped(Rung::kInterrupt, 0, "");

@@ -35,7 +35,7 @@ struct DeathFacts {
 };
 
 // Why a worker is given up although the kernel has not said that it died.
-enum class LostWhy { kHeartbeat, kLink, kCapsule, kProtocol };
+enum class LostWhy { kHeartbeat, kLink, kCapsule, kProtocol, kUnable };
 
 struct Ending {
   Verdict verdict = Verdict::kInternalError;
@@ -68,7 +68,7 @@ class RunEnding {
   TimePoint next_check() const;     // TimePoint::max(): no timer needed
 
   // The worker's `finished`. `exit_status` is the program's own (SystemExit code), used for `exit` only. A claim that
-  // no worker may make is answered like lost(kProtocol).
+  // no worker may make is answered like lost(kProtocol), that it could not take the run like lost(kUnable).
   StopAction claimed(Verdict claim, int exit_status);
   void died(WaitStatus status, const DeathFacts& facts = {});
   void link_closed(TimePoint now);

@@ -103,6 +103,7 @@ Finished broken(const Execute& request, const std::string& why) {
 }  // namespace
 
 Finished execute(const Execute& request) {
+  run_due_handlers();
   PyRef argument = request_object(request);
   if (!argument) return broken(request, take_exception());
   const PyRef result(PyObject_CallMethod(helpers().at("_capsule_run"), "execute", "(O)", argument.get()));

@@ -15,6 +15,7 @@ namespace {
 
 // Debian's interpreter: sys.executable, and with it the search path that sees numpy and pandas from apt.
 constexpr const wchar_t* kProgramName = L"/usr/bin/python3";
+constexpr int kDueHandlers = 64;  // as there are signals; one whose timer goes off again meanwhile is left to its run
 
 Status run_statement(const char* code) {
   if (PyRun_SimpleString(code) == 0) return {};
@@ -162,7 +163,12 @@ std::string thread_names() {
   return text != nullptr ? text : "unknown";
 }
 
+void run_due_handlers() {
+  for (int calls = 0; calls < kDueHandlers && PyErr_CheckSignals() != 0; ++calls) PyErr_Clear();
+}
+
 Status wake_up(Randomness randomness) {
+  run_due_handlers();
   return call_for_effect("_capsule_fresh", randomness == Randomness::kNew ? "after_branch" : "after_rollback");
 }
 

@@ -48,6 +48,10 @@ std::string thread_names();
 enum class Randomness { kKept, kNew };
 Status wake_up(Randomness randomness);
 
+// Calls the program's signal handlers that are due. They would be called by whatever Python runs next, and what they
+// raise must not end our own code; nobody is told of it, for no run is on.
+void run_due_handlers();
+
 // Runs it to the end; the claim of the run. Descriptors 0-2 must already be the run's own.
 Finished execute(const Execute& request);
 bool healthy();

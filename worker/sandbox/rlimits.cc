@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "base/posix_io.h"
+#include "worker/descriptor_reserve.h"
 
 namespace capsule::sandbox {
 namespace {
@@ -53,6 +54,11 @@ Status limit_memory(uint64_t bytes) {
   return data_bytes().and_then([&](uint64_t at_start) { return set(RLIMIT_DATA, "RLIMIT_DATA", at_start + bytes); });
 }
 
+Status limit_open_files(uint64_t files) {
+  if (files == 0) return {};
+  return set(RLIMIT_NOFILE, "RLIMIT_NOFILE", files, files + descriptor_reserve::kReservedDescriptors);
+}
+
 Status limit_processes(uint64_t processes, parked::Namespaces namespaces) {
   if (processes == 0 || !parked::has(namespaces, CLONE_NEWUSER)) return {};
   return set(RLIMIT_NPROC, "RLIMIT_NPROC", processes + kOwnTasks);
@@ -68,8 +74,7 @@ Status limit_resources(const Policy& policy, parked::Namespaces namespaces) {
       .and_then([] { return set(RLIMIT_NICE, "RLIMIT_NICE", 0); })
       .and_then([] { return set(RLIMIT_RTPRIO, "RLIMIT_RTPRIO", 0); })
       .and_then([] { return set(RLIMIT_STACK, "RLIMIT_STACK", kStackBytes, kStackMaxBytes); })
-      .and_then(
-          [&] { return policy.open_files == 0 ? Status() : set(RLIMIT_NOFILE, "RLIMIT_NOFILE", policy.open_files); })
+      .and_then([&] { return limit_open_files(policy.open_files); })
       .and_then([&] { return limit_processes(policy.processes, namespaces); })
       .and_then([&] { return limit_memory(policy.memory_soft_bytes); });
 }

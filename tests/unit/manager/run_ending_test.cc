@@ -336,6 +336,14 @@ TEST_CASE("a worker without heartbeat is killed and lost", "[ending]") {
   CHECK_THAT(run.ending()->detail, Catch::Contains("heartbeat"));
 }
 
+TEST_CASE("a worker that says it could not take the run is lost, and has not lied", "[ending]") {
+  RunEnding run = standard_run();
+  CHECK(run.claimed(V::kInternalError, 0) == A::kKill);
+  CHECK(run.ending()->verdict == V::kWorkerLost);
+  CHECK(run.ending()->rung == Rung::kKill);
+  CHECK_THAT(run.ending()->detail, Catch::Contains("could not take the run"));
+}
+
 TEST_CASE("a capsule that is gone took the worker along", "[ending]") {
   SECTION("by itself") {
     RunEnding run = standard_run();

@@ -1,0 +1,94 @@
+"""What one run of a session used up or left behind costs the next run nothing, and its state neither."""
+import time
+import unittest
+
+from branches import BranchClient
+from support import SMALL, ManagerCase
+
+ALL_FILES = ("import os\nkept = []\ntry:\n  while True: kept.append(os.open('/dev/null', os.O_RDONLY))\n"
+             "except OSError as error: print(error.errno)")
+# Each child waits; the last fork is refused.
+ALL_PROCESSES = ("import os, time\nchildren = []\ntry:\n  while True:\n    pid = os.fork()\n"
+                 "    if pid == 0: time.sleep(1000); os._exit(0)\n    children.append(pid)\n"
+                 "except OSError as error: print(error.errno)")
+RAISES = ("import signal\ndef tick(*_): raise ValueError('tick')\nsignal.signal(signal.SIGALRM, tick)\n"
+          "signal.setitimer(signal.ITIMER_REAL, 0.05)")
+
+
+class UsedUpTest(ManagerCase):
+    config = SMALL + "[run]\ngrace_s = 0.2\n[client]\nmax_crashes_per_minute_per_uid = 0\n"
+
+    def setUp(self):
+        super().setUp()
+        self.client = BranchClient(self.manager.socket)
+        self.addCleanup(self.client.close)
+
+    def new(self, rollback):
+        session = self.client.new(rollback=rollback)
+        self.addCleanup(self.client.session, "rm", session)
+        return session
+
+    def assert_goes_on(self, session, expression, value):
+        outcome = self.client.run(session, expression)
+        self.assertEqual((outcome.verdict, outcome.state, outcome.result), ("ok", "kept", value), outcome)
+
+    def test_all_open_files_in_use(self):
+        for rollback in ("off", "always"):
+            with self.subTest(rollback):
+                session = self.new(rollback)
+                self.assertEqual(self.client.run(session, ALL_FILES).stdout, "24\n")
+                self.assert_goes_on(session, "len(kept) > 100", "True")
+                self.assertEqual(self.client.run(session, "os.close(kept.pop())\n" + ALL_FILES).stdout, "24\n")
+                self.assert_goes_on(session, "print('still'); [os.close(fd) for fd in kept]; kept.clear(); len(kept)", "0")
+
+    def test_a_copy_of_a_session_that_has_all_its_files_open_can_be_woken(self):
+        session = self.new("always")
+        self.client.run(session, ALL_FILES)
+        self.client.run(session, "x = 2")
+        outcome = self.client.run(session, "os.kill(os.getpid(), 9)")
+        self.assertEqual((outcome.verdict, outcome.state), ("crashed", "rolled_back"), outcome)
+        self.assertEqual(outcome.rollback.get("lost_runs", []), [], outcome)
+        self.assert_goes_on(session, "x, len(kept) > 100", "(2, True)")
+
+    def test_all_processes_in_use(self):
+        session = self.new("always")
+        self.assertEqual(self.client.run(session, ALL_PROCESSES).stdout, "11\n")
+        full = self.client.run(session, "len(children) > 10")
+        self.assertEqual((full.verdict, full.state, full.result), ("ok", "kept", "True"), full)
+        self.assertIn("no room for a copy", full.fallback["refused"])
+        self.client.run(session, "for pid in children: os.kill(pid, 9)\nfor pid in children: os.waitpid(pid, 0)")
+        self.assertNotIn("refused", self.client.run(session, "1").fallback)
+
+    def test_all_processes_in_use_while_it_is_idle(self):
+        session = self.new("idle")
+        self.client.run(session, ALL_PROCESSES)
+        time.sleep(0.3)  # longer than it takes to be idle: a copy is tried
+        self.assert_goes_on(session, "len(children) > 10", "True")
+
+    def test_a_signal_handler_that_raises_between_two_runs(self):
+        for rollback in ("off", "idle", "always"):
+            with self.subTest(rollback):
+                session = self.new(rollback)
+                self.client.run(session, RAISES + "\nx = 1")
+                time.sleep(0.2)  # the timer goes off
+                self.assert_goes_on(session, "x", "1")
+
+    def test_a_snapshot_that_a_signal_is_due_in_can_be_woken(self):
+        session = self.new("always")
+        self.client.run(session, RAISES.replace("0.05", "0.02, 0.02") + "\nx = 1")
+        outcome = self.client.run(session, "os = __import__('os'); os._exit(3)")
+        self.assertEqual((outcome.verdict, outcome.state), ("exit", "rolled_back"), outcome)
+        self.assert_goes_on(session, "x", "1")
+
+    def test_a_worker_that_cannot_take_a_run_is_not_said_to_have_lied(self):
+        session = self.new("off")
+        self.client.run(session, "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))")
+        outcome = self.client.run(session, "1")
+        self.assertEqual((outcome.verdict, outcome.exit_status), ("worker_lost", 137), outcome)
+        self.assertIn("could not take the run", outcome.evidence["detail"])
+        self.assertTrue(outcome.evidence["retry"])
+        self.assertEqual(self.client.run(session, "2").result, "2")
+
+
+if __name__ == "__main__":
+    unittest.main()
