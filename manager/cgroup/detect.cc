@@ -14,6 +14,8 @@
 namespace capsule {
 namespace {
 
+// What looking at processes does not see (docs/decisions/0009-limits-and-cgroups.md).
+constexpr const char* kNotBounded = "; memory that no process maps (memfds, sockets) is not bounded";
 constexpr size_t kProcFileBytes = 1u << 20;  // mountinfo of a busy machine
 constexpr size_t kControllersBytes = 4096;
 
@@ -145,8 +147,10 @@ CgroupRoot detect_cgroups(CgroupMode mode, const std::string& owner) {
 
 Layer layer_of(const CgroupRoot& root) {
   const char* state = root.version == CgroupVersion::kNone ? "off" : root.bounds_everything() ? "on" : "degraded";
-  return {"cgroup", state, root.detail};
+  return {"cgroup", state, root.detail + (root.memory.empty() ? kNotBounded : "")};
 }
+
+Layer no_group(const std::string& why) { return {"cgroup", "off", why + kNotBounded}; }
 
 void remove_groups_of(const CgroupRoot& root) {
   const std::set<std::string> parents{root.memory, root.tasks, root.cpu};

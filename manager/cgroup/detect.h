@@ -20,6 +20,7 @@ CgroupRoot detect_cgroups(CgroupMode mode, const std::string& owner);
 
 // "cgroup" as `hello`, verdicts and the doctor name it.
 Layer layer_of(const CgroupRoot& root);
+Layer no_group(const std::string& why);
 
 // Removes the empty groups of capsules below `root`, and then its own; what is still in use stays.
 void remove_groups_of(const CgroupRoot& root);

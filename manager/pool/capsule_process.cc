@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "base/posix_io.h"
+#include "manager/cgroup/detect.h"
 #include "manager/observe/log.h"
 #include "manager/pool/id_map_writer.h"
 
@@ -146,8 +147,8 @@ void CapsuleProcess::heard_of_cgroup() {
 void CapsuleProcess::ready_when_placed() {
   if (!placed_ || hello_.role.empty() || gone_ || destroyed_) return;
   Layer layer = cgroups_.layer();
-  if (cgroup_mode_ == CgroupMode::kOff) layer = {"cgroup", "off", "turned off (sandbox.cgroup)"};
-  if (!cgroup_ && layer.state != "off") layer = {"cgroup", "off", "this capsule could not be put into its group"};
+  if (cgroup_mode_ == CgroupMode::kOff) layer = no_group("turned off (sandbox.cgroup)");
+  if (!cgroup_ && layer.state != "off") layer = no_group("this capsule could not be put into its group");
   hello_.layers.push_back(std::move(layer));
   events_.on_ready(hello_);
 }

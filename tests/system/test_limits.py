@@ -1,6 +1,8 @@
 """Processor time and memory of runs and sessions: with control groups where they can be had, and without."""
+import ctypes
 import os
 import signal
+import struct
 import unittest
 
 from processes import descendants, wait_for
@@ -84,6 +86,32 @@ def layer(document, name):
     return next(layer for layer in document["layers"] if layer["name"] == name)
 
 
+class WrittenTo:
+    """How often files were closed that had been opened for writing (inotify)."""
+
+    CLOSED = 8  # IN_CLOSE_WRITE
+
+    def __init__(self, paths):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = libc.inotify_init1(os.O_NONBLOCK)
+        for path in paths:
+            if libc.inotify_add_watch(self.fd, path.encode(), self.CLOSED) < 0:
+                raise OSError(ctypes.get_errno(), "inotify_add_watch")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.fd)
+
+    def read(self):
+        try:
+            events = struct.iter_unpack("iIII", os.read(self.fd, 65536))  # names come with directories only
+        except BlockingIOError:
+            return 0
+        return sum(bool(mask & self.CLOSED) for _, mask, _, _ in events)
+
+
 class WithGroupsTest(LimitsCase, ManagerCase):
     config = SMALL + "[limits]\ncpu_s = 60\n"
 
@@ -114,6 +142,22 @@ class WithGroupsTest(LimitsCase, ManagerCase):
         self.manager.run_code("1")
         wait_for(lambda: not group_directories(group), 10, "the group of a used capsule to be gone")
 
+    def test_no_run_waits_for_a_process_to_be_moved_into_a_group(self):
+        session = self.manager.capsule("session", "new", "--rollback", "always").out.decode().strip()
+        self.manager.wait_settled()
+        endings = {"/capsule-" + line.split("/capsule-", 1)[1] for line in self.own_groups()}
+        doors = [f"{place}/cgroup.procs" for ending in endings for place in group_directories(ending)]
+        self.assertTrue(doors)
+        with WrittenTo(doors) as written:
+            self.assert_verdict(self.manager.run_code("print(1)", "--memory", "100M"), "ok", 0)
+            for code in ("x = 1", "x = 2", "import os; os._exit(3)", "x"):
+                self.manager.exec(session, code)
+            self.assertEqual(written.read(), 0)
+            with open(next(door for door in doors if os.path.exists(door)), "a", encoding="ascii"):
+                pass
+            self.assertEqual(written.read(), 1, "what is watched is seen")
+        self.manager.capsule("session", "rm", session)
+
     def own_groups(self):
         """Of the manager's capsules, as /proc says; the oldest first."""
         found = []
@@ -127,8 +171,10 @@ class WithGroupsTest(LimitsCase, ManagerCase):
 class WithoutGroupsTest(LimitsCase, ManagerCase):
     config = SMALL + "[limits]\ncpu_s = 60\n[sandbox]\ncgroup = \"off\"\n"
 
-    def test_the_layer_says_that_it_is_off(self):
-        self.assertEqual(layer(self.manager.run_code("1"), "cgroup")["state"], "off")
+    def test_the_layer_says_that_it_is_off_and_what_is_not_bounded_then(self):
+        found = layer(self.manager.run_code("1"), "cgroup")
+        self.assertEqual(found["state"], "off")
+        self.assertIn("memfds", found["detail"])
 
     def test_two_children_together_pass_a_limit_that_neither_does(self):
         self.assert_verdict(self.manager.run_code(CHILDREN, "--memory", "100M", "--timeout", "20"), "out_of_memory", 137)

@@ -34,6 +34,13 @@ class LayersTest(support.ManagerCase):
                      "no_new_privs dumpable rlimits landlock seccomp kill_guard").split():
             self.assertEqual(layers.get(name), "on", layers)
 
+    def test_info_tells_what_each_layer_costs(self):
+        costs = self.manager.pool()["spawn_timings_us"]
+        for name in "capabilities dumpable id_maps landlock no_new_privs proc rlimits root seccomp".split():
+            self.assertIn(f"layer_{name}", costs)
+        self.assertGreater(costs["layer_root"] + costs["layer_seccomp"], 0)
+        self.assertGreater(costs["branch_capsule"], 0)  # with its namespaces
+
     def test_the_root_shows_nothing_of_the_host_but_its_programs(self):
         self.assertEqual(self.out("import os; print(sorted(os.listdir('/')))"),
                          str(sorted(["bin", "dev", "etc", "lib", "proc", "sbin", "tmp", "usr", "var", "workspace"]

@@ -141,6 +141,7 @@ TEST_CASE("version 1 bounds a capsule in each hierarchy and counts there", "[cgr
   CHECK(memory.read(group + "memory.limit_in_bytes") == "1048576");
   CHECK(memory.read(group + "memory.memsw.limit_in_bytes") == "1048576");
   CHECK(pids.read(group + "pids.max") == "64");
+  CHECK(layer_of(root).detail.find("bounded") == std::string::npos);
   const CgroupReadings readings = made->read();
   CHECK(readings.cpu_us == 5000);
   CHECK(readings.memory_bytes == 100);
@@ -153,6 +154,7 @@ TEST_CASE("groups can be turned off, and what cannot be had is said", "[cgroup]"
   CHECK(none.version == CgroupVersion::kNone);
   CHECK(none.detail.find("v2 is not mounted") != std::string::npos);
   CHECK(none.detail.find("v1") != std::string::npos);
+  CHECK(layer_of(none).detail.find("is not bounded") != std::string::npos);
 }
 
 TEST_CASE("groups of dead managers are removed, those of live ones and of others stay", "[cgroup]") {
