@@ -17,6 +17,7 @@
 #include "worker/interpreter/checkpoint.h"
 #include "worker/interpreter/interpreter.h"
 #include "worker/link_thread.h"
+#include "worker/memory_budget.h"
 #include "worker/open_files.h"
 #include "worker/parked.h"
 #include "worker/sandbox/nested.h"
@@ -130,6 +131,7 @@ class Worker {
     fds.clear();  // the program gets 0, 1 and 2, and no second copies
     if (adopted) {
       descriptor_reserve::close(open_files_);
+      const MemoryBudget budget(options_.recipe->policy.memory_soft_bytes, request.memory_bytes);
       finished = interpreter::execute(request);
       open_files_ = descriptor_reserve::open();
     } else {

@@ -118,9 +118,11 @@ void RunDriver::send_execute() {
   execute.id = 0;
   execute.run_id = run_->id;
   execute.environment = std::move(settings_.secrets);
+  const uint64_t wish = std::exchange(execute.memory_bytes, settings_.program_memory_bytes);
   lease_.worker->send(execute, std::exchange(worker_ends_, {}));
   execute.code = {};
   execute.environment = {};
+  execute.memory_bytes = wish;
   run_->request = std::move(execute);
 }
 

@@ -51,6 +51,7 @@ Result<RunSettings> run_settings(const Execute& request, const ProfileSettings& 
   }
   RunSettings settings;
   settings.limits = {milliseconds(*timeout), run.grace, *output, milliseconds(*cpu), *memory};
+  if (*memory < limits.memory_bytes) settings.program_memory_bytes = *memory;
   settings.output_policy = run.output_policy;
   settings.recorded = run.recorded;
   settings.recorded_output_bytes = run.recorded_output_bytes;

@@ -51,6 +51,24 @@ class LimitsCase:
     def test_a_program_within_its_memory_ends_well(self):
         self.assert_verdict(self.manager.run_code("x = bytearray(30 << 20)", "--memory", "150M"), "ok", 0)
 
+    def test_a_run_that_may_have_less_memory_gets_a_memory_error_first(self):
+        code = "try:\n  bytearray(300 << 20)\nexcept MemoryError: print('caught')\nprint(len(bytearray(50 << 20)))"
+        document = self.manager.run_code(code, "--memory", "200M")
+        self.assert_verdict(document, "ok", 0)
+        self.assertEqual(document["stdout"], f"caught\n{50 << 20}\n")
+
+    def test_in_a_session_the_memory_error_costs_the_cell_and_holds_for_that_run(self):
+        for ours, of_run in (("200M", ()), ("1G", ("--memory", "200M"))):
+            session = self.manager.capsule("session", "new", "--memory", ours).out.decode().strip()
+            self.manager.exec(session, "x = 1")
+            document = self.manager.exec(session, "bytearray(300 << 20)", *of_run)
+            self.assert_verdict(document, "exception", 1)
+            self.assertEqual((document["error"]["name"], document["evidence"]["session_state"]), ("MemoryError", "kept"))
+            self.assertEqual(self.manager.exec(session, "print(x)")["stdout"], "1\n")
+            if of_run:
+                self.assertEqual(self.manager.exec(session, "print(len(bytearray(300 << 20)))")["stdout"], f"{300 << 20}\n")
+            self.manager.capsule("session", "rm", session)
+
     def test_a_run_may_not_ask_for_more_than_its_profile_allows(self):
         for option, value, knob in (("--memory", "3G", "limits.memory_bytes"), ("--cpu", "61", "limits.cpu_s")):
             document = self.manager.run_code("1", option, value)

@@ -32,6 +32,7 @@ TEST_CASE("a run that asks for nothing gets its profile's limits", "[run setting
   CHECK(settings->limits.cpu == 10s);
   CHECK(settings->limits.memory_bytes == 2048 * kMiB);
   CHECK(settings->limits.output_bytes == 64 * kMiB);
+  CHECK(settings->program_memory_bytes == 0);  // the soft limit is the worker's own
 }
 
 TEST_CASE("a run may ask for less", "[run settings]") {
@@ -40,6 +41,7 @@ TEST_CASE("a run may ask for less", "[run settings]") {
   CHECK(settings->limits.timeout == 2s);
   CHECK(settings->limits.cpu == 500ms);
   CHECK(settings->limits.memory_bytes == 128 * kMiB);
+  CHECK(settings->program_memory_bytes == 128 * kMiB);
 }
 
 TEST_CASE("a run that asks for more is refused with the name of the knob", "[run settings]") {
