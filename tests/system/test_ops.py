@@ -1,8 +1,12 @@
 """What ops/ ships is true of a live manager: Prometheus scrapes one under load, and every rule and panel has data."""
 import json
 import math
+import os
+import pathlib
 import re
+import shutil
 import subprocess
+import tempfile
 import time
 import unittest
 import urllib.request
@@ -18,6 +22,11 @@ capacity = 80
 heartbeat_interval_s = 0.2
 [run]
 grace_s = 0.2
+[profiles.aborts]
+preload = ["aborts_at_once"]
+packages = ["{packages}"]
+[profiles.missing]
+preload = ["no_such_module"]
 """
 QUEUED = 90  # more than the queue takes beside four that run
 HOLD_S = 0.3  # each, so that more than fifty are queued for two seconds
@@ -30,8 +39,9 @@ RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
 ROWS = ["Overview", "RED: rate, errors, duration", "USE: utilisation, saturation, errors", "Pool", "Sandbox", "Sessions"]
 VARIABLES = {"$__rate_interval": "1m", "$job": "capsule", "$instance": ".*", "$profile": ".*"}
 # What this load raises. The others need what a test should not do to its machine, or minutes.
-RAISED = {"CapsuleManagerDown", "CapsuleErrorRatioHigh", "CapsuleFailureRatioHigh", "CapsuleQueueWaitHigh",
-          "CapsuleHeartbeatsLost", "CapsuleAvailabilityBudgetBurn", "CapsuleStartLatencyBudgetBurn"}
+RAISED = {"CapsuleManagerDown", "CapsuleNoReadyWorker", "CapsuleProfileUnavailable", "CapsuleErrorRatioHigh",
+          "CapsuleFailureRatioHigh", "CapsuleQueueWaitHigh", "CapsuleCrashLoop", "CapsuleHeartbeatsLost",
+          "CapsuleAvailabilityBudgetBurn", "CapsuleStartLatencyBudgetBurn"}
 
 # In an alert a comparison decides whether there is a sample at all; with `bool` its sides are all it needs.
 COMPARISON = re.compile(r"(==|!=|<=|>=|<|>) (?=[\d(])")
@@ -101,11 +111,15 @@ class OpsFiles(unittest.TestCase):
 
 
 class OpsUnderLoad(ManagerCase):
-    config = CONFIG
     arguments = ("--http", "127.0.0.1:0")
 
     @classmethod
     def setUpClass(cls):
+        packages = tempfile.mkdtemp(prefix="capsule-packages-")
+        cls.addClassCleanup(shutil.rmtree, packages)
+        os.chmod(packages, 0o755)
+        pathlib.Path(packages, "aborts_at_once.py").write_text("import os; os.abort()\n")
+        cls.config = CONFIG.replace("{packages}", packages)
         super().setUpClass()
         cls.address = cls.manager.info("manager")["manager"]["http"]
         cls.prometheus = Prometheus(cls.address)
@@ -161,7 +175,7 @@ class OpsUnderLoad(ManagerCase):
         crashed = [cls.manager.spawn("run", program("segfault")) for _ in range(CRASHED)]
         others = [cls.manager.spawn("run", *arguments) for arguments in (
             ("-c", "print('x' * 1000)"), ("-c", "import sys; sys.stderr.write('y'); 1 / 0"), (program("os__exit"),),
-            ("-c", "while True: pass", "--timeout", "0.2"))]
+            ("-c", "while True: pass", "--timeout", "0.2"), ("--profile", "missing", "-c", "1"))]
         for child in lost:
             done = finish(child)
             assert done.status == 137, done
