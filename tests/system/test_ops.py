@@ -50,6 +50,17 @@ COMPARISON = re.compile(r"(==|!=|<=|>=|<|>) (?=[\d(])")
 def without_condition(expression):
     return COMPARISON.sub(r"\1 bool ", expression)
 
+# Metrics and recorded series by their prefixes; and the words that an expression asks of their labels.
+SERIES = re.compile(r"\b((?:capsule_|process_|node_|instance\w*:|slo:)[\w:]*)(?:\{([^}]*)\})?")
+WORDS = re.compile(r'\b(verdict|reason|state|step|level|le|sloth_id|sloth_window)(?:=~|!~|=|!=)"([^"]*)"')
+
+
+def selectors_in(expression):
+    """Each series that an expression reads, and each with every single word of its closed label sets."""
+    for name, labels in SERIES.findall(re.sub(r"\b(?:by|without|on|ignoring) \([^)]*\)", "", expression)):
+        yield name
+        yield from (f'{name}{{{label}="{word}"}}' for label, words in WORDS.findall(labels) for word in words.split("|"))
+
 
 def panels():
     return json.loads(DASHBOARD.read_text())["panels"]
@@ -215,6 +226,15 @@ class OpsUnderLoad(ManagerCase):
         for title, expression in expressions:
             with self.subTest(panel=title):
                 self.assert_has_data(title, expression)
+
+    def test_every_series_and_every_word_of_a_label_exists(self):
+        expressions = [rule["query"] for rule in self.prometheus.rules()]
+        expressions += [expression for _, expression in dashboard_expressions()]
+        selectors = sorted({each for expression in expressions for each in selectors_in(expression)})
+        self.assertIn('capsule_zygote_restarts_total{reason="died"}', selectors)
+        for selector in selectors:
+            with self.subTest(selector=selector):
+                self.assertTrue(self.prometheus.query(selector), f"no series {selector}")
 
     def test_what_the_load_did_meets_the_conditions_of_its_alerts(self):
         for name in sorted(RAISED):
