@@ -98,6 +98,12 @@ void AuditTrail::session(const Asked& asked, const Result<std::string>& answer) 
   log_.record(AuditLogKind::kAudit, std::move(record));
 }
 
+void AuditTrail::transferred(const Transfer& transfer, uid_t uid, const Status& done) {
+  AuditRecord record{.action = transfer.action, .outcome = outcome_of(done), .uid = uid};
+  if (done) record.object_kind = transfer.object_kind, record.object = transfer.object;
+  log_.record(AuditLogKind::kAudit, std::move(record));
+}
+
 void AuditTrail::http(const HttpExchange& exchange) {
   if (exchange.status == 421) metrics_.policy_violated(label::Policy::kHost);
   if (!exchange.key) return;

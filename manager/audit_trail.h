@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "manager/intake/client_connection.h"
 #include "manager/observe/audit_log.h"
 #include "manager/observe/metrics.h"
 #include "manager/schedule/run.h"
@@ -33,6 +34,7 @@ class AuditTrail {
   };
   // Requests that only look are not recorded.
   void session(const Asked& asked, const Result<std::string>& answer);
+  void transferred(const Transfer& transfer, uid_t uid, const Status& done);
   void http(const HttpExchange& exchange);
   // Heads go into the manager's log: from here on nothing is written.
   void close();

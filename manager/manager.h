@@ -61,6 +61,9 @@ class Manager : public ClientService {
   RunRecords& records() override { return records_; }
   void session(const SessionRequest& request, uid_t uid, Answer answer) override;
   Result<std::string> info(const InfoRequest& request, uid_t uid) override;
+  void transferred(const Transfer& transfer, uid_t uid, const Status& done) override {
+    trail_.transferred(transfer, uid, done);
+  }
 
  private:
   void open_own_log();

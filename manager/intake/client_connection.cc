@@ -10,6 +10,8 @@ namespace {
 constexpr seconds kWatchInterval{1};
 constexpr size_t kUnreadRefusals = 256;
 constexpr milliseconds kLastWords{200};  // for the error frame to leave before the connection is closed
+
+Status status_of(const Result<FileData>& data) { return data ? Status() : Status(tl::unexpected<Error>(data.error())); }
 }  // namespace
 
 ClientConnection::ClientConnection(Loop& loop, UniqueFd socket, ClientKey key, Peer peer, const ClientConfig& config,
@@ -132,18 +134,28 @@ void ClientConnection::serve(Message message) {
 
 bool ClientConnection::serve_checkpoints(const Message& message) {
   if (const auto* put = std::get_if<CheckpointPut>(&message)) {
-    service_.checkpoints().put(*put, key_, peer_.uid, [self = weak_from_this(), id = put->id](const Status& taken) {
-      const auto connection = self.lock();
-      if (connection) taken ? connection->send(Ack{id, {}}) : connection->refuse(id, taken.error());
-    });
+    service_.checkpoints().put(
+        *put, key_, peer_.uid,
+        [self = weak_from_this(), put = CheckpointPut{put->id, put->name, 0, put->last, {}}](const Status& taken) {
+          const auto connection = self.lock();
+          if (!connection) return;
+          const uint64_t id = put.id;
+          if (put.last || !taken) connection->transferred({"checkpoint.import", "checkpoint", put.name}, taken);
+          taken ? connection->send(Ack{id, {}}) : connection->refuse(id, taken.error());
+        });
     return true;
   }
   const auto* get = std::get_if<FileGet>(&message);
   if (get == nullptr || get->checkpoint.empty()) return false;
-  service_.checkpoints().get(*get, peer_.uid, [self = weak_from_this(), id = get->id](Result<FileData> data) {
-    const auto connection = self.lock();
-    if (connection) data ? connection->send(*data) : connection->refuse(id, data.error());
-  });
+  service_.checkpoints().get(*get, peer_.uid,
+                             [self = weak_from_this(), id = get->id, name = get->checkpoint,
+                              is_first = get->offset == 0](Result<FileData> data) {
+                               const auto connection = self.lock();
+                               if (!connection) return;
+                               if (is_first)
+                                 connection->transferred({"checkpoint.export", "checkpoint", name}, status_of(data));
+                               data ? connection->send(*data) : connection->refuse(id, data.error());
+                             });
   return true;
 }
 
@@ -189,10 +201,13 @@ bool ClientConnection::serve_files(Message& message) {
   if (const auto* put = std::get_if<FilePut>(&message)) return acknowledge(put->id, files.put(*put, key_));
   if (const auto* store = std::get_if<FileStore>(&message)) {
     const Status begun =
-        files.store(*store, key_, peer_.uid, [self = weak_from_this(), id = store->id](const Status& stored) {
-          const auto connection = self.lock();
-          if (connection) stored ? connection->send(Ack{id, {}}) : connection->refuse(id, stored.error());
-        });
+        files.store(*store, key_, peer_.uid,
+                    [self = weak_from_this(), id = store->id, session = store->session](const Status& stored) {
+                      const auto connection = self.lock();
+                      if (!connection) return;
+                      connection->transferred({"files.store", "session", session}, stored);
+                      stored ? connection->send(Ack{id, {}}) : connection->refuse(id, stored.error());
+                    });
     return begun ? true : acknowledge(store->id, begun);
   }
   if (const auto* done = std::get_if<FileDone>(&message)) return acknowledge(done->id, files.done(*done, key_));
@@ -205,8 +220,17 @@ bool ClientConnection::serve_files(Message& message) {
                   {Errc::kUnavailable, "read the answers so far before asking for more (client.send_buffer_bytes)"}),
            true;
   }
-  return list != nullptr ? answer(id, files.list(*list, key_, peer_.uid))
-                         : answer(id, files.get(*get, key_, peer_.uid));
+  if (list != nullptr) return answer(id, files.list(*list, key_, peer_.uid));
+  auto data = files.get(*get, key_, peer_.uid);
+  const bool is_of_run = get->session.empty();
+  if (get->offset == 0) {
+    transferred({"files.read", is_of_run ? "run" : "session", is_of_run ? get->run_id : get->session}, status_of(data));
+  }
+  return answer(id, std::move(data));
+}
+
+void ClientConnection::transferred(const Transfer& transfer, const Status& done) {
+  service_.transferred(transfer, peer_.uid, done);
 }
 
 void ClientConnection::send(const Message& message) {

@@ -24,6 +24,12 @@ namespace capsule {
 class FileService;
 class RunRecords;
 
+// A file that went in or out at a client's wish, for the audit log: words of ours, and which object.
+struct Transfer {
+  std::string_view action, object_kind;
+  std::string object;
+};
+
 // What a client can ask of the manager. One implementation: Manager.
 class ClientService {
  public:
@@ -40,6 +46,7 @@ class ClientService {
   virtual CheckpointService& checkpoints() = 0;
   virtual RunRecords& records() = 0;
   virtual Result<std::string> info(const InfoRequest& request, uid_t uid) = 0;
+  virtual void transferred(const Transfer& transfer, uid_t uid, const Status& done) = 0;
 };
 
 class ClientConnection : public RunClient, public std::enable_shared_from_this<ClientConnection> {
@@ -68,6 +75,7 @@ class ClientConnection : public RunClient, public std::enable_shared_from_this<C
   bool serve_checkpoints(const Message& message);  // the same
   bool serve_records(const Message& message);      // the same
   bool shed_unread(const Message& message);        // true: it has to read first
+  void transferred(const Transfer& transfer, const Status& done);
   void refuse(uint64_t re, const Error& error);
   void fail(const Error& error);  // the connection itself is at fault: say so and close
   void throttle(size_t payload_bytes);

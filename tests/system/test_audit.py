@@ -75,11 +75,30 @@ class AuditTest(ManagerCase):
         self.wait_record("session.rm", outcome="not_found")
         self.assertNotIn(CANARY, self.log_file().read_text())
 
+    def test_files_that_go_in_and_out_are_in_the_log_without_their_paths(self):
+        name = self.manager.capsule("session", "new").out.decode().strip()
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory, f"{CANARY}.txt")
+            path.write_text(CANARY)
+            self.assertEqual(self.manager.capsule("cp", path, f"{name}:").status, 0)
+            self.assertEqual(self.manager.capsule("cp", f"{name}:{path.name}", f"{directory}/back").status, 0)
+            self.manager.capsule("session", "checkpoint", name, "--name", "kept", "--durable")
+            export = self.manager.capsule("checkpoints", "export", "kept", f"{directory}/kept.capsule")
+            self.assertEqual(export.status, 0, export)
+        self.manager.capsule("session", "rm", name)
+        self.wait_record("files.store", object=f"session:{name}", outcome="ok")
+        self.wait_record("files.read", object=f"session:{name}", outcome="ok")
+        self.wait_record("checkpoint.export", object="checkpoint:kept", outcome="ok")
+        self.assertNotIn(CANARY, self.log_file().read_text())
+
     def test_nothing_of_what_users_bring_gets_into_the_logs(self):
         self.manager.capsule("run", "-c", f"secret = '{CANARY}'; print(secret); raise ValueError(secret)", "--", CANARY)
         self.manager.capsule("run", "--profile", CANARY, "-c", "1")
         self.manager.capsule("cancel", CANARY)
-        self.manager.capsule("session", "new", "--secret", f"TOKEN={CANARY}")
+        environment = dict(self.manager.environment, CAPSULE_SOCKET=self.manager.socket, TOKEN=CANARY)
+        session = self.manager.capsule("session", "new", "--secret-env", "TOKEN", env=environment)
+        self.assertEqual(session.status, 0, session)
+        self.manager.capsule("session", "rm", session.out.decode().strip())
         settle(self.manager)
         for log in ("audit", "decisions"):
             self.assertNotIn(CANARY, self.log_file(log).read_text())
