@@ -40,7 +40,7 @@ void RecordStore::apply(LogPosition at, Message message) {
     if (finished != nullptr || !is_applied) ahead_.erase(done);
     if (is_applied) return;
   }
-  if (finished != nullptr) return finish(*finished);
+  if (finished != nullptr) return finish(at, *finished);
   OpenRun* run = find_open(run_id);
   if (run == nullptr) return;
   run->is_changed = true;
@@ -156,12 +156,14 @@ void RecordStore::put_row(const std::string& run_id, OpenRun& run) {
   run.has_row = true;
 }
 
-void RecordStore::finish(const Finished& finished) {
+void RecordStore::finish(LogPosition at, const Finished& finished) {
   OpenRun* run = find_open(finished.run_id);
   if (run == nullptr) return;
   const uint64_t behind = finals_known_ - std::min(finals_known_, finals_read_);
   if (!run->has_row && behind >= config_.max_runs) {
     ++expired_;
+    // A step that was cut off by the end of its manager may have made a directory without a row.
+    if (at.segment < replay_until_) trouble(remove_run_folder(runs_.get(), finished.run_id));
   } else {
     if (!run->has_row && total_.runs >= config_.max_runs) {
       const auto oldest = index_->oldest_final();

@@ -134,7 +134,12 @@ void add_execute(InfoJson& info, const Execute& execute) {
   info["mode"] = execute.mode;
   info["filename"] = or_null(replace_invalid_utf8(execute.filename));
   if (!execute.arguments.empty()) info["arguments"] = execute.arguments;
-  if (!execute.code.value.empty()) info["files"]["code"] = run_file::kCode;
+  if (execute.code.value.empty()) return;
+  info["files"]["code"] = run_file::kCode;
+  if (info["code"]["sha256"] != "") return;
+  Sha256 hash;
+  hash.add(execute.code.value);
+  info["code"]["sha256"] = hex_text(hash.finish());
 }
 
 void add_started(InfoJson& info, const Note& note) {
@@ -146,6 +151,7 @@ void add_started(InfoJson& info, const Note& note) {
 }
 
 void add_finished(InfoJson& info, const Note& note, const Finished& finished) {
+  if (note_number(note, "started_ms") != 0) add_started(info, note);
   info["state"] = "finished";
   info["verdict"] = to_string(finished.verdict);
   info["exit_status"] = finished.exit_status;

@@ -63,7 +63,7 @@ class RecordStore {
   void apply_note(LogPosition at, const Ack& message);
   void take_output(OpenRun& run, const Output& output);
   OpenRun* find_open(const std::string& run_id);
-  void finish(const Finished& finished);
+  void finish(LogPosition at, const Finished& finished);
   void flush(const std::string& run_id, OpenRun& run);
   Status write_folder(const std::string& run_id, OpenRun& run);
   void put_row(const std::string& run_id, OpenRun& run);

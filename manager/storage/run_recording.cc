@@ -51,12 +51,17 @@ std::string RunRecording::masked(std::string text) const {
 
 Status RunRecording::accept(Run& run, const RunSettings& settings, const std::string& python) {
   run_id_ = run.id;
-  Sha256 hash;
-  hash.add(run.request.code.value);
+  const std::string& code = run.request.code.value;
+  const bool records_code = records_code_ && code.size() <= kRecordedCodeBytes;
   NoteWriter note;
   note.text("run_id", run.id).number("uid", run.uid).number("client", run.client);
   note.number("created_ms", run.created_wall_ms).text("profile", run.profile).text("python", python);
-  note.number("code_bytes", run.request.code.value.size()).text("code_sha256", hex_text(hash.finish()));
+  note.number("code_bytes", code.size());
+  if (!records_code || code.empty() || !mask_.empty()) {  // else whoever reads the code can tell
+    Sha256 hash;
+    hash.add(code);
+    note.text("code_sha256", hex_text(hash.finish()));
+  }
   note.number("timeout_ms", to_milliseconds(settings.limits.timeout));
   note.number("grace_ms", to_milliseconds(settings.limits.grace));
   note.number("cpu_ms", to_milliseconds(settings.limits.cpu));
@@ -70,19 +75,23 @@ Status RunRecording::accept(Run& run, const RunSettings& settings, const std::st
   execute.filename = masked(run.request.filename);
   if (records_code_) {
     for (const std::string& argument : run.request.arguments) execute.arguments.push_back(masked(argument));
-    if (run.request.code.value.size() <= kRecordedCodeBytes) execute.code.value = masked(run.request.code.value);
+    if (records_code) execute.code.value = masked(code);
   }
   frames += encode_frame(std::move(execute));
   return sink_->write(frames, label::Recorded::kAccepted);
 }
 
-// With whatever comes next: it is not worth a write of its own.
 void RunRecording::started(const Run& run) {
-  NoteWriter note;
-  note.text("run_id", run_id_).number("started_ms", wall_clock_ms()).number("worker_pid", run.worker_pid);
-  note.number("queue_us", to_microseconds(run.started_at - run.queued_at)).text("lease", run.lease);
-  collected_ += frame_of(NoteKind::kStarted, note);
+  started_ms_ = wall_clock_ms();
+  queue_us_ = to_microseconds(run.started_at - run.queued_at);
+  worker_pid_ = run.worker_pid;
+  lease_ = run.lease;
   sink_->has_collected(*this);
+}
+
+void RunRecording::put_start(NoteWriter& note) const {
+  note.number("started_ms", started_ms_).number("worker_pid", worker_pid_);
+  note.number("queue_us", queue_us_).text("lease", lease_);
 }
 
 void RunRecording::output(Stream stream, uint64_t offset, std::string_view data) {
@@ -150,6 +159,12 @@ void RunRecording::result(const ResultValue& result) {
 }
 
 void RunRecording::flush() {
+  if (started_ms_ != 0 && !std::exchange(start_is_told_, true)) {
+    NoteWriter note;
+    note.text("run_id", run_id_);
+    put_start(note);
+    collected_ += frame_of(NoteKind::kStarted, note);
+  }
   for (size_t which = 0; which < streams_.size(); ++which) cut_output(which, false);
   if (!collected_.empty()) (void)sink_->write(std::exchange(collected_, {}), label::Recorded::kContent);
 }
@@ -158,34 +173,45 @@ void RunRecording::finished(Run& run) {
   for (size_t which = 0; which < streams_.size(); ++which) cut_output(which, true);
   NoteWriter note;
   note.text("run_id", run_id_).number("finished_ms", wall_clock_ms());
+  if (started_ms_ != 0) put_start(note);
   note.number("total_us", to_microseconds(run.finished_at - run.queued_at));
   note.number("memory_start_bytes", run.memory_start_bytes).number("memory_end_bytes", run.memory_end_bytes);
   note.number("threads", run.threads).text("layers", layers_text(run.outcome.evidence.layers));
   note.number("stdout_unrecorded_bytes", streams_[0].unrecorded);
   note.number("stderr_unrecorded_bytes", streams_[1].unrecorded).number("results_unrecorded", results_lost_);
-  std::vector<Layer> layers = std::exchange(run.outcome.evidence.layers, {});  // not a copy: they have long texts
-  Finished outcome = run.outcome;
-  run.outcome.evidence.layers = std::move(layers);
+  collected_ += frame_of(NoteKind::kFinished, note);
+  collected_ += outcome_frame(run.outcome);
+  (void)sink_->write(std::exchange(collected_, {}), label::Recorded::kFinished);
+}
+
+// Without what must not be recorded, and without the long texts of the layers. Copied only where it differs.
+std::string RunRecording::outcome_frame(Finished& outcome) const {
+  std::vector<Layer> layers = std::exchange(outcome.evidence.layers, {});
+  const bool is_whole = records_code_ && records_output_ && mask_.empty();
+  Finished cut = is_whole ? std::move(outcome) : outcome;
+  if (!is_whole) leave_out(cut);
+  Message message(std::move(cut));
+  std::string frame = encode_frame(message);
+  if (is_whole) outcome = std::move(std::get<Finished>(message));
+  outcome.evidence.layers = std::move(layers);
+  return frame;
+}
+
+void RunRecording::leave_out(Finished& outcome) const {
+  RaisedError* const error = outcome.error ? &*outcome.error : nullptr;
   if (!records_output_) {
     outcome.evidence.last_output = {};
-    if (outcome.error) outcome.error->value.clear(), outcome.error->traceback.clear();
+    if (error != nullptr) error->value.clear();
   }
-  if (!records_code_) {
-    outcome.evidence.stack = {};
-    if (outcome.error) outcome.error->traceback.clear();  // it has lines of the source
-  }
-  if (!mask_.empty()) {
-    for (Bytes* bytes : {&outcome.evidence.last_output, &outcome.evidence.stack}) mask_.apply(bytes->value);
-    mask_.apply(outcome.evidence.detail);
-    if (outcome.error) {
-      mask_.apply(outcome.error->name);
-      mask_.apply(outcome.error->value);
-      for (std::string& line : outcome.error->traceback) mask_.apply(line);
-    }
-  }
-  collected_ += frame_of(NoteKind::kFinished, note);
-  collected_ += encode_frame(std::move(outcome));
-  (void)sink_->write(std::exchange(collected_, {}), label::Recorded::kFinished);
+  if (!records_code_) outcome.evidence.stack = {};
+  if (error != nullptr && !(records_code_ && records_output_)) error->traceback.clear();  // it has lines of both
+  if (mask_.empty()) return;
+  for (Bytes* bytes : {&outcome.evidence.last_output, &outcome.evidence.stack}) mask_.apply(bytes->value);
+  mask_.apply(outcome.evidence.detail);
+  if (error == nullptr) return;
+  mask_.apply(error->name);
+  mask_.apply(error->value);
+  for (std::string& line : error->traceback) mask_.apply(line);
 }
 
 }  // namespace capsule

@@ -21,6 +21,7 @@
 namespace capsule {
 
 struct Run;
+class NoteWriter;
 
 inline constexpr size_t kRecordedCodeBytes = 256u << 10;
 inline constexpr size_t kRecordedResultsBytes = 1u << 20;
@@ -47,6 +48,7 @@ class RunRecording {
 
   ~RunRecording() { sink_->forget(*this); }
 
+  // Told with what is collected next, or with the end.
   void started(const Run& run);
   void output(Stream stream, uint64_t offset, std::string_view data);
   void display(const Display& display);
@@ -61,6 +63,9 @@ class RunRecording {
   Status accept(Run& run, const RunSettings& settings, const std::string& python);
   void cut_output(size_t stream, bool is_last);
   std::string masked(std::string text) const;
+  std::string outcome_frame(Finished& outcome) const;
+  void leave_out(Finished& outcome) const;
+  void put_start(NoteWriter& note) const;
 
   struct StreamState {
     std::string waiting;  // may end in the beginning of a secret
@@ -72,7 +77,10 @@ class RunRecording {
   SecretMask mask_;
   bool records_code_, records_output_;
   uint64_t output_bytes_max_;
-  std::string run_id_;
+  std::string run_id_, lease_;
+  int64_t started_ms_ = 0, queue_us_ = 0;
+  pid_t worker_pid_ = 0;
+  bool start_is_told_ = false;
   std::string collected_;  // frames
   std::array<StreamState, 2> streams_;
   size_t results_bytes_ = 0;

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kDirectories = 8;             // of managers that share a state directory
 constexpr milliseconds kStepDelay{50};      // what comes meanwhile is done together
-constexpr milliseconds kBusyBudget{5};      // a tenth of one core at most while runs come
+constexpr milliseconds kBusyBudget{3};      // a sixteenth of one core at most while runs come
 constexpr milliseconds kLaggingBudget{25};  // past kCatchUpBytes
 constexpr milliseconds kIdleDelay{10}, kIdleBudget{40};
 constexpr milliseconds kLastBudget{500};

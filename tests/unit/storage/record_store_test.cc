@@ -200,6 +200,19 @@ TEST_CASE("runs that retention would remove anyway never get a directory", "[rec
   CHECK(manager.ids().front() == "run-199");
 }
 
+TEST_CASE("a directory that a killed manager had just made goes with the run that is too far behind", "[records]") {
+  const RecordDirectory directory;
+  {
+    Running killed(directory, config_of(5));
+    for (int i = 100; i < 120; ++i) killed.run("run-" + std::to_string(i));
+  }
+  std::filesystem::create_directories(directory.path() + "/records/runs/run-100");
+  Running next(directory, config_of(5));
+  next.step();
+  CHECK(next.ids().size() == 5);
+  CHECK(folders(directory) == 5);
+}
+
 TEST_CASE("a step ends when its time is over, and what is asked for is found all the same", "[records]") {
   const RecordDirectory directory;
   Running manager(directory, config_of(5000));
