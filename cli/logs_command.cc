@@ -8,6 +8,7 @@
 #include "cli/exit_code.h"
 #include "cli/run_json.h"
 #include "cli/stdio_writer.h"
+#include "cli/terminal_text.h"
 
 namespace capsule::cli {
 namespace {
@@ -19,6 +20,7 @@ struct LogsOptions {
   std::string run, stream;  // empty: both
   uint64_t offset = 0;
   bool follow = false;
+  bool escape = false;  // control characters
 };
 
 struct Followed {
@@ -28,6 +30,7 @@ struct Followed {
   uint64_t offset = 0;
   bool finished = false;
   uint64_t unrecorded_bytes = 0;
+  TerminalText text = {};
 };
 
 Result<RecordData> fetch(Client& client, const std::string& run, const Followed& stream) {
@@ -38,15 +41,21 @@ Result<RecordData> fetch(Client& client, const std::string& run, const Followed&
   request.stream = stream.number;
   request.offset = stream.offset;
   auto answer = client.call(request.id, request);
-  if (!answer) return tl::unexpected(answer.error());
+  if (!answer) {
+    Error error = answer.error();
+    if (error.code == Errc::kClosed) error.code = Errc::kUnavailable;  // kClosed: nobody reads our output
+    return tl::unexpected(error);
+  }
   auto* data = std::get_if<RecordData>(&*answer);
   if (data == nullptr) return failure(Errc::kInvalid, "the manager answered with something else than output");
   return std::move(*data);
 }
 
-Status write(const LogsOptions& options, const Followed& stream, const std::string& bytes) {
+Status write(const LogsOptions& options, Followed& stream, const std::string& bytes) {
   StdioWriter stdio(1, 2, -1);
-  if (options.common.format == Format::kText) return stdio.write(stream.to, bytes);
+  if (options.common.format == Format::kText) {
+    return stdio.write(stream.to, options.escape ? stream.text.feed(bytes) : bytes);
+  }
   Json line = {{"v", 1}, {"run_id", options.run}, {"stream", stream.name}, {"offset", stream.offset}};
   put_text(line, "data", bytes);
   return stdio.write(Stream::kOut, dump_line(line));
@@ -71,8 +80,8 @@ Status copy(Client& client, const LogsOptions& options, Followed& stream) {
 
 int show_logs(Client& client, const LogsOptions& options) {
   std::vector<Followed> streams;
-  if (options.stream != "stderr") streams.push_back({Stream::kOut, 1, "stdout"});
-  if (options.stream != "stdout") streams.push_back({Stream::kErr, 2, "stderr"});
+  if (options.stream != "stderr") streams.push_back(Followed{.to = Stream::kOut, .number = 1, .name = "stdout"});
+  if (options.stream != "stdout") streams.push_back(Followed{.to = Stream::kErr, .number = 2, .name = "stderr"});
   for (Followed& stream : streams) stream.offset = options.offset;
   while (true) {
     bool finished = true;
@@ -85,7 +94,8 @@ int show_logs(Client& client, const LogsOptions& options) {
     if (finished || !options.follow) break;
     std::this_thread::sleep_for(kFollowInterval);
   }
-  for (const Followed& stream : streams) {
+  for (Followed& stream : streams) {
+    if (options.escape) (void)StdioWriter(1, 2, -1).write(stream.to, stream.text.finish());
     if (stream.unrecorded_bytes == 0) continue;
     note(std::to_string(stream.unrecorded_bytes) + " more bytes of " + stream.name +
          " were not recorded (run.recorded, run.recorded_output_bytes)");
@@ -109,6 +119,7 @@ int logs_command(const Invocation& invocation) {
   app.add_option("--stream", options.stream, "Only this one: stdout or stderr")
       ->check(CLI::IsMember({"stdout", "stderr"}).description(""));
   app.add_option("--offset", options.offset, "Leave out so many bytes of each stream");
+  app.add_flag("--escape", options.escape, "Show control characters of the program as \\xNN");
   add_common_options(app, options.common);
   if (const auto status = parse_arguments(app, invocation.arguments)) return *status;
   Result<Client> client = connect_to_manager(options.common.socket, WhenNobodyListens::kFail);

@@ -105,6 +105,11 @@ class Records(ManagerCase):
         lines = self.manager.capsule("logs", "--json", "--stream", "stderr", "--offset", "4", run["run_id"])
         self.assertEqual(json.loads(lines.out)["data"], "ef")
 
+    def test_logs_can_show_control_characters_as_text(self):
+        run = self.manager.run_code("print('\\x1b[2Jweg')")
+        self.assertEqual(self.manager.capsule("logs", run["run_id"]).out, b"\x1b[2Jweg\n")
+        self.assertEqual(self.manager.capsule("logs", "--escape", run["run_id"]).out, b"\\x1b[2Jweg\n")
+
     def test_more_than_is_recorded_is_counted(self):
         run = self.manager.run_code("import sys; sys.stdout.write('x' * 3_000_000)")
         info = inspect(self.manager, run["run_id"])
