@@ -117,10 +117,14 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
       snapshots(counters(registry, "capsule_snapshots_total", "Snapshots of sessions, by outcome."), "outcome"),
       snapshots_evicted(counter(registry, "capsule_snapshots_evicted_total",
                                 "Snapshots that were given up because memory ran short.")),
+      forks(counters(registry, "capsule_forks_total", "Forks of sessions that were asked for, by outcome."), "outcome"),
       rollbacks(counters(registry, "capsule_rollbacks_total", "Times a session went back, by what it went back to."),
                 "to"),
       snapshot_seconds(histograms(registry, "capsule_snapshot_seconds", "Time a worker was busy copying itself.")
                            .Add({}, kStepBuckets)),
+      fork_seconds(histograms(registry, "capsule_fork_seconds",
+                              "Time from a request for forks of a session until they were ready, by request.")
+                       .Add({}, kStepBuckets)),
       rollback_seconds(
           histograms(registry, "capsule_rollback_seconds", "Time from the end of a session's worker to its readiness.")
               .Add({}, kStepBuckets)),

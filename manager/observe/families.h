@@ -107,8 +107,9 @@ struct Metrics::Families {
   CountersOf<label::kAllSessionCloses> sessions_closed;
   CountersOf<label::kAllSnapshots> snapshots;
   prometheus::Counter& snapshots_evicted;
+  CountersOf<label::kAllForks> forks;
   CountersOf<label::kAllRollbacks> rollbacks;
-  prometheus::Histogram &snapshot_seconds, &rollback_seconds;
+  prometheus::Histogram &snapshot_seconds, &fork_seconds, &rollback_seconds;
   prometheus::Gauge *snapshots_parked = nullptr, *checkpoints_parked = nullptr;
   CountersOf<label::kAllRecorded> record_appends, record_append_bytes, record_lost;
   prometheus::Counter &records_expired, &records_aborted;

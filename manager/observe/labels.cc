@@ -196,6 +196,15 @@ std::string_view to_string(SessionClose value) {
   return "";
 }
 
+std::string_view to_string(Fork value) {
+  switch (value) {
+    case Fork::kMade: return "made";
+    case Fork::kRefused: return "refused";
+    case Fork::kFailed: return "failed";
+  }
+  return "";
+}
+
 std::string_view to_string(Snapshot value) {
   switch (value) {
     case Snapshot::kTaken: return "taken";

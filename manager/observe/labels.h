@@ -166,6 +166,11 @@ enum class Recorded { kAccepted, kContent, kFinished };
 inline constexpr std::array kAllRecorded{Recorded::kAccepted, Recorded::kContent, Recorded::kFinished};
 std::string_view to_string(Recorded value);
 
+// What became of a request for forks. `refused`: there is no room, or the session cannot be copied now.
+enum class Fork { kMade, kRefused, kFailed };
+inline constexpr std::array kAllForks{Fork::kMade, Fork::kRefused, Fork::kFailed};
+std::string_view to_string(Fork value);
+
 // Where a session went back to.
 enum class Rollback { kSnapshot, kFresh };
 inline constexpr std::array kAllRollbacks{Rollback::kSnapshot, Rollback::kFresh};

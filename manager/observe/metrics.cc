@@ -188,6 +188,10 @@ void Metrics::snapshot(label::Snapshot outcome, Duration took) {
   if (outcome == label::Snapshot::kTaken) families_->snapshot_seconds.Observe(to_seconds(took));
 }
 void Metrics::snapshot_evicted() { families_->snapshots_evicted.Increment(); }
+void Metrics::forked(label::Fork outcome, size_t forks, Duration took) {
+  families_->forks[outcome].Increment(count(forks));
+  if (outcome == label::Fork::kMade) families_->fork_seconds.Observe(to_seconds(took));
+}
 void Metrics::rolled_back(label::Rollback to, Duration took) {
   families_->rollbacks[to].Increment();
   families_->rollback_seconds.Observe(to_seconds(took));

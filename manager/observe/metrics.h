@@ -127,6 +127,7 @@ class Metrics {
   void session_closed(label::SessionClose reason);
   void snapshot(label::Snapshot outcome, Duration took);  // took: what the worker was busy with it
   void snapshot_evicted();                                // to make room in memory
+  void forked(label::Fork outcome, size_t forks, Duration took);
   void rolled_back(label::Rollback to, Duration took);
   void set_snapshots(size_t snapshots, size_t checkpoints);
 

@@ -100,7 +100,9 @@ Result<Accepted> Dispatcher::submit(Execute request, const Submitter& submitter,
   return Accepted{0, run->id, *before};
 }
 
-bool Dispatcher::may_hold_worker(uid_t uid) const { return uids_.may_hold_worker(uid, sessions_.count_of(uid)); }
+bool Dispatcher::may_hold_workers(uid_t uid, uint64_t more) const {
+  return uids_.may_hold_workers(uid, sessions_.count_of(uid), more);
+}
 
 Status Dispatcher::cancel(const std::string& run_id, uid_t uid) {
   const auto found = runs_.find(run_id);
@@ -167,7 +169,7 @@ void Dispatcher::pump() {
     const auto pool = pools_.find(profile);
     return pool != pools_.end() && pool->second->has_room();
   };
-  const auto allowance = [this](uid_t uid) { return may_hold_worker(uid); };
+  const auto allowance = [this](uid_t uid) { return may_hold_workers(uid, 1); };
   while (const auto queued = scheduler_.next(capacity, allowance)) begin(*queued);
   metrics_.set_queue(scheduler_.depth(), config_.queue.capacity);
   metrics_.set_runs_in_progress(scheduler_.running());
@@ -370,7 +372,7 @@ void Dispatcher::expire() {
   for (const QueuedRun& late : scheduler_.take_expired(at)) {
     refuse_late(*runs_.at(late.id).run, label::Rejection::kAcquireTimeout);
     std::string detail = pools_.at(late.profile)->detail();
-    if (!may_hold_worker(late.uid)) detail = UidUse::describe(UidUse::Cap::kWorkers);
+    if (!may_hold_workers(late.uid, 1)) detail = UidUse::describe(UidUse::Cap::kWorkers);
     drop(late.id, Verdict::kRejected,
          "no worker became free in time (pool.acquire_timeout_s)" + (detail.empty() ? "" : ": " + detail));
   }

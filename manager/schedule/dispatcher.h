@@ -35,8 +35,8 @@ class Dispatcher {
   Result<Accepted> submit(Execute request, const Submitter& submitter, const std::string& default_profile);
   // Why the latest submit() said no: a word of labels.h.
   std::string_view refusal() const { return admission_.refusal(); }
-  // A further worker, for a one-shot run or a session of this user.
-  bool may_hold_worker(uid_t uid) const;
+  // So many further workers, for one-shot runs or sessions of this user.
+  bool may_hold_workers(uid_t uid, uint64_t more) const;
   // Runs of another uid do not exist for this one.
   Status cancel(const std::string& run_id, uid_t uid);
   Status input(const Input& input, ClientKey client);

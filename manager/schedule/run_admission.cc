@@ -83,7 +83,7 @@ Status RunAdmission::check_user(uid_t uid, uint64_t bytes, UidUse& uids) {
 
 // Beyond it a run waits, unless runs of this profile never wait for a worker.
 Status RunAdmission::check_workers(uid_t uid, const UidUse& uids, const PoolConfig& config) {
-  if (config.exhaustion == Exhaustion::kWait || uids.may_hold_worker(uid, sessions_.count_of(uid))) return {};
+  if (config.exhaustion == Exhaustion::kWait || uids.may_hold_workers(uid, sessions_.count_of(uid), 1)) return {};
   metrics_.policy_violated(label::Policy::kUserCap);
   refused(label::Rejection::kUidFull);
   return failure(Errc::kUnavailable, UidUse::describe(UidUse::Cap::kWorkers));

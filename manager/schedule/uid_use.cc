@@ -18,10 +18,11 @@ std::optional<UidUse::Cap> UidUse::passed_by_run(uid_t uid, uint64_t bytes, Time
   return std::nullopt;
 }
 
-bool UidUse::may_hold_worker(uid_t uid, size_t sessions) const {
+bool UidUse::may_hold_workers(uid_t uid, size_t sessions, uint64_t more) const {
   const auto found = users_.find(uid);
   const size_t running = found == users_.end() ? 0 : found->second.workers;
-  return !is_full(config_.max_workers_per_uid, running + sessions);
+  const uint64_t most = config_.max_workers_per_uid, used = running + sessions;
+  return most == 0 || (used < most && more <= most - used);
 }
 
 std::string UidUse::describe(Cap cap) {

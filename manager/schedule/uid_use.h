@@ -27,8 +27,8 @@ class UidUse {
   enum class Cap { kQueued, kQueuedBytes, kWorkers, kCrashes };
   // Which limit one more queued run, of so many bytes, would pass. A limit of 0 is none.
   std::optional<Cap> passed_by_run(uid_t uid, uint64_t bytes, TimePoint now);
-  // Whether a one-shot run or a session of this user may have one more; else it waits in the queue.
-  bool may_hold_worker(uid_t uid, size_t sessions) const;
+  // Whether one-shot runs or sessions of this user may have so many more; else a run waits in the queue.
+  bool may_hold_workers(uid_t uid, size_t sessions, uint64_t more) const;
   static std::string describe(Cap cap);
 
   void queued(uid_t uid, uint64_t bytes);

@@ -112,7 +112,13 @@ Result<std::vector<std::string>> SessionRegistry::names_for(const ForkRequest& r
   return names;
 }
 
-void SessionRegistry::fork(const std::shared_ptr<Session>& original, const ForkRequest& request, Forked done) {
+void SessionRegistry::fork(const std::shared_ptr<Session>& original, const ForkRequest& request, Forked answer) {
+  const Forked done = [this, begin = now(), count = request.count, answer](const Result<Forks>& forks) {
+    const bool refused = !forks && forks.error().code != Errc::kClosed && forks.error().code != Errc::kTimedOut;
+    const label::Fork outcome = forks ? label::Fork::kMade : refused ? label::Fork::kRefused : label::Fork::kFailed;
+    metrics_.forked(outcome, count, now() - begin);
+    answer(forks);
+  };
   if (request.count == 0 || request.count > kForksMax) {
     return done(failure(Errc::kInvalid, "between 1 and " + std::to_string(kForksMax) + " forks are made at once"));
   }

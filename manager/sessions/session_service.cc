@@ -1,5 +1,7 @@
 #include "manager/sessions/session_service.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "manager/pool/parked_copy.h"
@@ -113,7 +115,7 @@ void SessionService::make(const SessionRequest& request, uid_t uid, const std::s
     return answer(failure(Errc::kTooLarge, "idle_timeout_ms is out of range"));
   }
   if (pool == pools_.end()) return answer(failure(Errc::kNotFound, "there is no profile '" + profile + "'"));
-  if (!dispatcher_.may_hold_worker(uid)) {
+  if (!dispatcher_.may_hold_workers(uid, 1)) {
     return answer(failure(Errc::kUnavailable, UidUse::describe(UidUse::Cap::kWorkers)));
   }
   SessionRegistry::Request wanted{
@@ -132,7 +134,7 @@ void SessionService::make(const SessionRequest& request, uid_t uid, const std::s
 void SessionService::fork(const SessionRequest& request, uid_t uid, uint64_t max_of_uid, const Answer& answer) {
   const auto original = sessions_.find(request.source, uid);
   if (!original) return answer(tl::unexpected<Error>(original.error()));
-  if (!dispatcher_.may_hold_worker(uid)) {
+  if (!dispatcher_.may_hold_workers(uid, std::max<uint64_t>(request.count, 1))) {
     return answer(failure(Errc::kUnavailable, UidUse::describe(UidUse::Cap::kWorkers)));
   }
   const SessionRegistry::ForkRequest wanted{request.session, request.count == 0 ? 1 : request.count, request.rollback,

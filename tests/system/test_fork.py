@@ -278,6 +278,18 @@ class Apart(ForkCase):
                          "('capsule', 'worker-')")
 
 
+class Counted(ForkCase):
+    """Of the workers that a user may have each fork is one."""
+    config = ForkCase.config.replace("[client]\n", "[client]\nmax_workers_per_uid = 3\n")
+
+    def test_forks_are_counted_before_any_is_made(self):
+        source = self.new()
+        with self.assertRaisesRegex(Refused, "max_workers_per_uid"):
+            self.fork(source, 3)
+        self.assertEqual(len(self.fork(source, 2)), 2)
+        self.assertEqual(len(self.sessions()), 3)
+
+
 class Branches(ForkCase):
     """`capsule run --branches`: several tries from one state, of which one is kept."""
 

@@ -49,14 +49,17 @@ TEST_CASE("the code of a user's queued runs is bounded, also that of the first",
 
 TEST_CASE("sessions and running programs of a user share its workers", "[uid]") {
   UidUse use(small());
-  CHECK(use.may_hold_worker(kAnn, 1));
+  CHECK(use.may_hold_workers(kAnn, 1, 1));
+  CHECK(use.may_hold_workers(kAnn, 0, 2));
+  CHECK_FALSE(use.may_hold_workers(kAnn, 1, 2));
+  CHECK_FALSE(use.may_hold_workers(kAnn, 0, UINT64_MAX));
   use.took_worker(kAnn);
-  CHECK_FALSE(use.may_hold_worker(kAnn, 1));
+  CHECK_FALSE(use.may_hold_workers(kAnn, 1, 1));
   CHECK_FALSE(use.passed_by_run(kAnn, 0, at(0s)));  // it may queue
-  CHECK(use.may_hold_worker(kAnn, 0));
-  CHECK(use.may_hold_worker(kBob, 1));
+  CHECK(use.may_hold_workers(kAnn, 0, 1));
+  CHECK(use.may_hold_workers(kBob, 1, 1));
   use.gave_worker_back(kAnn);
-  CHECK(use.may_hold_worker(kAnn, 1));
+  CHECK(use.may_hold_workers(kAnn, 1, 1));
 }
 
 TEST_CASE("too many crashes within a minute shed a user's runs, and nobody else's", "[uid]") {
@@ -79,7 +82,7 @@ TEST_CASE("a limit of 0 is none", "[uid]") {
     use.crashed(kAnn, at(0s));
   }
   CHECK_FALSE(use.passed_by_run(kAnn, 0, at(0s)));
-  CHECK(use.may_hold_worker(kAnn, 100));
+  CHECK(use.may_hold_workers(kAnn, 100, 1));
 }
 
 TEST_CASE("each cap names its knob", "[uid]") {
