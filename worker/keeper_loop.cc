@@ -185,6 +185,7 @@ class Keeper {
     } else if (is_child) {
       workers_.insert(pid);
     }
+    if (pidfd && relay_ && guests_.empty() && workers_.empty()) sandbox::end_strays(pid);
     if (pidfd) {
       signals_.protect(pid);
       signals_.remember(pid);

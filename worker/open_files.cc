@@ -57,7 +57,7 @@ void sort_in(int fd, Root root, OpenFiles& open) {
   if (fstat(fd, &info) != 0 || S_ISCHR(info.st_mode)) return;  // /dev/null and its like have no position
   const int flags = fcntl(fd, F_GETFL);
   if ((S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) && flags >= 0) {
-    if ((flags & O_PATH) != 0) return;
+    if ((flags & O_PATH) != 0 && root == Root::kSame) return;
     open.files.push_back({fd, lseek(fd, 0, SEEK_CUR), flags, root == Root::kNew ? name_of(fd) : std::string()});
     return;
   }
@@ -106,7 +106,7 @@ void note_shared_memory(OpenFiles& open) {
   }
 }
 
-constexpr int kKept = O_ACCMODE | O_APPEND | O_NONBLOCK | O_DIRECTORY | O_SYNC | O_NOATIME;
+constexpr int kKept = O_ACCMODE | O_APPEND | O_NONBLOCK | O_DIRECTORY | O_SYNC | O_NOATIME | O_PATH | O_NOFOLLOW;
 
 // For what has no name any more: a file of its own with what is in there.
 UniqueFd copy_nameless(const OpenFiles::File& file) {

@@ -170,7 +170,13 @@ void CapsuleProcess::keep_copy(const Claim& claim, std::function<void()> died, K
       self->copies_[pid] = std::move(keeping->died);
       return keeping->kept(KeptCopy{std::move(keeping->pidfd), pid});
     }
-    keeping->numbers = pids_of(pid_of(keeping->pidfd.get()));
+    const pid_t copy = pid_of(keeping->pidfd.get());
+    // What its worker ran before has made it; it may have kept what entering a user namespace gives.
+    if (!is_powerless(copy)) {
+      send_kill(keeping->pidfd.get());
+      return keeping->kept(failure(Errc::kUnavailable, "the copy did not give up its capabilities"));
+    }
+    keeping->numbers = pids_of(copy);
     keep_on(keeping);
   });
 }

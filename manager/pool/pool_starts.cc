@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "manager/floor.h"
@@ -13,6 +14,7 @@ namespace capsule {
 namespace {
 // Tasks of Capsule's own in a capsule: the keeper, a worker's link thread, and a worker that takes another's place.
 constexpr uint64_t kOwnTasks = 8;
+constexpr uint64_t kForksCounted = 256, kTasksMax = 1u << 16;  // for RLIMIT_NPROC, where another limit holds as well
 constexpr const char* kProxyUrl = "http://127.0.0.1:3128";  // where the keeper listens
 }  // namespace
 
@@ -69,6 +71,10 @@ void Pool::fill_content(Prepare& prepare) const {
   prepare.shm_bytes = limits.shm_bytes;
   prepare.memory_soft_bytes = limits.soft_bytes();
   prepare.processes = limits.processes;
+  // The kernel counts those of capsules inside against the limit of the capsule around them. Where each has a control
+  // group it is that which holds.
+  const bool has_group = !environment_.cgroups->root().tasks.empty() && profile_.settings.sandbox.cgroup != CgroupMode::kOff;
+  if (has_group) prepare.processes = std::min(limits.processes * kForksCounted, kTasksMax);
   prepare.open_files = limits.open_files;
 }
 

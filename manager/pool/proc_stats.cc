@@ -6,6 +6,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <csignal>
 #include <sstream>
 #include <string>
@@ -84,6 +85,13 @@ pid_t pid_of(int pidfd) {
 }
 
 void send_kill(int pidfd) { syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0); }
+
+bool is_powerless(pid_t pid) {
+  constexpr std::string_view kField = "\nCapPrm:";
+  const auto status = read_file("/proc/" + std::to_string(pid) + "/status", kProcFileBytes);
+  const size_t at = status ? status->find(kField) : std::string::npos;
+  return at != std::string::npos && std::strtoull(status->c_str() + at + kField.size(), nullptr, 16) == 0;
+}
 
 std::vector<pid_t> pids_of(pid_t pid) {
   constexpr std::string_view kField = "\nNSpid:";

@@ -43,5 +43,7 @@ pid_t pid_of(int pidfd);
 void send_kill(int pidfd);
 // What it is called in each pid namespace, from ours (0) to its own. Empty: it is gone.
 std::vector<pid_t> pids_of(pid_t pid);
+// Without a single capability, in whatever user namespace; false when it is gone.
+bool is_powerless(pid_t pid);
 
 }  // namespace capsule

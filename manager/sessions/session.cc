@@ -192,7 +192,7 @@ void Session::close() {
   snapshots_.clear(Origin::kFresh);
   old_pipes_.clear();
   if (busy) lease_ = {};  // its run is being ended; the dispatcher gives the lease back after that
-  if (lease_.capsule) pool_.release(std::exchange(lease_, {}), label::Recycle::kSession);
+  if (lease_.capsule || lease_.worker) pool_.release(std::exchange(lease_, {}), label::Recycle::kSession);
 }
 
 void Session::worker_said(Message message) {

@@ -202,6 +202,7 @@ void Session::go_back(SnapshotId to) {
     const auto session = self.lock();
     if (!session || session->state_ == SessionState::kClosed) return;
     if (!worker) return session->return_failed(to, worker.error().message);
+    if (!session->returning_ || session->returning_->target != to) return (*worker)->kill();  // given up meanwhile
     session->lease_.worker = std::move(*worker);
     session->lease_.worker->set_holder(session.get());
     session->pool_.worker_replaced(session->lease_, session->lost_why_);

@@ -1,8 +1,11 @@
 """Forks of live sessions: the same objects, and from then on nothing in common."""
+import contextlib
 import json
+import os
 import pathlib
 import signal
 
+import processes
 from branches import BranchClient, Refused
 from processes import wait_for
 from support import SMALL, ManagerCase
@@ -276,6 +279,79 @@ class Apart(ForkCase):
                          str(["0" * 16] * 4))
         self.assertEqual(self.value(fork, "__import__('socket').gethostname(), open('/proc/self/comm').read()[:7]"),
                          "('capsule', 'worker-')")
+
+
+class Hostile(ForkCase):
+    def test_keepers_that_are_killed_end_sessions_and_not_the_manager(self):
+        for _ in range(3):
+            source = self.new(rollback="always")
+            self.client.run(source, "x = 1")
+            forks = self.fork(source, 3)
+            forks += self.fork(forks[0])
+            for fork in forks:
+                self.assertEqual(self.value(fork, "x"), "1")
+            outermost = keeper_of(self.sessions()[source]["worker_pid"])
+            inside = [pid for pid, name in processes.descendants(outermost).items() if name.startswith("capsule-")]
+            self.assertEqual(len(inside), len(forks))
+            for keeper in [*inside, outermost]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(keeper, signal.SIGKILL)
+                for session in (source, *forks):
+                    self.assertEqual(self.client.run(session, "1").verdict, "ok")
+            for session in (source, *forks):
+                self.client.session("rm", session)
+        self.assertEqual(self.value(self.new(), "1"), "1")
+
+    def test_a_fork_does_not_have_what_was_opened_only_by_name_in_its_original(self):
+        source = self.new()
+        self.client.run(source, "import os, socket; kept = socket.socketpair()\n"
+                                "top = os.open('/', os.O_PATH); here = os.open('.', os.O_PATH)")
+        fork, = self.fork(source)
+        grandchild, = self.fork(fork)
+        write = "for fd in range(3, 64):\n for place in ('mine', 'var/workspace/mine'):\n" \
+                "  try: os.close(os.open(place, os.O_WRONLY | os.O_CREAT, dir_fd=fd))\n  except OSError: pass"
+        self.client.run(grandchild, write)
+        self.assertEqual(self.value(grandchild, "os.listdir('.')"), "['mine']")
+        for session in (source, fork):
+            self.assertEqual(self.value(session, "os.listdir('.')"), "[]")
+
+    def test_a_copy_that_kept_its_capabilities_is_not_let_in(self):
+        source = self.new()
+        self.assertEqual(self.client.run(source, KEEP_CAPABILITIES).verdict, "ok")
+        with self.assertRaisesRegex(Refused, "capabilities"):
+            self.fork(source)
+        self.assertEqual(self.value(source, "1"), "1")
+
+
+# libc's syscall(), without capset: what a worker's helper calls to give up what entering a user namespace gives.
+KEEP_CAPABILITIES = """
+import ctypes, mmap
+libc = ctypes.CDLL(None)
+place = ctypes.cast(libc.syscall, ctypes.c_void_p).value
+page = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=7)
+own = ctypes.addressof(ctypes.c_char.from_buffer(page))
+page.write(bytes.fromhex("83ff7e7503" "31c0c3" "4889f84889f74889d64889ca4d89c24d89c84c8b4c24080f05"
+                         "483d01f0ffff7301c3" "4883c8ffc3"))
+assert libc.mprotect(ctypes.c_void_p(place & ~4095), 8192, 7) == 0
+ctypes.memmove(place, b"\\x48\\xb8" + own.to_bytes(8, "little") + b"\\xff\\xe0", 12)
+"""
+
+
+class ManyForks(ForkCase):
+    config = ForkCase.config.replace("[run]\n", "[limits]\nprocesses = 16\n[run]\n")
+
+    def test_forks_have_processes_of_their_own_to_start(self):
+        source = self.new(rollback="off")
+        layers = {layer["name"]: layer for layer in self.client.run(source, "x = 7").evidence["layers"]}
+        if "pids" not in layers["cgroup"].get("detail", ""):
+            self.skipTest("without control groups forks count against their original's limit, as SECURITY.md says")
+        forks = self.fork(source, 25)
+        self.assertEqual({self.value(fork, "x") for fork in forks}, {"7"})
+        bomb = "import os, time\nfor _ in range(60):\n try:\n  if os.fork() == 0: time.sleep(60)\n except OSError: pass"
+        self.assertEqual(self.client.run(forks[0], bomb).verdict, "ok")
+        started = "import subprocess; subprocess.run(['/bin/true'], check=True).returncode"
+        for session in (source, forks[1]):
+            self.assertEqual(self.value(session, started), "0")
 
 
 class Counted(ForkCase):

@@ -99,6 +99,12 @@ void kill_guests(const std::map<pid_t, int>& guests) {
 
 }  // namespace
 
+void end_strays(pid_t but) {
+  Sweeping how;
+  how.spared.insert(but);
+  kill_strays(how);
+}
+
 void sweep(parked::Namespaces namespaces, const Sweeping& how) {
   if (!parked::has(namespaces, CLONE_NEWPID)) return sweep_descendants(how.spared);
   // Stopping all first bars new forks between the signal and the death of the forker. Pid 1 itself is spared by

@@ -16,6 +16,10 @@ struct Sweeping {
   bool has_nested = false;      // spared too: whatever lives in capsules inside,
   std::set<pid_t> inside;       // also children of the keeper; those of them that hide where they are
 };
+
+// The first that moves in from further out is alone: what its worker made beside it is nobody's.
+void end_strays(pid_t but);
+
 void sweep(parked::Namespaces namespaces, const Sweeping& how = {});
 
 }  // namespace capsule::sandbox
