@@ -297,7 +297,8 @@ class Hostile(ForkCase):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(keeper, signal.SIGKILL)
                 for session in (source, *forks):
-                    self.assertEqual(self.client.run(session, "1").verdict, "ok")
+                    outcome = self.client.run(session, "1")  # its keeper's end may come to be known during the run
+                    self.assertIn(outcome.verdict, ("ok", "worker_lost"), outcome)
             for session in (source, *forks):
                 self.client.session("rm", session)
         self.assertEqual(self.value(self.new(), "1"), "1")
@@ -345,7 +346,7 @@ class ManyForks(ForkCase):
         layers = {layer["name"]: layer for layer in self.client.run(source, "x = 7").evidence["layers"]}
         if "pids" not in layers["cgroup"].get("detail", ""):
             self.skipTest("without control groups forks count against their original's limit, as SECURITY.md says")
-        forks = self.fork(source, 25)
+        forks = [fork for _ in range(5) for fork in self.fork(source, 5)]
         self.assertEqual({self.value(fork, "x") for fork in forks}, {"7"})
         bomb = "import os, time\nfor _ in range(60):\n try:\n  if os.fork() == 0: time.sleep(60)\n except OSError: pass"
         self.assertEqual(self.client.run(forks[0], bomb).verdict, "ok")
