@@ -27,7 +27,6 @@ std::optional<uint64_t> take_number(std::string_view& text) {
 }
 
 std::optional<Prefix> parse_prefix(std::string_view line) {
-  Prefix prefix;
   if (!take(line, "{\"seq\":")) return std::nullopt;
   const auto sequence = take_number(line);
   if (!sequence || !take(line, ",\"prev\":\"")) return std::nullopt;
@@ -49,7 +48,6 @@ Result<AuditHead> audit_head_from_string(std::string_view text) {
     return failure(Errc::kInvalid, "an audit head is a number, a colon and 64 hexadecimal digits");
   };
   const std::string_view all = text;
-  AuditHead head;
   if (text.empty()) return wrong();
   const auto sequence = all.starts_with("0:") ? (text.remove_prefix(1), std::optional<uint64_t>(0)) : take_number(text);
   if (!sequence || !take(text, ":")) return wrong();
