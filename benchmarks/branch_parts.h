@@ -14,6 +14,11 @@ struct BranchBench {
   std::vector<BareFork> forks;  // one for each of effort.heaps_mb, with such a heap
 };
 
+// What their figures have in common.
+double ms(Duration took);
+std::string heap_text(size_t heap_mb);
+Figure figure_in_ms(std::string name, Samples own, std::vector<Comparison> comparisons);
+
 Figures rollback_figures(BranchBench& bench);     // a worker that is killed; the whole run that killed it
 Figures hard_cancel_figures(BranchBench& bench);  // a loop in C that no interrupt reaches
 Figures policy_figures(BranchBench& bench);       // what rollback = idle and always cost runs without a pause

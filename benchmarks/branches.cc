@@ -19,18 +19,6 @@ constexpr size_t kAlwaysShare = 10;          // runs under `always` are so many 
 constexpr milliseconds kLoopHead{50};        // Python must have entered the loop, on a busy machine too
 const std::string kHops = "socketpair, two hops";
 
-double ms(Duration took) { return to_seconds(took) * 1e3; }
-std::string heap_text(size_t heap_mb) { return std::to_string(heap_mb) + " MB"; }
-
-Figure figure(std::string name, Samples own, std::vector<Comparison> comparisons) {
-  Figure made;
-  made.name = std::move(name);
-  made.unit = "ms";
-  made.own = std::move(own);
-  made.comparisons = std::move(comparisons);
-  return made;
-}
-
 // It lost its worker in the way that was meant, and answers from a snapshot.
 Status check_rolled_back(const Finished& end, Verdict verdict) {
   const Evidence& evidence = end.evidence;
@@ -96,7 +84,7 @@ Values rate_block(cli::Client& client, const std::string& session, size_t count)
 }
 
 Figure rate_figure(std::string name, Samples own, Comparison comparison) {
-  Figure made = figure(std::move(name), std::move(own), {std::move(comparison)});
+  Figure made = figure_in_ms(std::move(name), std::move(own), {std::move(comparison)});
   made.unit = "1/s";
   made.better = Better::kMore;
   return made;
@@ -127,12 +115,12 @@ Figures rollback_figures(BranchBench& bench) {
   const Samples small_runs = small.whole_runs_without_warm_up(), &raw = (*samples)[2];
   const std::string killed = "SIGKILL to the end of a bare fork";
   Figures figures = std::vector<Figure>{
-      figure("rollback after SIGKILL" + in_small, (*samples)[0], {{kHops, raw, {}}}),
-      figure("rollback after SIGKILL" + in_large, (*samples)[1],
-             {{"the same" + in_small, (*samples)[0], kLargeHeap}, {kHops, raw, {}}}),
-      figure("the whole run that ends so" + in_small, small_runs, {{killed + in_small, (*samples)[3], {}}}),
-      figure("the whole run that ends so" + in_large, large.whole_runs_without_warm_up(),
-             {{"the same" + in_small, small_runs, {}}, {killed + in_large, (*samples)[4], {}}})};
+      figure_in_ms("rollback after SIGKILL" + in_small, (*samples)[0], {{kHops, raw, {}}}),
+      figure_in_ms("rollback after SIGKILL" + in_large, (*samples)[1],
+                   {{"the same" + in_small, (*samples)[0], kLargeHeap}, {kHops, raw, {}}}),
+      figure_in_ms("the whole run that ends so" + in_small, small_runs, {{killed + in_small, (*samples)[3], {}}}),
+      figure_in_ms("the whole run that ends so" + in_large, large.whole_runs_without_warm_up(),
+                   {{"the same" + in_small, small_runs, {}}, {killed + in_large, (*samples)[4], {}}})};
   figures->back().notes.push_back(
       "A rollback begins with the kernel's word that the worker ended. Before that the kernel takes its memory down, "
       "which grows with the heap: the whole run shows both.");
@@ -149,8 +137,8 @@ Figures hard_cancel_figures(BranchBench& bench) {
                             effort.rounds);
   if (!samples) return tl::unexpected(samples.error());
   if (auto closed = session->close(); !closed) return tl::unexpected(closed.error());
-  Figure cancel = figure("hard cancel of a loop in C, beyond the grace", (*samples)[0],
-                         {{"SIGKILL to the end of a bare fork", (*samples)[1], {}}});
+  Figure cancel = figure_in_ms("hard cancel of a loop in C, beyond the grace", (*samples)[0],
+                               {{"SIGKILL to the end of a bare fork", (*samples)[1], {}}});
   cancel.mark = kBeyondGraceMs;
   return std::vector<Figure>{std::move(cancel)};
 }

@@ -11,18 +11,6 @@ using Values = Result<std::vector<double>>;
 constexpr double kBesideFork = 1.5;  // mark
 const std::string kName = "copy";
 
-double ms(Duration took) { return to_seconds(took) * 1e3; }
-std::string heap_text(size_t heap_mb) { return std::to_string(heap_mb) + " MB"; }
-
-Figure figure(std::string name, Samples own, Comparison comparison) {
-  Figure made;
-  made.name = std::move(name);
-  made.unit = "ms";
-  made.own = std::move(own);
-  made.comparisons.push_back(std::move(comparison));
-  return made;
-}
-
 Values copy_block(HeapSession& session, size_t count) {
   std::vector<double> took_ms;
   for (size_t i = 0; i < count; ++i) {
@@ -73,8 +61,8 @@ Figures copy_figures(BranchBench& bench) {
   std::vector<Figure> figures;
   for (size_t i = 0; i < sessions.size(); ++i) {
     if (auto closed = sessions[i].close(); !closed) return tl::unexpected(closed.error());
-    figures.push_back(figure("live checkpoint, " + heap_text(heaps_mb[i]), (*samples)[2 * i],
-                             {"bare fork, same heap", (*samples)[2 * i + 1], kBesideFork}));
+    figures.push_back(figure_in_ms("live checkpoint, " + heap_text(heaps_mb[i]), (*samples)[2 * i],
+                                   {{"bare fork, same heap", (*samples)[2 * i + 1], kBesideFork}}));
   }
   return figures;
 }
@@ -96,8 +84,9 @@ Figures going_back_figures(BranchBench& bench) {
     if (auto closed = session->close(); !closed) return tl::unexpected(closed.error());
   }
   const Comparison fork{"bare fork, same heap", (*samples)[2], {}};
-  return std::vector<Figure>{figure("undo of a run, " + heap_text(heap_mb), (*samples)[0], fork),
-                             figure("restore of a live checkpoint, " + heap_text(heap_mb), (*samples)[1], fork)};
+  return std::vector<Figure>{
+      figure_in_ms("undo of a run, " + heap_text(heap_mb), (*samples)[0], {fork}),
+      figure_in_ms("restore of a live checkpoint, " + heap_text(heap_mb), (*samples)[1], {fork})};
 }
 
 }  // namespace capsule::bench

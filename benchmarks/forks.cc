@@ -18,18 +18,6 @@ using Values = Result<std::vector<double>>;
 constexpr double kBesideFork = 1.5, kBesidePickle = 0.01;  // marks
 const std::string kDurable = "bench-durable";
 
-double ms(Duration took) { return to_seconds(took) * 1e3; }
-std::string heap_text(size_t heap_mb) { return std::to_string(heap_mb) + " MB"; }
-
-Figure figure(std::string name, Samples own, std::vector<Comparison> comparisons) {
-  Figure made;
-  made.name = std::move(name);
-  made.unit = "ms";
-  made.own = std::move(own);
-  made.comparisons = std::move(comparisons);
-  return made;
-}
-
 struct Forked {
   Duration took{};
   std::string session;
@@ -147,8 +135,8 @@ Figures fork_figures(BranchBench& bench) {
   std::vector<Figure> figures;
   for (size_t i = 0; i < sessions.size(); ++i) {
     if (auto closed = sessions[i].close(); !closed) return tl::unexpected(closed.error());
-    figures.push_back(figure("fork of a session, " + heap_text(heaps_mb[i]), (*samples)[2 * i],
-                             {{"bare fork, same heap", (*samples)[2 * i + 1], kBesideFork}}));
+    figures.push_back(figure_in_ms("fork of a session, " + heap_text(heaps_mb[i]), (*samples)[2 * i],
+                                   {{"bare fork, same heap", (*samples)[2 * i + 1], kBesideFork}}));
   }
   return figures;
 }
@@ -165,9 +153,10 @@ Figures pickle_figures(BranchBench& bench) {
   if (!samples) return tl::unexpected(samples.error());
   if (auto removed = remove_session(client, *session); !removed) return tl::unexpected(removed.error());
   const std::string pickled = "cloudpickle, dumps and loads of the same objects";
-  return std::vector<Figure>{
-      figure("fork of a session, 100 MB of small objects", (*samples)[0], {{pickled, (*samples)[2], kBesidePickle}}),
-      figure("durable checkpoint and a session from it, the same", (*samples)[1], {{pickled, (*samples)[2], {}}})};
+  return std::vector<Figure>{figure_in_ms("fork of a session, 100 MB of small objects", (*samples)[0],
+                                          {{pickled, (*samples)[2], kBesidePickle}}),
+                             figure_in_ms("durable checkpoint and a session from it, the same", (*samples)[1],
+                                          {{pickled, (*samples)[2], {}}})};
 }
 
 }  // namespace capsule::bench
