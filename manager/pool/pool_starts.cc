@@ -14,8 +14,14 @@ namespace capsule {
 namespace {
 // Tasks of Capsule's own in a capsule: the keeper, a worker's link thread, and a worker that takes another's place.
 constexpr uint64_t kOwnTasks = 8;
-constexpr uint64_t kForksCounted = 256, kTasksMax = 1u << 16;  // for RLIMIT_NPROC, where another limit holds as well
+constexpr uint64_t kForksCounted = 256, kTasksMax = 1u << 16;
 constexpr const char* kProxyUrl = "http://127.0.0.1:3128";  // where the keeper listens
+
+// For RLIMIT_NPROC, where each capsule has a control group that bounds it: the kernel counts the processes of capsules
+// inside against the limit of the capsule around them. 0 is no limit.
+uint64_t processes_of_all_forks(uint64_t processes) {
+  return std::max(processes, std::min(processes * kForksCounted, kTasksMax));
+}
 }  // namespace
 
 Prepare Pool::preparation() const {
@@ -70,11 +76,9 @@ void Pool::fill_content(Prepare& prepare) const {
   prepare.tmp_bytes = limits.tmp_bytes;
   prepare.shm_bytes = limits.shm_bytes;
   prepare.memory_soft_bytes = limits.soft_bytes();
-  prepare.processes = limits.processes;
-  // The kernel counts those of capsules inside against the limit of the capsule around them. Where each has a control
-  // group it is that which holds.
-  const bool has_group = !environment_.cgroups->root().tasks.empty() && profile_.settings.sandbox.cgroup != CgroupMode::kOff;
-  if (has_group) prepare.processes = std::min(limits.processes * kForksCounted, kTasksMax);
+  const bool has_group =
+      !environment_.cgroups->root().tasks.empty() && profile_.settings.sandbox.cgroup != CgroupMode::kOff;
+  prepare.processes = has_group ? processes_of_all_forks(limits.processes) : limits.processes;
   prepare.open_files = limits.open_files;
 }
 
