@@ -96,7 +96,7 @@ struct WorkerConfig {
   bool operator==(const WorkerConfig&) const = default;
 };
 
-// What one capsule, and a run in it, may use. A run or a session may ask for less, never for more.
+// What one capsule, and a run in it, may use. Some a run or a session may tighten: docs/CONFIGURATION.md says which.
 struct LimitsConfig {
   uint64_t memory_bytes{}, memory_soft_bytes{};  // soft 0: seven eighths of the other
   Duration cpu{};                                // 0: none

@@ -6,8 +6,8 @@
 
 #include <array>
 #include <charconv>
-#include <cstdlib>
 #include <csignal>
+#include <cstdlib>
 #include <sstream>
 #include <string>
 #include <string_view>

@@ -1,7 +1,6 @@
 #include "manager/sessions/session_service.h"
 
 #include <algorithm>
-
 #include <nlohmann/json.hpp>
 
 #include "manager/pool/parked_copy.h"

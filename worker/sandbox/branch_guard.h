@@ -2,7 +2,8 @@
 // to the keeper (see kill_guard.h, which asks here); all their arguments are registers, so what was decided is what
 // happens.
 //
-//   clone with CLONE_PARENT        only by a process that the manager asked for a copy; a few times, because a signal, as
+//   clone with CLONE_PARENT        only by a process that the manager asked for a copy; a few times, because a signal,
+//   as
 //                                  a sweep's, makes the kernel begin the call again and ask again. What nobody keeps
 //                                  of what was made is swept
 //   prctl(PR_SET_DUMPABLE)         off only by such a copy, when it parks, and only without capabilities; on by anyone:
@@ -51,8 +52,8 @@ class BranchGuard {
     int clones = 0;
   };
   std::map<pid_t, Expected> expected_;
-  unsigned copies_due_ = 0;               // made, and not yet parked
-  unsigned helpers_due_ = 0;              // made, and not yet heard of
+  unsigned copies_due_ = 0;   // made, and not yet parked
+  unsigned helpers_due_ = 0;  // made, and not yet heard of
 
   struct Parked {
     UniqueFd oom_score;

@@ -18,8 +18,8 @@ struct SignalCall {
   int32_t call = 0;  // SYS_kill and its family, SYS_sched_setaffinity
   uint64_t arguments[4] = {};
   pid_t thread = 0, process = 0;  // of the caller
-  siginfo_t info = {};      // what the caller wants to be told with it, for the calls that have it
-  bool has_info = false;    // it could be read
+  siginfo_t info = {};            // what the caller wants to be told with it, for the calls that have it
+  bool has_info = false;          // it could be read
 };
 
 struct SignalAnswer {
