@@ -15,6 +15,7 @@ namespace capsule {
 // What holds for every run of a session, as `execute` spells it; 0: the profile's.
 struct SessionLimits {
   uint64_t timeout_ms = 0, cpu_ms = 0, memory_bytes = 0, output_bytes = 0;
+  uint64_t processes = 0, open_files = 0, workspace_bytes = 0, workspace_files = 0;
   bool operator==(const SessionLimits&) const = default;
 };
 
@@ -35,6 +36,7 @@ struct SessionRequest {
   bool durable = false;                        // checkpoint: written to disk too
   bool with_code = false;                      // checkpoint: with the code of the runs that led to it
   std::string notes;                           // checkpoint: the caller's own words
+  std::string request_id;                      // as in execute
   bool operator==(const SessionRequest&) const = default;
 };
 
@@ -151,6 +153,37 @@ struct RecordData {
   bool finished = false;          // nothing more will come
   Bytes data;
   bool operator==(const RecordData&) const = default;
+};
+
+// client -> manager, answered by document: what happened to one run, and when.
+struct TraceRequest {
+  static constexpr std::string_view kType = "trace";
+  uint64_t id = 0;
+  std::string run_id;
+  bool operator==(const TraceRequest&) const = default;
+};
+
+// client -> manager, answered by ack: tell this connection of each frame between the manager and this session's worker,
+// from now on. Without `on`: no more.
+struct Tap {
+  static constexpr std::string_view kType = "tap";
+  uint64_t id = 0;
+  std::string session;
+  bool on = false;
+  bool operator==(const Tap&) const = default;
+};
+
+// manager -> client: one frame of a tapped session; what it is, never what is in it.
+struct Tapped {
+  static constexpr std::string_view kType = "tapped";
+  std::string session;
+  uint64_t seq = 0;  // of this tap; a gap is what the client was too slow for
+  int64_t wall_us = 0;
+  std::string direction;  // in: from the worker; out: to it
+  std::string kind;       // its message type
+  uint64_t bytes = 0;     // with its header
+  std::string run_id;     // empty: of no run
+  bool operator==(const Tapped&) const = default;
 };
 
 // client -> manager, answered by ack: nothing more is wanted of that run's files.

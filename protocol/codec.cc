@@ -323,14 +323,24 @@ Status check_size(std::string_view field, size_t size, size_t max) {
                                       std::to_string(max) + " are taken");
 }
 
+Status check_metric(const Metric& metric) {
+  if (metric.labels.size() > limits::kMetricLabels) return failure(Errc::kTooLarge, "metric: too many labels");
+  for (const auto& [name, value] : metric.labels) {
+    if (Status fits = check_size("metric: a label", name.size(), limits::kMetricNameBytes); !fits) return fits;
+    if (Status fits = check_size("metric: a label", value.size(), limits::kMetricLabelBytes); !fits) return fits;
+  }
+  return check_size("metric: name", metric.name.size(), limits::kMetricNameBytes);
+}
+
 Status check_limits(const Message& message) {
   if (const auto* m = std::get_if<Execute>(&message)) {
     if (m->arguments.size() > limits::kArguments) return failure(Errc::kTooLarge, "execute: too many arguments");
     if (m->require.size() > limits::kRequired) return failure(Errc::kTooLarge, "execute: too many required layers");
     if (m->environment.size() > limits::kSecrets) return failure(Errc::kTooLarge, "execute: too many variables");
-    return check_size("execute: code", m->code.value.size(), limits::kCodeBytes).and_then([&] {
-      return check_size("execute: filename", m->filename.size(), limits::kFilenameBytes);
-    });
+    return check_size("execute: code", m->code.value.size(), limits::kCodeBytes)
+        .and_then([&] { return check_size("execute: filename", m->filename.size(), limits::kFilenameBytes); })
+        .and_then([&] { return check_size("execute: request_id", m->request_id.size(), limits::kRequestIdBytes); })
+        .and_then([&] { return check_size("execute: traceparent", m->traceparent.size(), limits::kTraceparentBytes); });
   }
   if (const auto* m = std::get_if<SessionRequest>(&message)) {
     if (m->secrets.size() > limits::kSecrets) return failure(Errc::kTooLarge, "session: too many secrets");
@@ -338,7 +348,9 @@ Status check_limits(const Message& message) {
     for (const auto& [name, value] : m->secrets) {
       if (value.size() > limits::kSecretBytes) return failure(Errc::kTooLarge, "session: a secret is too long");
     }
+    return check_size("session: request_id", m->request_id.size(), limits::kRequestIdBytes);
   }
+  if (const auto* m = std::get_if<Metric>(&message)) return check_metric(*m);
   if (const auto* m = std::get_if<Stack>(&message)) {
     return check_size("stack: text", m->text.value.size(), limits::kStackBytes);
   }

@@ -110,6 +110,20 @@ void visit(V& v, Sweep& m) {
   v("wake", m.wake, kOptional);
 }
 template <class V>
+void visit(V& v, Resize& m) {
+  v("id", m.id, kRequired);
+  v("workspace_bytes", m.workspace_bytes, kOptional);
+  v("workspace_files", m.workspace_files, kOptional);
+}
+template <class V>
+void visit(V& v, Metric& m) {
+  v("run_id", m.run_id, kOptional);
+  v("name", m.name, kRequired);
+  v("kind", m.kind, kRequired);
+  v("value", m.value, kOptional);
+  v("labels", m.labels, kOptional);
+}
+template <class V>
 void visit(V& v, Heartbeat& m) {
   v("seq", m.seq, kRequired);
   v("rss_bytes", m.rss_bytes, kOptional);
@@ -138,6 +152,12 @@ void visit(V& v, Execute& m) {
   v("upload", m.upload, kOptional);
   v("artifacts", m.artifacts, kOptional);
   v("rollback", m.rollback, kOptional);
+  v("processes", m.processes, kOptional);
+  v("open_files", m.open_files, kOptional);
+  v("workspace_bytes", m.workspace_bytes, kOptional);
+  v("workspace_files", m.workspace_files, kOptional);
+  v("request_id", m.request_id, kOptional);
+  v("traceparent", m.traceparent, kOptional);
   v("code", m.code, kRequired);
 }
 template <class V>
@@ -145,6 +165,8 @@ void visit(V& v, Accepted& m) {
   v("re", m.re, kRequired);
   v("run_id", m.run_id, kRequired);
   v("queued_before", m.queued_before, kOptional);
+  v("request_id", m.request_id, kOptional);
+  v("traceparent", m.traceparent, kOptional);
 }
 template <class V>
 void visit(V& v, Started& m) {
@@ -238,6 +260,7 @@ void visit(V& v, Evidence& m) {
   v("late_interrupts", m.late_interrupts, kOptional);
   v("left_threads", m.left_threads, kOptional);
   v("awaited", m.awaited, kOptional);
+  v("blocking_calls", m.blocking_calls, kOptional);
   v("retry", m.retry, kOptional);
 }
 template <class V>
@@ -266,6 +289,7 @@ void visit(V& v, Cancel& m) {
 }
 template <class V>
 void visit(V& v, Stack& m) {
+  v("id", m.id, kOptional);
   v("run_id", m.run_id, kRequired);
   v("text", m.text, kOptional);
 }
@@ -293,6 +317,10 @@ void visit(V& v, SessionLimits& m) {
   v("cpu_ms", m.cpu_ms, kOptional);
   v("memory_bytes", m.memory_bytes, kOptional);
   v("output_bytes", m.output_bytes, kOptional);
+  v("processes", m.processes, kOptional);
+  v("open_files", m.open_files, kOptional);
+  v("workspace_bytes", m.workspace_bytes, kOptional);
+  v("workspace_files", m.workspace_files, kOptional);
 }
 template <class V>
 void visit(V& v, SessionRequest& m) {
@@ -310,6 +338,7 @@ void visit(V& v, SessionRequest& m) {
   v("durable", m.durable, kOptional);
   v("with_code", m.with_code, kOptional);
   v("notes", m.notes, kOptional);
+  v("request_id", m.request_id, kOptional);
 }
 template <class V>
 void visit(V& v, InfoRequest& m) {
@@ -396,6 +425,33 @@ void visit(V& v, RecordData& m) {
   v("unrecorded_bytes", m.unrecorded_bytes, kOptional);
   v("finished", m.finished, kOptional);
   v("data", m.data, kOptional);
+}
+template <class V>
+void visit(V& v, TraceRequest& m) {
+  v("id", m.id, kRequired);
+  v("run_id", m.run_id, kRequired);
+}
+template <class V>
+void visit(V& v, Inspect& m) {
+  v("id", m.id, kRequired);
+  v("session", m.session, kOptional);
+  v("hashed", m.hashed, kOptional);
+}
+template <class V>
+void visit(V& v, Tap& m) {
+  v("id", m.id, kRequired);
+  v("session", m.session, kRequired);
+  v("on", m.on, kOptional);
+}
+template <class V>
+void visit(V& v, Tapped& m) {
+  v("session", m.session, kRequired);
+  v("seq", m.seq, kOptional);
+  v("wall_us", m.wall_us, kOptional);
+  v("direction", m.direction, kRequired);
+  v("kind", m.kind, kRequired);
+  v("bytes", m.bytes, kOptional);
+  v("run_id", m.run_id, kOptional);
 }
 template <class V>
 void visit(V& v, FileDone& m) {

@@ -34,6 +34,11 @@ inline constexpr size_t kFileChunkBytes = 256u << 10;  // `data` of file_put and
 inline constexpr size_t kNoteBytes = 64u << 10;        // `notes` of a checkpoint
 inline constexpr size_t kLostRuns = 64;                // run ids listed in `rollback` and `fallback`
 inline constexpr size_t kNotCaptured = 64;             // entries of `not_captured`
+inline constexpr size_t kRequestIdBytes = 128;         // `request_id`: printable ASCII without spaces
+inline constexpr size_t kTraceparentBytes = 128;       // `traceparent`; version 00 has 55
+inline constexpr size_t kMetricNameBytes = 64;         // `name` of metric, and the name of a label
+inline constexpr size_t kMetricLabels = 4;             // `labels` of metric
+inline constexpr size_t kMetricLabelBytes = 64;        // value of a label
 inline constexpr size_t kRecordRows = 1000;            // runs in one answer to record `ls`
 inline constexpr size_t kHelloBytes = 4096;            // a first frame larger than this is not a hello
 

@@ -61,6 +61,11 @@ struct Execute {
   uint64_t upload = 0;                             // files that are put into the workspace first; 0: none
   bool artifacts = false;                          // what it writes can be listed and read until file_done
   std::string rollback;                            // always, idle, off; empty: the session's
+  uint64_t processes = 0, open_files = 0;          // 0: the session's or the profile's
+  uint64_t workspace_bytes = 0;                    // 0: the session's or the profile's
+  uint64_t workspace_files = 0;                    // 0: the session's or the profile's
+  std::string request_id;                          // the caller's name for this request; empty: the manager makes one
+  std::string traceparent;                         // W3C trace context of the caller; empty: a trace begins here
   bool operator==(const Execute&) const = default;
 };
 
@@ -68,7 +73,8 @@ struct Accepted {
   static constexpr std::string_view kType = "accepted";
   uint64_t re = 0;
   std::string run_id;
-  uint64_t queued_before = 0;  // runs of all clients ahead of it
+  uint64_t queued_before = 0;           // runs of all clients ahead of it
+  std::string request_id, traceparent;  // as they are now; traceparent names the run's own span
   bool operator==(const Accepted&) const = default;
 };
 
@@ -182,6 +188,7 @@ struct Evidence {
   uint64_t late_interrupts = 0;
   uint32_t left_threads = 0;
   bool awaited = false;
+  uint32_t blocking_calls = 0;  // noticed in top-level async code
   bool retry = false;
   bool operator==(const Evidence&) const = default;
 };
@@ -214,12 +221,23 @@ struct Cancel {
 };
 
 // manager -> worker: tell Python's stacks. worker -> manager: here they are; sent by the link thread, so that a stuck
-// interpreter does not keep them back.
+// interpreter does not keep them back. client -> manager: the same of a run that goes on; answered by document.
 struct Stack {
   static constexpr std::string_view kType = "stack";
+  uint64_t id = 0;  // client -> manager
   std::string run_id;
   Bytes text;  // as faulthandler writes it; from the worker only
   bool operator==(const Stack&) const = default;
+};
+
+// client -> manager: what is in a session's namespace, never the values; answered by document. manager -> worker:
+// answered by report.
+struct Inspect {
+  static constexpr std::string_view kType = "inspect";
+  uint64_t id = 0;
+  std::string session;  // client -> manager
+  bool hashed = false;  // manager -> worker: names as hashes
+  bool operator==(const Inspect&) const = default;
 };
 
 // Either way. With `execute` a worker answers only after its interpreter has run a statement.
@@ -253,11 +271,12 @@ struct ErrorReply {
   bool operator==(const ErrorReply&) const = default;
 };
 
-using Message = std::variant<Hello, Prepare, Branch, Branched, Expect, Snapshot, Nested, Wake, Mapped, Exited, Sweep,
-                             Heartbeat, Execute, Accepted, Started, Output, Input, Credit, Display, ResultValue,
-                             Finished, Cancel, Stack, Checkpoint, Restore, Report, SessionRequest, InfoRequest,
-                             Document, FilePut, FileStore, FileList, FileListing, FileGet, FileData, CheckpointPut,
-                             RecordRequest, RecordData, FileDone, Ping, Ack, Shutdown, ErrorReply>;
+using Message =
+    std::variant<Hello, Prepare, Branch, Branched, Expect, Snapshot, Nested, Wake, Mapped, Exited, Sweep, Resize,
+                 Metric, Heartbeat, Execute, Accepted, Started, Output, Input, Credit, Display, ResultValue, Finished,
+                 Cancel, Stack, Checkpoint, Restore, Report, SessionRequest, InfoRequest, Document, FilePut, FileStore,
+                 FileList, FileListing, FileGet, FileData, CheckpointPut, RecordRequest, RecordData, TraceRequest,
+                 Inspect, Tap, Tapped, FileDone, Ping, Ack, Shutdown, ErrorReply>;
 
 std::string_view type_of(const Message& message);
 

@@ -126,6 +126,26 @@ struct Sweep {
   bool operator==(const Sweep&) const = default;
 };
 
+// manager -> zygote, with the pidfd of a worker: that capsule's workspace may hold less from now on. Answered by
+// report.
+struct Resize {
+  static constexpr std::string_view kType = "resize";
+  uint64_t id = 0;
+  uint64_t workspace_bytes = 0, workspace_files = 0;  // 0: as it is
+  bool operator==(const Resize&) const = default;
+};
+
+// worker -> manager, no answer: the program's own figure.
+struct Metric {
+  static constexpr std::string_view kType = "metric";
+  std::string run_id;
+  std::string name;
+  std::string kind;  // counter, gauge
+  double value = 0;
+  std::map<std::string, std::string> labels;
+  bool operator==(const Metric&) const = default;
+};
+
 // worker -> manager, every heartbeat_ms, whatever Python does.
 struct Heartbeat {
   static constexpr std::string_view kType = "heartbeat";

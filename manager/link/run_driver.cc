@@ -219,7 +219,7 @@ void RunDriver::kill_worker() {
   const bool is_wanted = reason == StopReason::kClientCancel || reason == StopReason::kTimeout ||
                          reason == StopReason::kCpuLimit || reason == StopReason::kOutputLimit;
   if (!is_wanted || ending_.ending() || std::exchange(asked_for_stack_, true)) return lease_.worker->kill();
-  lease_.worker->send(Stack{run_->id, {}});
+  lease_.worker->send(Stack{0, run_->id, {}});
   stack_timer_.after(kStackPatience, [this] { lease_.worker->kill(); });
 }
 

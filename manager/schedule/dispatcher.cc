@@ -97,7 +97,7 @@ Result<Accepted> Dispatcher::submit(Execute request, const Submitter& submitter,
   runs_[run->id].run = run;
   pump_soon();
   arm();
-  return Accepted{0, run->id, *before};
+  return Accepted{0, run->id, *before, {}, {}};
 }
 
 bool Dispatcher::may_hold_workers(uid_t uid, uint64_t more) const {

@@ -76,7 +76,13 @@ Execute full_execute() {
           .environment = {{"TOKEN", "t0k3n"}},
           .upload = 3,
           .artifacts = true,
-          .rollback = "always"};
+          .rollback = "always",
+          .processes = 8,
+          .open_files = 64,
+          .workspace_bytes = 1'048'576,
+          .workspace_files = 100,
+          .request_id = "req-7",
+          .traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"};
 }
 
 Output full_output() {
@@ -130,6 +136,7 @@ Evidence full_evidence() {
           .late_interrupts = 1,
           .left_threads = 2,
           .awaited = true,
+          .blocking_calls = 2,
           .retry = true};
 }
 
@@ -156,7 +163,14 @@ SessionRequest full_session() {
           .session = "notebook-1",
           .profile = "data",
           .idle_timeout_ms = 60'000,
-          .limits = {.timeout_ms = 5000, .cpu_ms = 2000, .memory_bytes = 268'435'456, .output_bytes = 65'536},
+          .limits = {.timeout_ms = 5000,
+                     .cpu_ms = 2000,
+                     .memory_bytes = 268'435'456,
+                     .output_bytes = 65'536,
+                     .processes = 8,
+                     .open_files = 64,
+                     .workspace_bytes = 1'048'576,
+                     .workspace_files = 100},
           .secrets = {{"TOKEN", "t0k3n"}},
           .rollback = "idle",
           .count = 3,
@@ -164,7 +178,8 @@ SessionRequest full_session() {
           .source = "notebook-0",
           .durable = true,
           .with_code = true,
-          .notes = "after the split"};
+          .notes = "after the split",
+          .request_id = "req-7"};
 }
 
 template <class T>
@@ -195,9 +210,15 @@ std::vector<Sample> make_samples() {
   add(list, Mapped{.failure = "write uid_map: Operation not permitted"});
   add(list, full_exited());
   add(list, Sweep{.id = 6, .wake = 43});
+  add(list, Resize{.id = 7, .workspace_bytes = 1'048'576, .workspace_files = 100});
+  add(list, Metric{.run_id = run, .name = "llm_tokens", .kind = "counter", .value = 17, .labels = {{"model", "m"}}});
   add(list, full_heartbeat());
   add(list, full_execute());
-  add(list, Accepted{.re = 5, .run_id = run, .queued_before = 2});
+  add(list, Accepted{.re = 5,
+                     .run_id = run,
+                     .queued_before = 2,
+                     .request_id = "req-7",
+                     .traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"});
   add(list, Started{.run_id = run, .queue_us = 250, .lease = "hit"});
   add(list, full_output());
   add(list, Input{.run_id = run, .data = {"a line\n"}, .eof = true});
@@ -206,7 +227,7 @@ std::vector<Sample> make_samples() {
   add(list, full_result());
   add(list, full_finished());
   add(list, Cancel{.id = 10, .run_id = run});
-  add(list, Stack{.run_id = run, .text = {"Thread 0x7f (most recent call first):\n"}});
+  add(list, Stack{.id = 22, .run_id = run, .text = {"Thread 0x7f (most recent call first):\n"}});
   add(list, Checkpoint{.id = 18,
                        .leave_out = {{"model", "pickling it ended the process"}},
                        .timeout_ms = 60'000,
@@ -234,6 +255,16 @@ std::vector<Sample> make_samples() {
   add(list, CheckpointPut{.id = 20, .name = "before-train", .offset = 262'144, .last = true, .data = {"CAPS"}});
   add(list, RecordRequest{.id = 21, .operation = "log", .run_id = run, .stream = 2, .offset = 4096, .count = 50});
   add(list, RecordData{.re = 21, .bytes = 4102, .unrecorded_bytes = 7, .finished = true, .data = {"ready\n"}});
+  add(list, TraceRequest{.id = 23, .run_id = run});
+  add(list, Inspect{.id = 24, .session = "notebook-1", .hashed = true});
+  add(list, Tap{.id = 25, .session = "notebook-1", .on = true});
+  add(list, Tapped{.session = "notebook-1",
+                   .seq = 3,
+                   .wall_us = 1'790'000'000'000'000,
+                   .direction = "in",
+                   .kind = "finished",
+                   .bytes = 240,
+                   .run_id = run});
   add(list, FileDone{.id = 17, .run_id = run});
   add(list, Ping{.id = 12, .execute = true});
   add(list, Ack{.re = 12, .detail = "done"});

@@ -124,6 +124,11 @@ TEST_CASE("the limits in PROTOCOL.md are those of limits.h") {
                                                              {"kNoteBytes", limits::kNoteBytes},
                                                              {"kLostRuns", limits::kLostRuns},
                                                              {"kNotCaptured", limits::kNotCaptured},
+                                                             {"kRequestIdBytes", limits::kRequestIdBytes},
+                                                             {"kTraceparentBytes", limits::kTraceparentBytes},
+                                                             {"kMetricNameBytes", limits::kMetricNameBytes},
+                                                             {"kMetricLabels", limits::kMetricLabels},
+                                                             {"kMetricLabelBytes", limits::kMetricLabelBytes},
                                                              {"kRecordRows", limits::kRecordRows}};
   for (const auto& [name, value] : limits) {
     INFO(name);
