@@ -22,5 +22,6 @@ Result<std::string> ask(Client& client, Request request) {
 Result<std::string> request_document(Client& client, SessionRequest request) { return ask(client, std::move(request)); }
 Result<std::string> request_document(Client& client, InfoRequest request) { return ask(client, std::move(request)); }
 Result<std::string> request_document(Client& client, RecordRequest request) { return ask(client, std::move(request)); }
+Result<std::string> request_document(Client& client, Stack request) { return ask(client, std::move(request)); }
 
 }  // namespace capsule::cli

@@ -12,5 +12,6 @@ namespace capsule::cli {
 Result<std::string> request_document(Client& client, SessionRequest request);
 Result<std::string> request_document(Client& client, InfoRequest request);
 Result<std::string> request_document(Client& client, RecordRequest request);
+Result<std::string> request_document(Client& client, Stack request);
 
 }  // namespace capsule::cli

@@ -24,6 +24,7 @@ Result<std::string> render_return(std::string_view json);                    // 
 Result<std::string> render_runs(std::string_view json, RunFilter filter);    // `ps`
 Result<std::string> runs_document(std::string_view json, RunFilter filter);  // `ps --json`
 Result<std::string> render_record(std::string_view json);                    // `inspect`
+Result<std::string> render_stack(std::string_view json);                     // `stacks`
 Result<std::string> session_id_text(std::string_view json);                  // `session new`: the id and a newline
 
 }  // namespace capsule::cli

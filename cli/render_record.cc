@@ -44,4 +44,16 @@ Result<std::string> render_record(std::string_view json) {
   return out;
 }
 
+Result<std::string> render_stack(std::string_view json) {
+  Result<Json> document = parse_document(json);
+  if (!document) return tl::unexpected(document.error());
+  std::string out;
+  const auto stack = document->find("stack");
+  if (stack != document->end() && stack->is_array()) {
+    for (const Json& line : *stack) out += scalar_text(line) + "\n";
+  }
+  if (out.empty()) out = "(" + scalar_text(document->value("missing", Json())) + ")\n";
+  return out;
+}
+
 }  // namespace capsule::cli

@@ -61,6 +61,10 @@ std::optional<RollbackMode> rollback_mode_from_string(std::string_view word);
 enum class RecordedContent { kAll, kOutput, kCode, kNone };
 std::string_view to_string(RecordedContent value);  // all, output, code, none
 
+// What `inspect` may show of a session's namespace.
+enum class InspectMode { kNames, kHashed, kOff };
+std::string_view to_string(InspectMode value);  // names, hashed, off
+
 struct PoolConfig {
   uint64_t warm{}, capsules{}, min{}, max{};
   Duration idle_timeout{}, acquire_timeout{};
@@ -87,6 +91,8 @@ struct RunConfig {
   OutputPolicy output_policy{};
   RecordedContent recorded{};
   uint64_t recorded_output_bytes{};  // of each stream
+  Duration slow_after{};             // 0: nothing is slow
+  InspectMode inspect{};
   bool operator==(const RunConfig&) const = default;
 };
 

@@ -86,6 +86,11 @@ constexpr Knob kTable[] = {
      kRecordedWords},
     {"run.recorded_output_bytes", "bytes", &own<&P::run, &RunConfig::recorded_output_bytes>, kMi, 0, 1024 * kMi,
      "The first so many bytes of each of stdout and stderr are recorded; what follows is counted."},
+    {"run.slow_after_s", "s", &own<&P::run, &RunConfig::slow_after>, 60, 0, 365 * kDay,
+     "A run that lasts longer is logged and counted, and its record gets the Python stack of that moment; 0: never."},
+    {"run.inspect", "", &own<&P::run, &RunConfig::inspect>, "names", 0, 0,
+     "What inspect shows of a session's namespace, besides types and sizes: the names, keyed hashes of them, or nothing "
+     "of it.", kInspectWords},
 
     {"worker.heartbeat_interval_s", "s", &own<&P::worker, &WorkerConfig::heartbeat_interval>, 5, 0.05, 600,
      "How often each worker sends a heartbeat, whatever Python does."},

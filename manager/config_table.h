@@ -16,15 +16,16 @@ inline constexpr std::array<std::string_view, 2> kExhaustionWords{"wait", "fail_
 inline constexpr std::array<std::string_view, 3> kOutputPolicyWords{"block", "truncate", "stop"};
 inline constexpr std::array<std::string_view, 3> kRollbackWords{"always", "idle", "off"};
 inline constexpr std::array<std::string_view, 4> kRecordedWords{"all", "output", "code", "none"};
+inline constexpr std::array<std::string_view, 3> kInspectWords{"names", "hashed", "off"};
 inline constexpr std::array<std::string_view, 2> kNamespaceWords{"auto", "off"};
 inline constexpr std::array<std::string_view, 4> kCgroupWords{"auto", "v2", "v1", "off"};
 inline constexpr std::array<std::string_view, 4> kFloorWords{"strict", "standard", "degraded", "unsafe"};
 
 template <class T>
 using Slot = T& (*)(Config&);
-using AnySlot =
-    std::variant<Slot<uint64_t>, Slot<Duration>, Slot<double>, Slot<std::string>, Slot<Exhaustion>, Slot<OutputPolicy>,
-                 Slot<NamespaceMode>, Slot<CgroupMode>, Slot<Floor>, Slot<RollbackMode>, Slot<RecordedContent>>;
+using AnySlot = std::variant<Slot<uint64_t>, Slot<Duration>, Slot<double>, Slot<std::string>, Slot<Exhaustion>,
+                             Slot<OutputPolicy>, Slot<NamespaceMode>, Slot<CgroupMode>, Slot<Floor>, Slot<RollbackMode>,
+                             Slot<RecordedContent>, Slot<InspectMode>>;
 
 // A number (durations in seconds) or a text, so that rows can simply be written down.
 struct Standard {

@@ -61,6 +61,7 @@ class Manager : public ClientService {
   RunRecords& records() override { return records_; }
   void session(const SessionRequest& request, uid_t uid, Answer answer) override;
   Result<std::string> info(const InfoRequest& request, uid_t uid) override;
+  void stack(const std::string& run_id, uid_t uid, Answer answer) override { dispatcher_.stack(run_id, uid, answer); }
   void transferred(const Transfer& transfer, uid_t uid, const Status& done) override {
     trail_.transferred(transfer, uid, done);
   }

@@ -16,7 +16,6 @@
 #include "protocol/codec.h"
 #include "protocol/frame.h"
 #include "protocol/peek.h"
-#include "worker/descriptor_reserve.h"
 
 namespace capsule {
 namespace {
@@ -349,41 +348,6 @@ void LinkThread::handle_cancel(std::string_view payload) {
     cancelled_run_[run.size()] = '\0';
   }
   pthread_kill(main_thread_, SIGINT);
-}
-
-// A memfd takes what faulthandler's code writes: a pipe would have to be read at the same time.
-size_t LinkThread::stack_frame(std::string_view run, std::span<char> text, std::span<char> frame) const {
-  ssize_t size = 0;
-  descriptor_reserve::open();  // the program ends here, so nobody puts it back
-  const UniqueFd file(memfd_create("stacks", MFD_CLOEXEC));
-  if (file && dump_stacks_ != nullptr) {
-    dump_stacks_(file.get());
-    size = std::max<ssize_t>(0, pread(file.get(), text.data(), text.size(), 0));
-  }
-  return encode_stack_frame(run, {text.data(), static_cast<size_t>(size)}, frame);
-}
-
-// The manager is about to kill this process, and asks where it was.
-void LinkThread::handle_stack(std::string_view payload) {
-  static std::array<char, limits::kStackBytes> text;
-  const std::string_view run = peek::text(payload, "run_id").value_or(std::string_view{}).substr(0, limits::kIdBytes);
-  const std::span<char> frame(stack_frame_.memory, kStackFrameBytes);
-  (void)send_frame({frame.data(), stack_frame(run, text, frame)});
-}
-
-// A lock that this very thread holds is one that cannot be had, as any other.
-void LinkThread::tell_crash() {
-  static std::array<char, limits::kStackBytes> text;
-  static std::array<char, kStackFrameBytes> frame;
-  if (!busy_.load() || process_.load() != getpid()) return;
-  const std::unique_lock lock(send_mutex_, std::try_to_lock);
-  if (!lock) return;
-  const size_t size = stack_frame({}, text, frame);
-  for (size_t sent = 0; sent < size;) {
-    const ssize_t put = send(link_.get(), frame.data() + sent, size - sent, MSG_NOSIGNAL);
-    if (put < 0 && errno != EINTR) return;
-    sent += static_cast<size_t>(std::max<ssize_t>(put, 0));
-  }
 }
 
 void LinkThread::beat(TimePoint at) {

@@ -73,7 +73,7 @@ class LinkThread {
   uint64_t next_display_id() { return ++last_display_id_; }
 
   std::string cancelled_run();
-  // How to tell the stacks; set before start().
+  // How to tell the stacks; set before start(). Holds no lock and allocates nothing.
   void set_stack_dump(void (*dump)(int fd)) { dump_stacks_ = dump; }
   // In a signal handler, on any thread: tells the stacks if nothing is being sent just now. Async-signal-safe.
   void tell_crash();
@@ -112,7 +112,9 @@ class LinkThread {
   void handle_request(std::string_view payload);
   void handle_cancel(std::string_view payload);
   void handle_stack(std::string_view payload);
-  size_t stack_frame(std::string_view run, std::span<char> text, std::span<char> frame) const;
+  // link_stacks.cc
+  enum class Meanwhile { kProgramRuns, kProgramStands };
+  size_t stack_frame(std::string_view run, std::span<char> text, std::span<char> frame, Meanwhile meanwhile) const;
   void beat(TimePoint now);
   void lose_link();
   void wake_main();

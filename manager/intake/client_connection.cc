@@ -127,7 +127,7 @@ void ClientConnection::serve(Message message) {
     if (!json) return refuse(request->id, json.error());
     return send(Document{request->id, {std::move(*json)}});
   }
-  if (serve_checkpoints(message) || serve_files(message) || serve_records(message)) return;
+  if (serve_checkpoints(message) || serve_files(message) || serve_records(message) || serve_looks(message)) return;
   if (const auto* ping = std::get_if<Ping>(&message)) return send(Ack{ping->id, {}});
   fail({Errc::kInvalid, "clients do not send '" + std::string(type_of(message)) + "'"});
 }

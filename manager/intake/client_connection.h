@@ -46,6 +46,7 @@ class ClientService {
   virtual CheckpointService& checkpoints() = 0;
   virtual RunRecords& records() = 0;
   virtual Result<std::string> info(const InfoRequest& request, uid_t uid) = 0;
+  virtual void stack(const std::string& run_id, uid_t uid, Answer answer) = 0;
   virtual void transferred(const Transfer& transfer, uid_t uid, const Status& done) = 0;
 };
 
@@ -74,6 +75,7 @@ class ClientConnection : public RunClient, public std::enable_shared_from_this<C
   bool serve_files(Message& message);              // false: the message is about something else
   bool serve_checkpoints(const Message& message);  // the same
   bool serve_records(const Message& message);      // the same
+  bool serve_looks(const Message& message);        // the same
   bool shed_unread(const Message& message);        // true: it has to read first
   void transferred(const Transfer& transfer, const Status& done);
   void refuse(uint64_t re, const Error& error);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/posix_io.h"
+#include "manager/link/stack_text.h"
 #include "manager/observe/log.h"
 #include "manager/storage/run_recording.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr size_t kUnreadDisplayBytes = 4 * limits::kFrameBytes;  // several threads may each wait for an answer
 constexpr milliseconds kStackPatience{100};                      // for a worker to tell its stack before it is killed
+constexpr seconds kLiveStackPatience{1};                         // while its run goes on
 
 Result<FdPair> make_run_pipe(unsigned owner) {
   auto pipe = make_pipe();
@@ -45,7 +47,8 @@ RunDriver::RunDriver(Loop& loop, std::shared_ptr<Run> run, Lease lease, RunSetti
       ending_(settings_.limits),
       budget_(settings_.output_policy, settings_.limits.output_bytes),
       timer_(loop),
-      stack_timer_(loop) {
+      slow_timer_(loop),
+      stacks_(loop, [this] { lease_.worker->ask_stack(run_->id); }) {
   guard_ = std::make_unique<LimitGuard>(loop_, lease_.capsule, settings_.limits,
                                         [this](StopReason passed) { limit_passed(passed); });
 }
@@ -85,6 +88,7 @@ void RunDriver::start_program() {
   if (const auto client = listener()) {
     client->send_soon(Started{run_->id, static_cast<uint64_t>(to_microseconds(at - run_->queued_at)), run_->lease});
   }
+  if (settings_.slow_after > Duration::zero()) slow_timer_.after(settings_.slow_after, [this] { note_slow(); });
   settle();
 }
 
@@ -218,9 +222,36 @@ void RunDriver::kill_worker() {
   const auto reason = ending_.ladder().reason();
   const bool is_wanted = reason == StopReason::kClientCancel || reason == StopReason::kTimeout ||
                          reason == StopReason::kCpuLimit || reason == StopReason::kOutputLimit;
-  if (!is_wanted || ending_.ending() || std::exchange(asked_for_stack_, true)) return lease_.worker->kill();
-  lease_.worker->send(Stack{0, run_->id, {}});
-  stack_timer_.after(kStackPatience, [this] { lease_.worker->kill(); });
+  if (!is_wanted || ending_.ending() || std::exchange(is_killing_, true)) return lease_.worker->kill();
+  stacks_.ask(kStackPatience, [this](const Result<std::string>& told) {
+    if (finished_) return;
+    if (told) stack_ = *told;
+    lease_.worker->kill();
+  });
+}
+
+void RunDriver::tell_stack(StackProbe::Answer answer) {
+  if (run_->started_at == TimePoint{} || finished_) {
+    return answer(failure(Errc::kConflict, "run '" + run_->id + "' has no stack: it has not started, or just ended"));
+  }
+  stacks_.ask(kLiveStackPatience, std::move(answer));
+}
+
+// Once: what somebody who looks for the reason will want to know, before it is asked for.
+void RunDriver::note_slow() {
+  metrics_.run_slow();
+  log_warning("run is slow", {{"run_id", run_->id},
+                              {"session", run_->request.session},
+                              {"profile", run_->profile},
+                              {"running_s", std::to_string(to_seconds(now() - run_->started_at))}});
+  if (!run_->recording) return;
+  stacks_.ask(kLiveStackPatience, [this](const Result<std::string>& told) {
+    const Duration after = now() - run_->started_at;
+    const std::string stack = told ? program_stack(*told) : "";
+    const std::string_view why =
+        told ? "no code of the program was on a stack" : std::string_view(told.error().message);
+    run_->recording->slow(after, stack, stack.empty() ? why : "");
+  });
 }
 
 void RunDriver::worker_said(Message message) {
@@ -245,11 +276,11 @@ void RunDriver::worker_said(Message message) {
     return settle();
   }
   if (auto* stack = std::get_if<Stack>(&message)) {
-    if (std::exchange(asked_for_stack_ ? answered_stack_ : told_stack_, true)) return broke_protocol("a second stack");
+    if (stack->run_id == run_->id) return stacks_.heard(stack->text.value);
+    if (!stack->run_id.empty()) return;  // asked of an earlier run
+    if (std::exchange(told_crash_, true)) return broke_protocol("a second stack");
     stack_ = std::move(stack->text.value);  // unasked: it is about to die of a fault
-    if (!asked_for_stack_) return;
-    stack_timer_.cancel();
-    return lease_.worker->kill();
+    return;
   }
   broke_protocol("a message that workers do not send");
 }
@@ -317,7 +348,8 @@ void RunDriver::finish() {
   worker_ends_.clear();
   release_displays();
   timer_.cancel();
-  stack_timer_.cancel();
+  slow_timer_.cancel();
+  stacks_.give_up({Errc::kConflict, "run '" + run_->id + "' ended before its stack was told"});
   guard_->stop();
   if (!ending_.ending()->worker_survives) drain();  // else its claim was a barrier and has emptied them
   if (stdin_) stdin_->close();

@@ -15,6 +15,7 @@
 #include "manager/files/placing.h"
 #include "manager/link/limit_guard.h"
 #include "manager/link/run_ending.h"
+#include "manager/link/stack_probe.h"
 #include "manager/output/input_writer.h"
 #include "manager/output/pipe_reader.h"
 #include "manager/pool/pool.h"
@@ -36,6 +37,8 @@ class RunDriver : public Worker::Holder {
   void kill(StopReason reason);
   Status input(const Input& input);
   void listener_can_take_more();
+  // Of the program, which goes on; as its worker told it. kConflict before it has started.
+  void tell_stack(StackProbe::Answer answer);
 
   const Run& run() const { return *run_; }
   const Lease& lease() const { return lease_; }
@@ -65,6 +68,7 @@ class RunDriver : public Worker::Holder {
   void finish();
   Evidence make_evidence(const Ending& ending);
   void add_stack(Evidence& evidence);
+  void note_slow();
   Usage make_usage();
   void broke_protocol(const std::string& what);
   std::shared_ptr<RunClient> listener() const { return run_->listener.lock(); }
@@ -78,11 +82,13 @@ class RunDriver : public Worker::Holder {
   RunEnding ending_;
   OutputBudget budget_;
   Timer timer_;
-  Timer stack_timer_;                 // runs while a worker that is to be killed tells its stack
+  Timer slow_timer_;
+  StackProbe stacks_;
   std::unique_ptr<Placing> placing_;  // until the program starts
   std::unique_ptr<LimitGuard> guard_;
   std::string stack_, stack_missing_;
-  bool asked_for_stack_ = false, answered_stack_ = false, told_stack_ = false;
+  bool is_killing_ = false;  // or about to: its stack first
+  bool told_crash_ = false;
   std::unique_ptr<PipeReader> stdout_, stderr_;
   std::unique_ptr<InputWriter> stdin_;
   std::vector<UniqueFd> worker_ends_;  // of the pipes, until they are sent

@@ -43,7 +43,7 @@ void RunDriver::add_stack(Evidence& evidence) {
     evidence.stack_missing = stack_missing_;
   } else if (!stack_.empty()) {
     evidence.stack_missing = "no code of the program was on a stack";
-  } else if (asked_for_stack_) {
+  } else if (is_killing_) {
     evidence.stack_missing = "the worker did not answer";
   } else {
     evidence.stack_missing = "the program ended before its stack was read";

@@ -72,6 +72,7 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
       queue_depth(gauge(registry, "capsule_queue_depth", "Runs accepted and not yet started.")),
       queue_capacity(gauge(registry, "capsule_queue_capacity", "Runs the queue can hold.")),
       queue_rejected(counters(registry, "capsule_queue_rejected_total", "Runs turned away, by reason."), "reason"),
+      runs_slow(counter(registry, "capsule_runs_slow_total", "Runs that lasted longer than run.slow_after_s.")),
       heartbeats(counter(registry, "capsule_heartbeats_total", "Heartbeats received from workers.")),
       heartbeat_suspects(counter(registry, "capsule_heartbeat_suspects_total",
                                  "Times a worker missed enough heartbeats to be suspect.")),

@@ -85,6 +85,7 @@ struct Metrics::Families {
   prometheus::Gauge &queue_depth, &queue_capacity;
   CountersOf<label::kAllRejections> queue_rejected;
   std::array<prometheus::Histogram*, label::kAllSpawnSteps.size()> spawn_steps{};
+  prometheus::Counter& runs_slow;
   prometheus::Counter &heartbeats, &heartbeat_suspects, &heartbeat_losses;
   CountersOf<label::kAllCancelReasons> cancels;
   CountersOf<label::kAllRungs> cancel_rungs;

@@ -65,6 +65,8 @@ void Metrics::run_finished(ProfileHandle profile, Verdict verdict, std::optional
 
 void Metrics::set_runs_in_progress(size_t runs) { families_->runs_in_progress.Set(count(runs)); }
 
+void Metrics::run_slow() { families_->runs_slow.Increment(); }
+
 void Metrics::set_queue(size_t depth, size_t capacity) {
   families_->queue_depth.Set(count(depth));
   families_->queue_capacity.Set(count(capacity));

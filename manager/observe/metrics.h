@@ -68,6 +68,7 @@ class Metrics {
   void run_started(Duration queue_wait);
   void run_finished(ProfileHandle profile, Verdict verdict, std::optional<Duration> ran);
   void set_runs_in_progress(size_t runs);
+  void run_slow();  // it has lasted for run.slow_after_s
 
   // Queue.
   void set_queue(size_t depth, size_t capacity);

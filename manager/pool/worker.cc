@@ -74,6 +74,13 @@ void Worker::handle(Message message) {
     hello_ = *hello;
     if (!inherited_layers_.empty()) hello_.layers = inherited_layers_;
   }
+  if (const auto* stack = std::get_if<Stack>(&message); stack != nullptr && !stack->run_id.empty()) {
+    if (stacks_asked_ == 0) {  // nobody did: a program made it up
+      if (holder_ != nullptr) holder_->worker_lost(LostWhy::kProtocol);
+      return;
+    }
+    --stacks_asked_;
+  }
   // What a snapshot was asked before it was woken and became this worker: it answers first, to nobody.
   const bool is_from_before = std::holds_alternative<Report>(message) || std::holds_alternative<Branched>(message);
   if (!said_hello_ && is_from_before) return;

@@ -57,6 +57,11 @@ class Worker : public std::enable_shared_from_this<Worker> {
   void send(const Message& message, std::vector<UniqueFd> fds = {}) { channel_->send(message, std::move(fds)); }
   void interrupt(const std::string& run_id) { send(Cancel{0, run_id}); }
   void kill();
+  // Answered by `stack`, which its holder hears.
+  void ask_stack(const std::string& run_id) {
+    ++stacks_asked_;
+    send(Stack{0, run_id, {}});
+  }
   // Really executes Python. One at a time; `done(false)` also when it takes too long.
   void check_health(std::function<void(bool healthy)> done);
 
@@ -100,6 +105,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   Heartbeat last_beat_;
   ProcStats marked_;
   uint64_t runs_ = 0;
+  uint64_t stacks_asked_ = 0;  // and not answered
   bool said_hello_ = false;
 };
 

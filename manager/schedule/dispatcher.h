@@ -39,6 +39,9 @@ class Dispatcher {
   bool may_hold_workers(uid_t uid, uint64_t more) const;
   // Runs of another uid do not exist for this one.
   Status cancel(const std::string& run_id, uid_t uid);
+  // Where a run is now, as JSON; it goes on. Of one's own runs, as with cancel().
+  using Answer = std::function<void(Result<std::string>)>;
+  void stack(const std::string& run_id, uid_t uid, const Answer& answer);
   Status input(const Input& input, ClientKey client);
   void client_gone(ClientKey client);
   void client_can_take_more(ClientKey client);

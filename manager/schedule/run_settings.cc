@@ -55,6 +55,7 @@ Result<RunSettings> run_settings(const Execute& request, const ProfileSettings& 
   settings.output_policy = run.output_policy;
   settings.recorded = run.recorded;
   settings.recorded_output_bytes = run.recorded_output_bytes;
+  settings.slow_after = run.slow_after;
   if (!request.output_policy.empty()) {
     const auto policy = output_policy_from_string(request.output_policy);
     if (!policy) return failure(Errc::kInvalid, "output_policy is one of block, truncate and stop");

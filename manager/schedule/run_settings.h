@@ -16,6 +16,7 @@ struct RunSettings {
   OutputPolicy output_policy{};
   RecordedContent recorded{};
   uint64_t recorded_output_bytes = 0;
+  Duration slow_after{};                       // its stack is recorded then; 0: never
   uint64_t program_memory_bytes = 0;           // what the worker makes its soft limit of; 0: the profile's
   unsigned worker_user = 0;                    // owner of the pipes, so that /dev/stdout can be reopened inside
   std::map<std::string, std::string> secrets;  // of its session; gone from here once they are sent

@@ -214,6 +214,8 @@ void Session::worker_said(Message message) {
   }
   if (const auto* branched = std::get_if<Branched>(&message); branched != nullptr && snapshots_.heard(*branched))
     return;
+  // Asked while its run went on, which then ended. A worker that dies of a fault tells it of no run.
+  if (const auto* stack = std::get_if<Stack>(&message); stack != nullptr && !stack->run_id.empty()) return;
   lose_between_runs(label::Recycle::kLost, "spoke out of turn");
 }
 

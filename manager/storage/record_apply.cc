@@ -56,6 +56,8 @@ void RecordStore::apply(LogPosition at, Message message) {
     run->results.push_back(result_json(*display));
   } else if (const auto* result = std::get_if<ResultValue>(&message)) {
     run->results.push_back(result_json(*result));
+  } else if (const auto* stack = std::get_if<Stack>(&message)) {
+    add_slow_stack(run->info, *stack);
   }
 }
 
@@ -83,6 +85,7 @@ void RecordStore::apply_note(LogPosition at, const Ack& message) {
   if (run == nullptr) return;
   run->is_changed = true;
   if (message.re == static_cast<uint64_t>(NoteKind::kStarted)) add_started(run->info, note);
+  if (message.re == static_cast<uint64_t>(NoteKind::kSlow)) add_slow(run->info, note);
   if (message.re == static_cast<uint64_t>(NoteKind::kFinished)) run->finished_note = note;
 }
 

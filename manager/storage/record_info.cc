@@ -126,6 +126,7 @@ InfoJson accepted_info(const Note& note, const RecordHost& host) {
   info["python"] = or_null(note_text(note, "python"));
   info["directory"] = host.directory + "/" + std::string(note_text(note, "run_id"));
   info["files"] = InfoJson::object();
+  info["slow_stack"] = nullptr;
   return info;
 }
 
@@ -148,6 +149,17 @@ void add_started(InfoJson& info, const Note& note) {
   info["queue_s"] = in_seconds(note_number(note, "queue_us"));
   info["worker_pid"] = note_number(note, "worker_pid");
   info["lease"] = or_null(note_text(note, "lease"));
+}
+
+void add_slow(InfoJson& info, const Note& note) {
+  info["slow_stack"] = {{"at", utc_or_null(note_number(note, "at_ms"))},
+                        {"after_s", in_seconds(note_number(note, "after_us"))},
+                        {"stack", InfoJson::array()},
+                        {"missing", or_null(note_text(note, "missing"))}};
+}
+
+void add_slow_stack(InfoJson& info, const Stack& stack) {
+  if (info["slow_stack"].is_object()) info["slow_stack"]["stack"] = lines_of(stack.text.value);
 }
 
 void add_finished(InfoJson& info, const Note& note, const Finished& finished) {

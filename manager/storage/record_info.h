@@ -20,6 +20,8 @@ struct RecordHost {
 InfoJson accepted_info(const Note& note, const RecordHost& host);
 void add_execute(InfoJson& info, const Execute& execute);
 void add_started(InfoJson& info, const Note& note);
+void add_slow(InfoJson& info, const Note& note);
+void add_slow_stack(InfoJson& info, const Stack& stack);
 // `note` may be empty: of a run that its manager did not live to see the end of.
 void add_finished(InfoJson& info, const Note& note, const Finished& finished);
 

@@ -11,7 +11,7 @@
 
 namespace capsule {
 
-enum class NoteKind : uint64_t { kAccepted = 1, kStarted = 2, kFinished = 3 };
+enum class NoteKind : uint64_t { kAccepted = 1, kStarted = 2, kFinished = 3, kSlow = 4 };
 
 class NoteWriter {
  public:

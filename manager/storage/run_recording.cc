@@ -158,6 +158,15 @@ void RunRecording::result(const ResultValue& result) {
   collected_ += encode_frame(std::move(kept));  // its end is near, and takes it along
 }
 
+void RunRecording::slow(Duration after, const std::string& stack, std::string_view missing) {
+  NoteWriter note;
+  note.text("run_id", run_id_).number("at_ms", wall_clock_ms()).number("after_us", to_microseconds(after));
+  note.text("missing", records_code_ ? missing : "what shows code is not recorded (run.recorded)");
+  collected_ += frame_of(NoteKind::kSlow, note);
+  if (records_code_ && !stack.empty()) collected_ += encode_frame(Stack{0, run_id_, {masked(stack)}});
+  sink_->has_collected(*this);
+}
+
 void RunRecording::flush() {
   if (started_ms_ != 0 && !std::exchange(start_is_told_, true)) {
     NoteWriter note;

@@ -53,6 +53,8 @@ class RunRecording {
   void output(Stream stream, uint64_t offset, std::string_view data);
   void display(const Display& display);
   void result(const ResultValue& result);
+  // It lasts for `after` by now; its stack, or why there is none.
+  void slow(Duration after, const std::string& stack, std::string_view missing);
   // Before the client hears of it. `outcome` is as it was afterwards.
   void finished(Run& run);
 

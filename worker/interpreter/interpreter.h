@@ -58,7 +58,7 @@ bool healthy();
 
 // Writes the stacks of all Python threads to `fd`, as faulthandler does: from any thread, without the GIL, without
 // allocating, also in a signal handler; the thread that asks is marked. What a running thread does meanwhile may make
-// its part wrong; a stuck one's is right.
+// its part wrong, or lead to a fault (guarded_read.h); a stuck one's is right.
 void dump_stacks(int fd);
 
 std::string version();  // "3.11.2"

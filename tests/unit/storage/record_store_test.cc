@@ -85,6 +85,24 @@ TEST_CASE("a run becomes a directory without empty files, and one row", "[record
   CHECK(manager.show("run-1")["verdict"] == "ok");
 }
 
+TEST_CASE("the stack of a slow run is in its record, before its end and after it", "[records]") {
+  const RecordDirectory directory;
+  Running manager(directory, config_of());
+  NoteWriter note;
+  note.text("run_id", "run-1").number("at_ms", 1000).number("after_us", 2500000);
+  manager.append(accepted_frames("run-1") + encode_frame(Ack{static_cast<uint64_t>(NoteKind::kSlow), note.take()}) +
+                 encode_frame(Stack{0, "run-1", {"Thread 0x1:\n  File \"a\", line 1 in f\n"}}));
+  manager.step();
+  CHECK(manager.show("run-1")["slow_stack"]["after_s"] == 2.5);
+  manager.append(finished_frames("run-1"));
+  ++manager.finals;
+  manager.step();
+  const Json slow = manager.show("run-1")["slow_stack"];
+  CHECK(slow["at"] == "1970-01-01T00:00:01.000Z");
+  CHECK(slow["stack"] == Json::array({"Thread 0x1:", "  File \"a\", line 1 in f"}));
+  CHECK(slow["missing"].is_null());
+  CHECK(text_of(directory, "run-1", "run-info.yaml").find("line 1 in f") != std::string::npos);
+}
 TEST_CASE("an accepted run has its record before it ends", "[records]") {
   const RecordDirectory directory;
   Running manager(directory, config_of());
