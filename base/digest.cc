@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <cassert>
 #include <new>
@@ -34,6 +35,16 @@ Digest sha256(std::string_view bytes) {
   Sha256 hash;
   hash.add(bytes);
   return hash.finish();
+}
+
+Digest keyed_digest(std::string_view key, std::string_view bytes) {
+  Digest digest{};
+  unsigned size = 0;
+  const unsigned char* made =
+      HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(bytes.data()),
+           bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &size);
+  if (made == nullptr || size != kDigestBytes) throw std::bad_alloc();
+  return digest;
 }
 
 std::string hex_text(const Digest& digest) {

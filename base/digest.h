@@ -29,6 +29,7 @@ class Sha256 {
 };
 
 Digest sha256(std::string_view bytes);
+Digest keyed_digest(std::string_view key, std::string_view bytes);  // HMAC-SHA256 (RFC 2104)
 
 // 64 lower-case hexadecimal digits; nothing else is one.
 std::string hex_text(const Digest& digest);

@@ -16,7 +16,7 @@ struct Command {
   int (*run)(const Invocation&);
 };
 
-constexpr std::array<Command, 16> kCommands{{
+constexpr std::array<Command, 17> kCommands{{
     {"serve", "the manager, as a service", serve_command},
     {"run", "run a program in a fresh sandbox", run_command},
     {"session", "make, list and remove sessions; go back in them", session_command},
@@ -27,7 +27,8 @@ constexpr std::array<Command, 16> kCommands{{
     {"ps", "list runs", ps_command},
     {"logs", "what a run printed, also while it runs", logs_command},
     {"stacks", "where a running program is", stacks_command},
-    {"inspect", "all that is known of a run", inspect_command},
+    {"inspect", "all that is known of a run; what is in a session", inspect_command},
+    {"tap", "the frames of a session's worker, live", tap_command},
     {"info", "the manager's state: pools, workers, sessions, runs, queue, limits, layers", info_command},
     {"doctor", "what can be had of the sandbox here, and what to do about the rest", doctor_command},
     {"audit", "check that an audit log is whole", audit_command},

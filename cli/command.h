@@ -23,6 +23,7 @@ int cancel_command(const Invocation& invocation);
 int checkpoints_command(const Invocation& invocation);
 int ps_command(const Invocation& invocation);
 int logs_command(const Invocation& invocation);
+int tap_command(const Invocation& invocation);
 int stacks_command(const Invocation& invocation);
 int inspect_command(const Invocation& invocation);
 int doctor_command(const Invocation& invocation);

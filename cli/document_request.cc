@@ -23,5 +23,6 @@ Result<std::string> request_document(Client& client, SessionRequest request) { r
 Result<std::string> request_document(Client& client, InfoRequest request) { return ask(client, std::move(request)); }
 Result<std::string> request_document(Client& client, RecordRequest request) { return ask(client, std::move(request)); }
 Result<std::string> request_document(Client& client, Stack request) { return ask(client, std::move(request)); }
+Result<std::string> request_document(Client& client, Inspect request) { return ask(client, std::move(request)); }
 
 }  // namespace capsule::cli

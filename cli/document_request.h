@@ -13,5 +13,6 @@ Result<std::string> request_document(Client& client, SessionRequest request);
 Result<std::string> request_document(Client& client, InfoRequest request);
 Result<std::string> request_document(Client& client, RecordRequest request);
 Result<std::string> request_document(Client& client, Stack request);
+Result<std::string> request_document(Client& client, Inspect request);
 
 }  // namespace capsule::cli

@@ -23,7 +23,8 @@ Result<std::string> render_stored_checkpoint(std::string_view json);         // 
 Result<std::string> render_return(std::string_view json);                    // `session undo`, `session restore`
 Result<std::string> render_runs(std::string_view json, RunFilter filter);    // `ps`
 Result<std::string> runs_document(std::string_view json, RunFilter filter);  // `ps --json`
-Result<std::string> render_record(std::string_view json);                    // `inspect`
+Result<std::string> render_record(std::string_view json);                    // `inspect` of a run
+Result<std::string> render_session(std::string_view json);                   // `inspect` of a session
 Result<std::string> render_stack(std::string_view json);                     // `stacks`
 Result<std::string> session_id_text(std::string_view json);                  // `session new`: the id and a newline
 

@@ -18,6 +18,7 @@
 #include "manager/manager.h"
 #include "manager/observe/listen_fds.h"
 #include "manager/observe/log.h"
+#include "manager/observe/profiler.h"
 #include "manager/worker_user.h"
 
 namespace capsule {
@@ -191,6 +192,7 @@ int prepare(Arguments arguments) {
 }  // namespace capsule
 
 int main(int argc, char** argv) {
+  capsule::profiler::prepare();
   capsule::Arguments arguments;
   CLI::App app{"capsule-manager: keeps a pool of sandboxed Python workers. Usually started by `capsule serve`."};
   app.add_option("--config", arguments.config_file, "TOML file; see docs/CONFIGURATION.md");

@@ -61,6 +61,7 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
       watchdog_timer_(loop),
       idle_timer_(loop),
       drain_timer_(loop),
+      profile_timer_(loop),
       last_used_(now()) {
   if (geteuid() == 0 && worker_user_ == 0) {
     facts_.degraded.push_back("workers run as the manager's own user: this user namespace has no other");
@@ -113,6 +114,7 @@ Status Manager::start() {
                                            last_used_ = now();
                                            dispatcher_.client_gone(client);
                                            files_.client_gone(client);
+                                           sessions_.client_gone(client);
                                            checkpoints_.client_gone(client);
                                          });
   facts_.socket = listener_->path();

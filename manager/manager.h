@@ -62,6 +62,10 @@ class Manager : public ClientService {
   void session(const SessionRequest& request, uid_t uid, Answer answer) override;
   Result<std::string> info(const InfoRequest& request, uid_t uid) override;
   void stack(const std::string& run_id, uid_t uid, Answer answer) override { dispatcher_.stack(run_id, uid, answer); }
+  void inspect(const std::string& id, uid_t uid, Answer answer) override { session_service_.inspect(id, uid, answer); }
+  Status tap(const Tap& request, FrameTap::Listener listener, uid_t uid) override {
+    return session_service_.tap(request, std::move(listener), uid);
+  }
   void transferred(const Transfer& transfer, uid_t uid, const Status& done) override {
     trail_.transferred(transfer, uid, done);
   }
@@ -87,6 +91,7 @@ class Manager : public ClientService {
   void await_end();
   Health health() const;
   std::string version_document() const;
+  void profile_cpu(seconds length, std::function<void(Result<std::string>)> told);
   void answered(const HttpExchange& exchange);
   void refresh_gauges();
   InfoSources sources() const;
@@ -113,7 +118,7 @@ class Manager : public ClientService {
   SessionService session_service_;
   std::unique_ptr<Listener> listener_;
   std::shared_ptr<HttpExporter> http_;
-  Timer watchdog_timer_, idle_timer_, drain_timer_;
+  Timer watchdog_timer_, idle_timer_, drain_timer_, profile_timer_;
   TimePoint last_used_;
   bool examined_ = false;  // what the sandbox can be here is known, and enough
   bool serving_ = false, ready_ = false, draining_ = false, finishing_ = false;

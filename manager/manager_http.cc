@@ -3,6 +3,7 @@
 
 #include "manager/manager.h"
 #include "manager/observe/log.h"
+#include "manager/observe/profiler.h"
 #include "protocol/version.h"
 
 namespace capsule {
@@ -21,6 +22,10 @@ Status Manager::start_http() {
     return metrics_.golden_signals(now() - facts_.started_at);
   };
   handlers.info = [this] { return make_info(sources(), {}, 0).value_or("{}"); };
+  if (profiler::is_built_in()) {
+    handlers.cpu_profile = [this](seconds length, auto told) { profile_cpu(length, std::move(told)); };
+    handlers.heap_profile = [] { return profiler::heap(); };
+  }
   handlers.rule = [this](std::string_view key) { return keys_.rule(key, wall_clock_ms(), now()); };
   handlers.on_answered = [this](const HttpExchange& exchange) { answered(exchange); };
   auto listening = HttpExporter::listen(loop_.context(), options_.http, std::move(handlers));
@@ -28,6 +33,11 @@ Status Manager::start_http() {
   http_ = std::move(*listening);
   facts_.http = http_->address();
   return {};
+}
+
+void Manager::profile_cpu(seconds length, std::function<void(Result<std::string>)> told) {
+  if (const Status started = profiler::start_cpu(); !started) return told(tl::unexpected<Error>(started.error()));
+  profile_timer_.after(length, [told = std::move(told)] { told(profiler::stop_cpu()); });
 }
 
 Health Manager::health() const {

@@ -44,7 +44,7 @@ void block_all_signals(sigset_t& previous) {
 
 // Requests for the main thread: one at a time, with whatever descriptors came along.
 bool is_request(std::string_view type) {
-  return type == Execute::kType || type == Branch::kType || type == Restore::kType;
+  return type == Execute::kType || type == Branch::kType || type == Restore::kType || type == Inspect::kType;
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "worker/crash_stack.h"
 #include "worker/descriptor_reserve.h"
 #include "worker/interpreter/checkpoint.h"
+#include "worker/interpreter/inspect.h"
 #include "worker/interpreter/interpreter.h"
 #include "worker/link_thread.h"
 #include "worker/memory_budget.h"
@@ -122,6 +123,7 @@ class Worker {
     if (const auto* request = std::get_if<Execute>(&*message)) return run(*request, work.fds);
     if (const auto* branch = std::get_if<Branch>(&*message)) return make_copy(*branch, work.fds);
     if (const auto* restore = std::get_if<Restore>(&*message)) return fill_namespace(*restore, work.fds);
+    if (const auto* look = std::get_if<Inspect>(&*message)) return tell_namespace(*look);
     link_.mark_idle();
   }
 
@@ -183,6 +185,15 @@ class Worker {
     auto loaded = fds.size() == 1 ? interpreter::load_namespace(fds[0].get())
                                   : failure(Errc::kInvalid, "restore needs exactly one descriptor, the pipe");
     loaded ? void(report.json.value = std::move(*loaded)) : void(report.failure = loaded.error().message);
+    link_.mark_idle();
+    say(report);
+  }
+
+  void tell_namespace(const Inspect& look) {
+    Report report;
+    report.re = look.id;
+    auto told = interpreter::inspect_namespace(look.hashed ? interpreter::Names::kHashed : interpreter::Names::kPlain);
+    told ? void(report.json.value = std::move(*told)) : void(report.failure = told.error().message);
     link_.mark_idle();
     say(report);
   }

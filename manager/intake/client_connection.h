@@ -47,6 +47,8 @@ class ClientService {
   virtual RunRecords& records() = 0;
   virtual Result<std::string> info(const InfoRequest& request, uid_t uid) = 0;
   virtual void stack(const std::string& run_id, uid_t uid, Answer answer) = 0;
+  virtual void inspect(const std::string& session, uid_t uid, Answer answer) = 0;
+  virtual Status tap(const Tap& request, FrameTap::Listener listener, uid_t uid) = 0;
   virtual void transferred(const Transfer& transfer, uid_t uid, const Status& done) = 0;
 };
 

@@ -53,6 +53,7 @@ void FrameChannel::send_soon(const Message& message) {
 // A small frame joins the one that waits before it.
 void FrameChannel::enqueue(std::string frame, std::string body, std::vector<UniqueFd> fds) {
   metrics_.frame(label::Direction::kSent, kind_, frame.size() + body.size());
+  if (tap_) tap_->sent(std::string_view(frame).substr(limits::kFrameHeaderBytes), frame.size() + body.size());
   queued_bytes_ += frame.size() + body.size();
   const bool joins = !queue_.empty() && body.empty() && fds.empty() && queue_.back().sent == 0 &&
                      queue_.back().body.empty() && queue_.back().fds.empty() &&
@@ -136,6 +137,7 @@ void FrameChannel::take_frames() {
       end(message.error());
       break;
     }
+    if (tap_) tap_->received(*message, (*payload)->size() + limits::kFrameHeaderBytes);
     handlers_.on_message(std::move(*message), (*payload)->size());
   }
   handling_ = false;

@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "manager/async/loop.h"
+#include "manager/link/frame_tap.h"
 #include "manager/observe/metrics.h"
 #include "protocol/frame.h"
 #include "protocol/message.h"
@@ -48,6 +49,8 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   void resume_reading();
   void set_max_payload(size_t bytes) { decoder_.set_max_payload(bytes); }
 
+  void set_tap(std::shared_ptr<FrameTap> tap) { tap_ = std::move(tap); }  // none: nobody watches
+
   bool is_open() const { return watch_.is_open(); }
   bool is_mid_frame() const { return decoder_.is_mid_frame(); }
   size_t queued_bytes() const { return queued_bytes_; }
@@ -78,6 +81,7 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   PassedFds passed_fds_;
   label::Socket kind_;
   FrameDecoder decoder_;
+  std::shared_ptr<FrameTap> tap_;
   Handlers handlers_;
   std::deque<Outgoing> queue_;
   std::vector<UniqueFd> fds_;

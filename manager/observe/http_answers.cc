@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
@@ -14,6 +15,9 @@ using label::HttpRoute;
 
 constexpr const char* kText = "text/plain; charset=utf-8";
 constexpr const char* kJson = "application/json";
+constexpr const char* kProfile = "application/octet-stream";
+constexpr const char* kNoProfiles =
+    "profiling is not built in: meson configure -Dpprof=true (libgoogle-perftools-dev)\n";
 constexpr const char* kOpenMetricsType = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 constexpr const char* kTextMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -34,6 +38,9 @@ constexpr std::array kPages{
     Page{"/api/version", HttpRoute::kVersion, Access::kOpen, "the same"},
     Page{"/golden-signals", HttpRoute::kGoldenSignals, Access::kWithKey, "latency, traffic, errors, saturation"},
     Page{"/info", HttpRoute::kInfo, Access::kWithKey, "all that `capsule info` shows, of all users"},
+    Page{"/debug/pprof/profile", HttpRoute::kCpuProfile, Access::kWithKey,
+         "where the manager spends processor time in the next ?seconds=30, for google-pprof"},
+    Page{"/debug/pprof/heap", HttpRoute::kHeapProfile, Access::kWithKey, "what it has allocated, for google-pprof"},
     Page{"/", HttpRoute::kIndex, Access::kWithKey, "this list"}};
 
 const Page* find_page(std::string_view path) {
@@ -45,7 +52,7 @@ std::string index() {
   std::string text = "Capsule runs other people's Python in sandboxes. This is its manager; all of it is GET only.\n\n";
   for (const Page& page : kPages) {
     std::string path(page.path);
-    path.resize(17, ' ');
+    path.resize(22, ' ');
     text.append(path).append(page.what).append(page.access == Access::kWithKey ? " (with an API key)\n" : "\n");
   }
   return text;
@@ -66,6 +73,29 @@ HttpAnswer health_answer(HttpRoute route, const Health& health) {
   return {good ? 200u : 503u, kJson, json_text(document)};
 }
 
+// "?seconds=5"; 30 when it is not there, as other servers have it.
+std::optional<seconds> profile_length(std::string_view target) {
+  constexpr seconds kStandard{30}, kMax{60};
+  constexpr std::string_view kName = "seconds=";
+  const size_t query = target.find('?');
+  if (query == target.npos) return kStandard;
+  const std::string_view text = target.substr(query + 1);
+  int64_t number = 0;
+  if (!text.starts_with(kName)) return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data() + kName.size(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number >= 1 && number <= kMax.count() ? std::optional(seconds(number)) : std::nullopt;
+}
+
+HttpAnswer cpu_profile_answer(const HttpQuestion& question, const HttpHandlers& handlers) {
+  if (!handlers.cpu_profile) return {501, kText, kNoProfiles};
+  const auto length = profile_length(question.target);
+  if (!length) return {400, kText, "?seconds= is a number from 1 to 60\n"};
+  HttpAnswer answer{200, kProfile, {}};
+  if (question.method == "GET") answer.cpu_profile = length;
+  return answer;
+}
+
 HttpAnswer page_answer(HttpRoute route, const HttpQuestion& question, const HttpHandlers& handlers) {
   switch (route) {
     case HttpRoute::kMetrics: {
@@ -79,6 +109,9 @@ HttpAnswer page_answer(HttpRoute route, const HttpQuestion& question, const Http
     case HttpRoute::kVersion: return {200, kJson, handlers.version() + "\n"};
     case HttpRoute::kGoldenSignals: return {200, kJson, handlers.golden_signals() + "\n"};
     case HttpRoute::kInfo: return {200, kJson, handlers.info() + "\n"};
+    case HttpRoute::kCpuProfile: return cpu_profile_answer(question, handlers);
+    case HttpRoute::kHeapProfile:
+      return handlers.heap_profile ? profile_answer(handlers.heap_profile()) : HttpAnswer{501, kText, kNoProfiles};
     case HttpRoute::kIndex: return {200, kText, index()};
     case HttpRoute::kOther: break;
   }
@@ -123,6 +156,11 @@ double weight_of(std::string_view accept, std::string_view type) {
 }
 
 }  // namespace
+
+HttpAnswer profile_answer(const Result<std::string>& profile) {
+  if (profile) return {200, kProfile, *profile};
+  return {profile.error().code == Errc::kConflict ? 409u : 503u, kText, profile.error().message + "\n"};
+}
 
 bool is_loopback_host(std::string_view host) {
   if (host.starts_with("[")) {

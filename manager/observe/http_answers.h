@@ -24,10 +24,14 @@ struct HttpAnswer {
   std::string body;
   label::HttpMethod method = label::HttpMethod::kOther;
   label::HttpRoute route = label::HttpRoute::kOther;
-  std::optional<KeyRuling> key = {};  // what the key was worth, where one is needed
+  std::optional<seconds> cpu_profile = {};  // the rest of the answer is such a profile: profile_answer()
+  std::optional<KeyRuling> key = {};        // what the key was worth, where one is needed
 };
 
 HttpAnswer answer_http(const HttpQuestion& question, const HttpHandlers& handlers);
+
+// A profile, or why there is none.
+HttpAnswer profile_answer(const Result<std::string>& profile);
 
 // "localhost", "127.x.y.z" and "[::1]", each with or without a port.
 bool is_loopback_host(std::string_view host);

@@ -110,16 +110,38 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (!is_request_id(request_id_)) request_id_ = shared_->ids.next(wall_clock_ms());
     const TimePoint begun = now();
     HttpAnswer answer = answer_http(question, shared_->handlers);
+    const Keep keep = request.keep_alive() ? Keep::kOpen : Keep::kClose;
+    if (answer.cpu_profile) return take_profile(std::move(answer), begun, keep);
+    finish(std::move(answer), begun, keep);
+  }
+
+  enum class Keep { kOpen, kClose };
+
+  void finish(HttpAnswer answer, TimePoint begun, Keep keep) {
     shared_->handlers.on_answered(
         {answer.method, answer.route, answer.status, now() - begun, request_id_, std::move(answer.key)});
-    write(std::move(answer), request.keep_alive() ? Keep::kOpen : Keep::kClose);
+    write(std::move(answer), keep);
+  }
+
+  // Its length bounds the wait; a peer that goes away meanwhile is noticed when the answer is written.
+  void take_profile(HttpAnswer question, TimePoint begun, Keep keep) {
+    stream_.expires_never();
+    const seconds length = *question.cpu_profile;
+    shared_->handlers.cpu_profile(
+        length, [self = weak_from_this(), question = std::move(question), begun, keep](Result<std::string> profile) {
+          const auto connection = self.lock();
+          if (!connection || !connection->stream_.socket().is_open()) return;
+          HttpAnswer answer = profile_answer(profile);
+          answer.method = question.method;
+          answer.route = question.route;
+          answer.key = question.key;
+          connection->finish(std::move(answer), begun, keep);
+        });
   }
 
   static std::string header(const http::request<http::string_body>& request, http::field name) {
     return std::string(request[name]);
   }
-
-  enum class Keep { kOpen, kClose };
 
   void write(HttpAnswer answer, Keep keep) {
     response_ = {};

@@ -55,6 +55,9 @@ struct HttpHandlers {
   std::function<std::string(MetricsFormat)> metrics;
   std::function<Health()> health;
   std::function<std::string()> version, golden_signals, info;
+  // Profiles of the manager; empty: this build has none. That of the processor is told later, once.
+  std::function<void(seconds, std::function<void(Result<std::string>)>)> cpu_profile = {};
+  std::function<Result<std::string>()> heap_profile = {};
   std::function<KeyRuling(std::string_view key)> rule;
   std::function<void(const HttpExchange&)> on_answered;
 };

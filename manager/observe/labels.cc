@@ -69,6 +69,8 @@ std::string_view to_string(HttpRoute value) {
     case HttpRoute::kVersion: return "/version";
     case HttpRoute::kGoldenSignals: return "/golden-signals";
     case HttpRoute::kInfo: return "/info";
+    case HttpRoute::kCpuProfile: return "/debug/pprof/profile";
+    case HttpRoute::kHeapProfile: return "/debug/pprof/heap";
     case HttpRoute::kIndex: return "/";
     case HttpRoute::kOther: return "other";
   }

@@ -66,10 +66,23 @@ std::string_view to_string(AuditLogKind value);
 enum class HttpMethod { kGet, kHead, kOther };
 inline constexpr std::array kAllHttpMethods{HttpMethod::kGet, HttpMethod::kHead, HttpMethod::kOther};
 std::string_view to_string(HttpMethod value);
-enum class HttpRoute { kMetrics, kHealthLive, kHealthReady, kHealth, kVersion, kGoldenSignals, kInfo, kIndex, kOther };
+enum class HttpRoute {
+  kMetrics,
+  kHealthLive,
+  kHealthReady,
+  kHealth,
+  kVersion,
+  kGoldenSignals,
+  kInfo,
+  kCpuProfile,
+  kHeapProfile,
+  kIndex,
+  kOther
+};
 inline constexpr std::array kAllHttpRoutes{HttpRoute::kMetrics, HttpRoute::kHealthLive, HttpRoute::kHealthReady,
                                            HttpRoute::kHealth,  HttpRoute::kVersion,    HttpRoute::kGoldenSignals,
-                                           HttpRoute::kInfo,    HttpRoute::kIndex,      HttpRoute::kOther};
+                                           HttpRoute::kInfo,    HttpRoute::kCpuProfile, HttpRoute::kHeapProfile,
+                                           HttpRoute::kIndex,   HttpRoute::kOther};
 std::string_view to_string(HttpRoute value);
 
 // How a one-shot run or a new session got its worker: from the stock, or by waiting for one to be made.

@@ -225,7 +225,7 @@ void Metrics::set_audit(label::AuditLogKind kind, uint64_t written, uint64_t wri
 }
 void Metrics::set_audit_queue(size_t records) { families_->audit_queue.Set(count(records)); }
 
-// The series of other answers than 200 exist once there was one: three methods, nine routes and the few codes of
+// The series of other answers than 200 exist once there was one: three methods, eleven routes and the few codes of
 // http_answers.cc bound them.
 void Metrics::http_answered(label::HttpMethod method, label::HttpRoute route, unsigned status, Duration took) {
   families_->http_requests

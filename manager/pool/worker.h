@@ -54,6 +54,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   bool apply(WorkerEvent event);  // false: the event cannot happen now
 
   void set_holder(Holder* holder) { holder_ = holder; }
+  void set_tap(std::shared_ptr<FrameTap> tap) { channel_->set_tap(std::move(tap)); }
   void send(const Message& message, std::vector<UniqueFd> fds = {}) { channel_->send(message, std::move(fds)); }
   void interrupt(const std::string& run_id) { send(Cancel{0, run_id}); }
   void kill();

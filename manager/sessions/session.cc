@@ -30,6 +30,7 @@ Session::Session(Loop& loop, Pool& pool, CheckpointService& checkpoints, Start s
       return_timer_(loop),
       verdict_timer_(loop),
       memory_timer_(loop),
+      inspect_timer_(loop),
       last_used_(now()),
       checkpoints_(checkpoints) {}
 
@@ -67,7 +68,7 @@ void Session::adopt(Lease lease) {
 }
 
 void Session::ready() {
-  lease_.worker->set_holder(this);
+  hold_worker();
   if (start_.from) return fill_namespace();
   if (!apply(SessionEvent::kWorkerReady)) return;
   is_moving_in_ = false;
@@ -167,7 +168,7 @@ void Session::reset(Answer answer) {
   last_used_ = now();
   const bool was_going_back = returning_ && returning_->target;
   returning_.reset();
-  snapshots_.worker_is_gone();
+  worker_is_gone();
   snapshots_.clear(Origin::kFresh);
   answer_returns(failure(Errc::kConflict, "the session was reset before it had gone back"));
   if (!lease_.worker && !was_going_back) return;  // a fresh one is starting anyway
@@ -181,7 +182,8 @@ void Session::close() {
   if (ticket_ != 0) pool_.cancel(ticket_);
   forget_previous();
   const Status closed = failure(Errc::kClosed, "session '" + id() + "' was closed");
-  snapshots_.worker_is_gone();
+  worker_is_gone();
+  if (tap_) std::exchange(tap_, nullptr)->end(closed.error());
   end_forking(closed);
   for (const auto& save : std::exchange(saves_, {})) save->give_up(closed.error());
   load_.reset();
@@ -212,6 +214,7 @@ void Session::worker_said(Message message) {
   if (const auto* report = std::get_if<Report>(&message); report != nullptr && is_filling_) {
     return namespace_filled(*report);
   }
+  if (const auto* report = std::get_if<Report>(&message); report != nullptr && told_namespace(*report)) return;
   if (const auto* branched = std::get_if<Branched>(&message); branched != nullptr && snapshots_.heard(*branched))
     return;
   // Asked while its run went on, which then ended. A worker that dies of a fault tells it of no run.

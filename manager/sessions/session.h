@@ -92,7 +92,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void measure_snapshots(Snapshots::Measured done) { snapshots_.measure(std::move(done)); }
   RollbackMode rollback_mode() const { return start_.rollback; }
 
-  bool is_free() const { return state_ == SessionState::kReady && !snapshots_.is_taking() && !forking_; }
+  bool is_free() const { return state_ == SessionState::kReady && !snapshots_.is_taking() && !forking_ && !inspected_; }
   // Whether a run in this mode has to wait for a snapshot, which is then begun: on_ready follows.
   bool takes_snapshot_before(RollbackMode mode);
   Lease begin_run(std::string code);  // must be free
@@ -112,6 +112,13 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   Status forget_checkpoint(const std::string& name);
   // To the disk, while the session goes on.
   void save(SaveRequest request, SaveJob::Done answer);
+  // What its worker tells of its namespace, as it told it: hostile text. A run waits meanwhile; of a busy session the
+  // answer is a conflict.
+  using Inspected = std::function<void(const Result<std::string>& told)>;
+  void inspect(Inspected answer);
+  // Frames of its workers, whichever these are, until the session or the client goes.
+  Status tap(FrameTap::Listener listener);
+  void untap(ClientKey client);
   // Copies of the present state, each for a session of its own: of() makes what such a session starts with. A run waits
   // until all are made.
   using Forked = std::function<void(Result<std::vector<ForkedCopy>>)>;
@@ -146,6 +153,10 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
     std::string& how_;
   };
   bool apply(SessionEvent event);
+  void hold_worker();
+  void worker_is_gone();                      // what it owes will not come
+  bool told_namespace(const Report& report);  // false: nobody asked
+  void end_inspection(const Result<std::string>& told);
   void adopt(Lease lease);
   void lose_worker(label::Recycle why);
   void lose_between_runs(label::Recycle why, const std::string& how);
@@ -198,7 +209,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   std::shared_ptr<Worker> previous_;  // a lost worker, until another is ready
   Pool::Ticket ticket_ = 0;
   Snapshots snapshots_;
-  Timer idle_timer_, return_timer_, verdict_timer_, memory_timer_;
+  Timer idle_timer_, return_timer_, verdict_timer_, memory_timer_, inspect_timer_;
   bool is_watching_ = false;     // idle_timer_ is set
   LimitWatch memory_watch_{{}};  // of the run under way, on behalf of the snapshots
   label::Recycle lost_why_ = label::Recycle::kSession;
@@ -231,6 +242,9 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
     std::vector<ForkedCopy> made = {};
   };
   std::unique_ptr<Forking> forking_;
+  Inspected inspected_;  // who waits for what the worker tells
+  uint64_t last_inspection_ = 0;
+  std::shared_ptr<FrameTap> tap_;  // while somebody watches
   std::string restore_report_, parent_checkpoint_;
   std::string code_;                                       // of the run under way
   std::deque<std::pair<std::string, std::string>> codes_;  // run id, code; of runs that were kept

@@ -94,7 +94,7 @@ void Session::move_in() {
   auto [link, pidfd] = fork.copy->take();
   lease_.worker = lease_.capsule->adopt_worker(pool_.next_worker_id(), std::move(link), std::move(pidfd), pid,
                                                std::move(fork.worker_layers));
-  lease_.worker->set_holder(this);
+  hold_worker();
   lease_.worker->send(Wake{lease_.worker->name(), true}, std::move(*doors));
   pool_.worker_moved_in(lease_);
   return_timer_.after(kReturnPatience, [this] { fail({Errc::kUnavailable, "the fork did not begin in time"}); });
@@ -103,6 +103,7 @@ void Session::move_in() {
 void Session::take_place_of(const Session& other) {
   start_.id = other.start_.id;
   start_.parent = other.start_.parent;
+  if (tap_) tap_->set_session(id());
   last_used_ = now();
 }
 

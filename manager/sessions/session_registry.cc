@@ -266,6 +266,10 @@ void SessionRegistry::arm() {
   });
 }
 
+void SessionRegistry::client_gone(ClientKey client) {
+  for (const auto& [id, session] : sessions_) session->untap(client);
+}
+
 size_t SessionRegistry::count_of(uid_t uid) const {
   return static_cast<size_t>(
       std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& entry) { return entry.second->uid() == uid; }));

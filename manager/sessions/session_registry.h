@@ -55,6 +55,7 @@ class SessionRegistry {
   Result<Session*> find(const std::string& id, uid_t uid);
   Session* find(const std::string& id);
   Status remove(const std::string& id, uid_t uid);
+  void client_gone(ClientKey client);  // it taps no more
   void close_all(label::SessionClose why);
 
   size_t count_of(uid_t uid) const;

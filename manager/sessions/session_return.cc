@@ -142,7 +142,7 @@ void Session::go_to(std::optional<SnapshotId> target, WentBack answer) {
 void Session::lose_worker(label::Recycle why) {
   if (!apply(SessionEvent::kWorkerLost)) return;
   lost_why_ = why;
-  snapshots_.worker_is_gone();
+  worker_is_gone();
   events_.on_broken();
   if (!returning_ && state_ == SessionState::kRolledBack)
     returning_ = Returning{now(), {}, Aim::kNearest, {}, false, false};
@@ -204,7 +204,7 @@ void Session::go_back(SnapshotId to) {
     if (!worker) return session->return_failed(to, worker.error().message);
     if (!session->returning_ || session->returning_->target != to) return (*worker)->kill();  // given up meanwhile
     session->lease_.worker = std::move(*worker);
-    session->lease_.worker->set_holder(session.get());
+    session->hold_worker();
     session->pool_.worker_replaced(session->lease_, session->lost_why_);
   };
   events.on_swept = [self = weak_from_this(), to](const Status& swept) {
@@ -252,7 +252,7 @@ void Session::worker_started(Result<std::shared_ptr<Worker>> started) {
     return take_another_capsule();
   }
   lease_.worker = std::move(*started);
-  lease_.worker->set_holder(this);
+  hold_worker();
   pool_.worker_replaced(lease_, lost_why_);
 }
 

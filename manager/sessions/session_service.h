@@ -15,14 +15,17 @@ class SessionService {
  public:
   using Answer = std::function<void(Result<std::string> document)>;
 
-  SessionService(const Pools& pools, SessionRegistry& sessions, Dispatcher& dispatcher, CheckpointService& checkpoints)
-      : pools_(pools), sessions_(sessions), dispatcher_(dispatcher), checkpoints_(checkpoints) {}
+  SessionService(const Pools& pools, SessionRegistry& sessions, Dispatcher& dispatcher, CheckpointService& checkpoints);
 
+  // What is known of a session, as JSON; with what its worker tells of the namespace, unless it is busy.
+  void inspect(const std::string& id, uid_t uid, const Answer& answer);
+  Status tap(const Tap& request, FrameTap::Listener listener, uid_t uid);
   // Everything but `ls`, which is a part of `info`.
   void handle(const SessionRequest& request, uid_t uid, const std::string& default_profile, uint64_t max_of_uid,
               Answer answer);
 
  private:
+  std::string inspection(const Session& session, uid_t uid, const Result<std::string>& told) const;
   void make(const SessionRequest& request, uid_t uid, const std::string& default_profile, uint64_t max_of_uid,
             Answer answer);
   void reset(const std::string& id, Session& session, Answer answer);
@@ -36,6 +39,7 @@ class SessionService {
   SessionRegistry& sessions_;
   Dispatcher& dispatcher_;
   CheckpointService& checkpoints_;
+  const std::string name_key_;  // of hashed names; for the life of this manager
 };
 
 }  // namespace capsule

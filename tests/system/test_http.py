@@ -6,10 +6,11 @@ import re
 import shutil
 import stat
 import subprocess
+import tempfile
 import unittest
 
 from processes import wait_for
-from support import SMALL, ManagerCase
+from support import MANAGER, SMALL, ManagerCase
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 
@@ -29,7 +30,7 @@ class HttpTest(ManagerCase):
     def key_command(cls, *arguments):
         return cls.manager.capsule("key", *arguments, "--state-dir", cls.state)
 
-    def get(self, path, method="GET", key=None, **headers):
+    def get(self, path, method="GET", key=None, raw=False, **headers):
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         if key is not None:
             headers["Authorization"] = f"Bearer {key}"
@@ -37,7 +38,8 @@ class HttpTest(ManagerCase):
         try:
             connection.request(method, path, headers=headers)
             response = connection.getresponse()
-            return response.status, response.read().decode(), response.headers
+            body = response.read()
+            return response.status, body if raw else body.decode(), response.headers
         finally:
             connection.close()
 
@@ -56,6 +58,25 @@ class HttpTest(ManagerCase):
             self.assertIn("capsule key new", text)
             self.assertEqual(self.get(path, key=self.key[:-1])[0], 401)
             self.assertEqual(self.get(path, key=self.key)[0], 404 if path not in ("/", "/info", "/golden-signals") else 200)
+
+    def profile_reader(self, profile):
+        """What Debian's google-pprof says of it."""
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(profile)
+            file.flush()
+            return subprocess.run(["google-pprof", "--text", MANAGER, file.name], capture_output=True, timeout=120)
+
+    def test_profiles_are_told_by_a_build_that_has_them_and_others_say_how_to_get_one(self):
+        self.assertEqual(self.get("/debug/pprof/profile?seconds=1")[0], 401)
+        for path in ("/debug/pprof/profile?seconds=2", "/debug/pprof/heap"):
+            status, body, headers = self.get(path, key=self.key, raw=True)
+            if status == 501:  # the usual build
+                self.assertIn(b"-Dpprof=true", body)
+                continue
+            self.assertEqual((status, headers["Content-Type"]), (200, "application/octet-stream"), path)
+            told = self.profile_reader(body)
+            self.assertEqual(told.returncode, 0, told)
+            self.assertIn(b"Total:", told.stdout)
 
     def test_ready_means_that_python_has_run(self):
         status, text, _ = self.get("/health/ready")

@@ -61,6 +61,41 @@ TEST_CASE("metrics come as OpenMetrics where that is wanted", "[http]") {
         MetricsFormat::kOpenMetrics);
 }
 
+TEST_CASE("a build without profiles says how to get one, to who has a key", "[http]") {
+  for (const char* target : {"/debug/pprof/profile", "/debug/pprof/profile?seconds=1", "/debug/pprof/heap"}) {
+    const HttpAnswer answer = ask_with_key(target);
+    CHECK(answer.status == 501);
+    CHECK(answer.body.find("-Dpprof=true") != std::string::npos);
+    CHECK_FALSE(answer.cpu_profile);
+    CHECK(ask("GET", target).status == 401);
+  }
+}
+
+TEST_CASE("a profile lasts from 1 to 60 seconds, 30 when nothing is said, and HEAD takes none", "[http]") {
+  HttpHandlers handlers = handlers_with(kReady, KeyRuling::Outcome::kAllowed);
+  handlers.cpu_profile = [](seconds, const auto&) {};
+  handlers.heap_profile = [] { return Result<std::string>("heap"); };
+  const auto ask_for = [&](const std::string& target, const char* method = "GET") {
+    HttpQuestion question = question_for(method, target);
+    question.authorization = "Bearer good";
+    return answer_http(question, handlers);
+  };
+  CHECK(ask_for("/debug/pprof/profile").cpu_profile == seconds(30));
+  CHECK(ask_for("/debug/pprof/profile?seconds=1").cpu_profile == seconds(1));
+  CHECK(ask_for("/debug/pprof/profile?seconds=60").cpu_profile == seconds(60));
+  CHECK_FALSE(ask_for("/debug/pprof/profile?seconds=5", "HEAD").cpu_profile);
+  for (const char* query : {"?seconds=0", "?seconds=61", "?seconds=-1", "?seconds=", "?seconds=5x", "?second=5", "?",
+                            "?seconds=99999999999999999999"}) {
+    const HttpAnswer answer = ask_for(std::string("/debug/pprof/profile") + query);
+    INFO(query);
+    CHECK(answer.status == 400);
+    CHECK_FALSE(answer.cpu_profile);
+  }
+  CHECK(ask_for("/debug/pprof/heap").body == "heap");
+  CHECK(profile_answer(failure(Errc::kConflict, "busy")).status == 409);
+  CHECK(profile_answer(failure(Errc::kUnavailable, "no")).status == 503);
+}
+
 TEST_CASE("health is 200 while runs are taken, ready also needs Python to have run, live only an answer", "[http]") {
   for (const char* target : {"/health", "/api/health", "/health/ready", "/health/live"}) {
     CHECK(ask("GET", target).status == 200);
