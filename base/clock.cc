@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <ctime>
 
+#include "base/fine_clock.h"
+
 namespace capsule {
 
 TimePoint now() { return Clock::now(); }
@@ -11,6 +13,11 @@ TimePoint now() { return Clock::now(); }
 int64_t wall_clock_ms() {
   const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<milliseconds>(since_epoch).count();
+}
+
+int64_t wall_clock_us() {
+  const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<microseconds>(since_epoch).count();
 }
 
 int64_t file_clock_ns() {

@@ -16,7 +16,7 @@ struct Command {
   int (*run)(const Invocation&);
 };
 
-constexpr std::array<Command, 17> kCommands{{
+constexpr std::array<Command, 18> kCommands{{
     {"serve", "the manager, as a service", serve_command},
     {"run", "run a program in a fresh sandbox", run_command},
     {"session", "make, list and remove sessions; go back in them", session_command},
@@ -29,6 +29,7 @@ constexpr std::array<Command, 17> kCommands{{
     {"stacks", "where a running program is", stacks_command},
     {"inspect", "all that is known of a run; what is in a session", inspect_command},
     {"tap", "the frames of a session's worker, live", tap_command},
+    {"trace", "where a run spent its time", trace_command},
     {"info", "the manager's state: pools, workers, sessions, runs, queue, limits, layers", info_command},
     {"doctor", "what can be had of the sandbox here, and what to do about the rest", doctor_command},
     {"audit", "check that an audit log is whole", audit_command},

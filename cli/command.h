@@ -26,6 +26,7 @@ int logs_command(const Invocation& invocation);
 int tap_command(const Invocation& invocation);
 int stacks_command(const Invocation& invocation);
 int inspect_command(const Invocation& invocation);
+int trace_command(const Invocation& invocation);
 int doctor_command(const Invocation& invocation);
 int audit_command(const Invocation& invocation);
 int key_command(const Invocation& invocation);

@@ -24,5 +24,6 @@ Result<std::string> request_document(Client& client, InfoRequest request) { retu
 Result<std::string> request_document(Client& client, RecordRequest request) { return ask(client, std::move(request)); }
 Result<std::string> request_document(Client& client, Stack request) { return ask(client, std::move(request)); }
 Result<std::string> request_document(Client& client, Inspect request) { return ask(client, std::move(request)); }
+Result<std::string> request_document(Client& client, TraceRequest request) { return ask(client, std::move(request)); }
 
 }  // namespace capsule::cli

@@ -14,5 +14,6 @@ Result<std::string> request_document(Client& client, InfoRequest request);
 Result<std::string> request_document(Client& client, RecordRequest request);
 Result<std::string> request_document(Client& client, Stack request);
 Result<std::string> request_document(Client& client, Inspect request);
+Result<std::string> request_document(Client& client, TraceRequest request);
 
 }  // namespace capsule::cli

@@ -16,6 +16,8 @@ Json metadata_json(const std::string& text) {
 Json to_json(const Accepted& m) {
   Json line = event(m.kType, m.run_id);
   line["queued_before"] = m.queued_before;
+  line["request_id"] = m.request_id;
+  line["trace_id"] = trace_id_of(m.traceparent);
   return line;
 }
 

@@ -19,6 +19,8 @@ size_t size_of(const Bundle& bundle) {
 Status FinalDocument::show(const Message& message) {
   if (const auto* accepted = std::get_if<Accepted>(&message)) {
     run_id_ = accepted->run_id;
+    request_id_ = accepted->request_id;
+    trace_id_ = trace_id_of(accepted->traceparent);
   } else if (const auto* output = std::get_if<Output>(&message)) {
     capture(*output);
   } else if (const auto* display = std::get_if<Display>(&message)) {
@@ -78,6 +80,8 @@ std::string FinalDocument::finished_text(const Finished& finished, const std::st
   document["v"] = 1;
   document["run_id"] = finished.run_id;
   if (!session_.empty()) document["session"] = session_;
+  document["request_id"] = request_id_.empty() ? Json(nullptr) : Json(request_id_);
+  document["trace_id"] = trace_id_.empty() ? Json(nullptr) : Json(trace_id_);
   document["verdict"] = to_string(finished.verdict);
   document["exit_status"] = finished.exit_status;
   put_text(document, "stdout", stdout_);

@@ -47,7 +47,7 @@ class FinalDocument final : public RunView {
   Writing writing_;
   std::optional<Finished> kept_;
   size_t room_bytes_;
-  std::string run_id_, session_;
+  std::string run_id_, session_, request_id_, trace_id_;
   std::string stdout_, stderr_;
   uint64_t dropped_bytes_ = 0;
   uint64_t late_bytes_ = 0;

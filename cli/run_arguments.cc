@@ -49,6 +49,14 @@ void add_limits(CLI::App& app, RunOptions& into) {
       ->option_text("POLICY");
 }
 
+void add_tracing(CLI::App& app, RunOptions& into) {
+  app.add_option("--request-id", into.request_id, "Your name for this request (default: one is made)")
+      ->option_text("ID");
+  app.add_option("--traceparent", into.traceparent, "W3C trace context that the run belongs to")
+      ->envname("TRACEPARENT")
+      ->option_text("CONTEXT");
+}
+
 void add_file_options(CLI::App& app, RunOptions& into) {
   app.add_option("--file", into.files, "Put a file into the workspace first, under its own name or another; repeatable")
       ->option_text("FILE[=PATH]")
@@ -81,6 +89,7 @@ void add_run_options(CLI::App& app, BranchesOptions& options) {
   app.add_option("FILE", options.files, "A file to run; - reads the code from standard input")->expected(0, kFilesMax);
   app.add_option("--profile", into.profile, "The profile to run in (default: the manager's)")->option_text("NAME");
   add_limits(app, into);
+  add_tracing(app, into);
   add_file_options(app, into);
   app.add_flag_callback(
       "--no-stdin", [&into] { into.standard_input = StandardInput::kNone; }, "Give the program end-of-file at once");
@@ -99,6 +108,7 @@ void add_exec_options(CLI::App& app, RunOptions& into) {
   add_code_option(app, into);
   app.add_option("FILE", into.file, "A file to run; - reads the code from standard input");
   add_limits(app, into);
+  add_tracing(app, into);
   add_file_options(app, into);
   app.add_option("--rollback", into.rollback, "A snapshot before this run: always, idle, off (default: the session's)")
       ->check(CLI::IsMember({"always", "idle", "off"}))

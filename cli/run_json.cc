@@ -142,6 +142,11 @@ Json usage_json(const Usage& usage) {
           {"major_faults", usage.major_faults}};
 }
 
+std::string trace_id_of(const std::string& traceparent) {
+  constexpr size_t kAt = 3, kDigits = 32;  // 00-<trace>-<span>-<flags>
+  return traceparent.size() < kAt + kDigits ? std::string() : traceparent.substr(kAt, kDigits);
+}
+
 void put_text(Json& into, const std::string& key, std::string_view bytes) {
   into[key] = replace_invalid_utf8(bytes);
   if (!is_valid_utf8(bytes)) into[key + "_base64"] = base64(bytes);

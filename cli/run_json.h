@@ -24,6 +24,8 @@ Json evidence_json(const Evidence& evidence);
 Json usage_json(const Usage& usage);
 
 // `{"<key>": text}` with bad UTF-8 replaced, and `{"<key>_base64"}` beside it when that lost something.
+std::string trace_id_of(const std::string& traceparent);  // empty when there is none
+
 void put_text(Json& into, const std::string& key, std::string_view bytes);
 
 // One line; text that is not UTF-8 cannot make it fail.

@@ -69,6 +69,8 @@ Status check_run_options(const RunOptions& options) {
   for (const auto& [text, what] : {std::pair{&options.session, "the session"}, {&options.profile, "the profile"}}) {
     if (auto status = check_text(*text, what, limits::kIdBytes); !status) return status;
   }
+  const Status named = check_text(options.request_id, "the request id", limits::kRequestIdBytes);
+  if (!named) return named;
   for (const std::string& file : options.files) {
     if (auto pair = parse_file_option(file); !pair) return tl::unexpected(pair.error());
   }
@@ -99,6 +101,11 @@ Execute execute_from(const RunOptions& options) {
   request.memory_bytes = options.memory_bytes;
   request.require = options.require;
   request.rollback = options.rollback;
+  request.request_id = options.request_id;
+  // What is in the environment may be anything, and is then no context.
+  const bool can_be_sent =
+      options.traceparent.size() <= limits::kTraceparentBytes && is_valid_utf8(options.traceparent);
+  if (can_be_sent) request.traceparent = options.traceparent;
   request.upload = options.files.empty() ? 0 : kUpload;
   request.artifacts = !options.artifacts_dir.empty();
   return request;

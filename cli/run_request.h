@@ -33,7 +33,9 @@ struct RunOptions {
   uint64_t cpu_ms = 0;        // 0: the session's or the profile's
   uint64_t memory_bytes = 0;  // 0: the session's or the profile's
   std::vector<std::string> require;
-  std::string rollback;  // exec only; empty: the session's
+  std::string rollback;     // exec only; empty: the session's
+  std::string request_id;   // empty: the manager makes one
+  std::string traceparent;  // empty: a trace begins with the run
   StandardInput standard_input = StandardInput::kDefault;
   RunFormat format = RunFormat::kText;
   ShowResult show_result = ShowResult::kAuto;

@@ -222,6 +222,8 @@ int session_command(const Invocation& invocation) {
   add_forks(app, options);
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
     add_common_options(*command, options.common);
+    command->add_option("--request-id", options.request.request_id, "Your name for this request (default: one is made)")
+        ->option_text("ID");
     command->fallthrough(false);
   }
   if (const auto status = parse_arguments(app, invocation.arguments)) return *status;

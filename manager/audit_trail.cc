@@ -44,12 +44,12 @@ void AuditTrail::manager(std::string_view action, std::string_view outcome) {
   log_.record(AuditLogKind::kAudit, {.action = action, .outcome = outcome});
 }
 
-void AuditTrail::submitted(const Result<Accepted>& answer, uid_t uid, const std::string& session,
-                           std::string_view refusal) {
+void AuditTrail::submitted(const Result<Accepted>& answer, const Submitted& request, std::string_view refusal) {
   const label::Ruling ruling = answer ? label::Ruling::kAllowed : label::Ruling::kRefused;
   metrics_.ruled(ruling);
-  AuditRecord record{.action = "run.submit", .outcome = to_string(ruling), .uid = uid, .reason = refusal};
-  if (!session.empty()) record.object_kind = "session", record.object = session;
+  AuditRecord record{.action = "run.submit", .outcome = to_string(ruling), .uid = request.uid, .reason = refusal};
+  if (is_printable_id(request.request_id)) record.request_id = request.request_id;
+  if (!request.session.empty()) record.object_kind = "session", record.object = request.session;
   if (answer) record.object_kind = "run", record.object = answer->run_id, record.reason = {};
   log_.record(AuditLogKind::kAudit, record);
   record.action = "run";
@@ -63,6 +63,7 @@ void AuditTrail::ruled(const Run& run, label::Ruling ruling, std::string_view re
                                          .object = run.id,
                                          .outcome = to_string(ruling),
                                          .uid = run.uid,
+                                         .request_id = run.request_id,
                                          .reason = reason,
                                          .profile = run.profile});
 }
@@ -74,6 +75,7 @@ void AuditTrail::finished(const Run& run) {
                                      .object = run.id,
                                      .outcome = to_string(run.outcome.verdict),
                                      .uid = run.uid,
+                                     .request_id = run.request_id,
                                      .profile = run.profile});
 }
 
@@ -88,7 +90,10 @@ void AuditTrail::session(const Asked& asked, const Result<std::string>& answer) 
   const auto found = std::find_if(kSessionActions.begin(), kSessionActions.end(),
                                   [&](const SessionAction& each) { return each.operation == asked.operation; });
   if (found == kSessionActions.end()) return;
-  AuditRecord record{.action = found->action, .outcome = outcome_of(status_of(answer)), .uid = asked.uid};
+  AuditRecord record{.action = found->action,
+                     .outcome = outcome_of(status_of(answer)),
+                     .uid = asked.uid,
+                     .request_id = asked.request_id};
   if (!asked.session.empty()) record.object_kind = "session", record.object = asked.session;
   if (answer) {
     const std::string made = made_session(*answer);

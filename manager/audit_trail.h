@@ -22,8 +22,13 @@ class AuditTrail {
   const AuditLog& log() const { return log_; }
 
   void manager(std::string_view action, std::string_view outcome = "ok");
-  // `refusal` is a word of labels.h, for a run that was not accepted. `session` is one that exists, or empty.
-  void submitted(const Result<Accepted>& answer, uid_t uid, const std::string& session, std::string_view refusal);
+  // `session` is one that exists, or empty; `request_id` may be any text.
+  struct Submitted {
+    uid_t uid = 0;
+    std::string session, request_id;
+  };
+  // `refusal` is a word of labels.h, for a run that was not accepted.
+  void submitted(const Result<Accepted>& answer, const Submitted& request, std::string_view refusal);
   void ruled(const Run& run, label::Ruling ruling, std::string_view reason);
   void finished(const Run& run);
   void cancelled(const std::string& run_id, uid_t uid, const Status& done);
@@ -31,6 +36,7 @@ class AuditTrail {
   struct Asked {
     std::string operation, session, checkpoint;
     uid_t uid = 0;
+    std::string request_id;
   };
   // Requests that only look are not recorded.
   void session(const Asked& asked, const Result<std::string>& answer);

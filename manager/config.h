@@ -163,6 +163,14 @@ struct AuditConfig {
   bool operator==(const AuditConfig&) const = default;
 };
 
+// Where the spans of runs go besides their records.
+struct TraceConfig {
+  std::string otlp_endpoint, otlp_headers_file;
+  Duration otlp_timeout{};
+  uint64_t file_bytes{}, files{};
+  bool operator==(const TraceConfig&) const = default;
+};
+
 struct ClientConfig {
   uint64_t max_connections{};
   uint64_t max_connections_per_uid{}, max_queued_per_uid{}, max_sessions_per_uid{}, max_workers_per_uid{};
@@ -242,6 +250,7 @@ struct Config {
   CheckpointsConfig checkpoints;
   RecordsConfig records;
   AuditConfig audit;
+  TraceConfig trace;
   ClientConfig client;
   ServerConfig server;
   std::string default_profile;  // empty: data when its modules can be had, else base

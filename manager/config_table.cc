@@ -198,6 +198,19 @@ constexpr Knob kTable[] = {
     {"audit.files", "files", &one<&Config::audit, &AuditConfig::files>, 8, 1, 10000,
      "Full files of each of the two that are kept; the oldest go."},
 
+    {"trace.otlp_endpoint", "", &one<&Config::trace, &TraceConfig::otlp_endpoint>, "", 0, kTextBytes,
+     "URL of an OpenTelemetry collector, such as http://127.0.0.1:4318, that gets the spans of runs (OTLP/HTTP, JSON); "
+     "empty: OTEL_EXPORTER_OTLP_ENDPOINT, else none."},
+    {"trace.otlp_headers_file", "", &one<&Config::trace, &TraceConfig::otlp_headers_file>, "", 0, kTextBytes,
+     "File with headers for it, name=value one a line; empty: OTEL_EXPORTER_OTLP_HEADERS, else none."},
+    {"trace.otlp_timeout_s", "s", &one<&Config::trace, &TraceConfig::otlp_timeout>, 10, 0.05, 600,
+     "How long the collector may take for one request before it is tried again."},
+    {"trace.file_bytes", "bytes", &one<&Config::trace, &TraceConfig::file_bytes>, 16 * kMi, 0, kTi,
+     "The file of spans, traces/traces.jsonl below the state directory, goes on in a new one once it has so many bytes; "
+     "0: there is none."},
+    {"trace.files", "files", &one<&Config::trace, &TraceConfig::files>, 4, 1, 1000,
+     "Files of spans that are kept, the one that is written to included; the oldest go."},
+
     {"client.max_connections", "connections", &one<&Config::client, &ClientConfig::max_connections>, 256, 1, 10000,
      "Client connections at most; more are refused."},
     {"client.max_connections_per_uid", "connections",

@@ -64,6 +64,11 @@ std::string audit_dir(const std::string& state_dir) {
   return state.empty() ? "" : (fs::path(state) / "audit").lexically_normal().string();
 }
 
+std::string trace_dir(const std::string& state_dir) {
+  const std::string state = make_state_dir(state_dir, "");
+  return state.empty() ? "" : (fs::path(state) / "traces").lexically_normal().string();
+}
+
 std::string api_key_file(const std::string& state_dir) {
   const std::string state = make_state_dir(state_dir, "");
   return state.empty() ? "" : (fs::path(state) / "http-keys.json").lexically_normal().string();

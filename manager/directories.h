@@ -26,6 +26,9 @@ std::string make_records_dir(const std::string& state_dir);
 // For the audit log, beside them; made when there is something to write. Empty when there is no state directory.
 std::string audit_dir(const std::string& state_dir);
 
+// For traces.jsonl, beside it; made when there is something to write. Empty when there is no state directory.
+std::string trace_dir(const std::string& state_dir);
+
 // The file of API keys for HTTP. Empty when there is no state directory.
 std::string api_key_file(const std::string& state_dir);
 

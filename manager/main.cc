@@ -178,6 +178,7 @@ int prepare(Arguments arguments) {
       make_checkpoint_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
   options.records_dir = make_records_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
   options.audit_dir = audit_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
+  options.trace_dir = trace_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
   options.api_keys = api_key_file(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
   options.build = build_facts();
   options.log_level = arguments.log_level;

@@ -31,9 +31,12 @@ SessionRegistry::Events session_events(Dispatcher& dispatcher) {
   return events;
 }
 
-Dispatcher::Events dispatcher_events(AuditTrail& trail) {
+Dispatcher::Events dispatcher_events(AuditTrail& trail, TraceTrail& traces) {
   Dispatcher::Events events;
-  events.on_finished = [&trail](const Run& run) { trail.finished(run); };
+  events.on_finished = [&trail, &traces](const Run& run) {
+    trail.finished(run);
+    traces.finished(run);
+  };
   events.on_ruled = [&trail](const Run& run, label::Ruling ruling, std::string_view reason) {
     trail.ruled(run, ruling, reason);
   };
@@ -48,6 +51,7 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
       notify_(std::move(notify)),
       metrics_(kVersion, wall_clock_ms()),
       trail_(metrics_),
+      traces_(metrics_),
       keys_(options_.api_keys),
       worker_user_(choose_worker_user()),
       checkpoints_(loop, storage_, options_.checkpoint_dir, options_.config.checkpoints),
@@ -56,7 +60,7 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
       sessions_(loop, options_.config.sessions, checkpoints_, metrics_, session_events(dispatcher_)),
       files_(loop, options_.config.files, sessions_, metrics_),
       dispatcher_(loop, options_.config, pools_, sessions_, files_, records_, metrics_, worker_user_,
-                  dispatcher_events(trail_)),
+                  dispatcher_events(trail_, traces_)),
       session_service_(pools_, sessions_, dispatcher_, checkpoints_),
       watchdog_timer_(loop),
       idle_timer_(loop),
@@ -77,6 +81,7 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
 
 Manager::~Manager() {
   records_.close();
+  traces_.close();
   trail_.manager("manager.stop", exit_status_ == 0 ? "ok" : "failed");
   trail_.close();
   open_log({LogLevel::kInfo, detect_log_format(STDERR_FILENO), {}});
@@ -108,6 +113,8 @@ void Manager::open_audit() {
 Status Manager::start() {
   open_own_log();
   open_audit();
+  const Status traced = traces_.open(options_.config.trace, options_.trace_dir, kVersion);
+  if (!traced) return traced;
   const Others others = options_.config.server.socket_group.empty() ? Others::kRefused : Others::kTakenByFileMode;
   listener_ = std::make_unique<Listener>(loop_, std::move(options_.socket), options_.config.client, others, *this,
                                          metrics_, [this](ClientKey client) {
@@ -247,6 +254,7 @@ void Manager::become_ready() {
   const Pool& pool = *pools_.at(facts_.default_profile);
   if (pool.zygote() != nullptr) facts_.python = pool.zygote()->hello().python;
   records_.set_python(facts_.python);
+  traces_.set_python(facts_.python);
   (void)notify_.ready("ready, default profile " + facts_.default_profile);
   log_info("manager is ready", {{"default_profile", facts_.default_profile},
                                 {"took_s", std::to_string(to_seconds(now() - facts_.started_at))}});
@@ -268,9 +276,17 @@ Hello Manager::hello() const {
 Result<Accepted> Manager::submit(Execute request, ClientKey client, uid_t uid, std::weak_ptr<RunClient> listener) {
   last_used_ = now();
   const std::string session = known_session(request.session);
-  auto answer = dispatcher_.submit(std::move(request), {client, uid, std::move(listener)}, facts_.default_profile);
-  trail_.submitted(answer, uid, session, dispatcher_.refusal());
+  name_request(request.request_id);
+  const std::string request_id = request.request_id;
+  auto answer =
+      dispatcher_.submit(std::move(request), {client, uid, std::move(listener), last_used_}, facts_.default_profile);
+  trail_.submitted(answer, {uid, session, request_id}, dispatcher_.refusal());
   return answer;
+}
+
+// What was given is checked by whoever takes the request.
+void Manager::name_request(std::string& request_id) {
+  if (request_id.empty()) request_id = request_ids_.next(wall_clock_ms());
 }
 
 // What is no session's name can be anything, and is not for a log.
@@ -285,7 +301,12 @@ Status Manager::cancel(const std::string& run_id, uid_t uid) {
 void Manager::session(const SessionRequest& request, uid_t uid, Answer answer) {
   last_used_ = now();
   if (request.operation == "ls") return answer(make_session_list(sources(), uid));
-  const AuditTrail::Asked asked{request.operation, known_session(request.session), request.checkpoint, uid};
+  AuditTrail::Asked asked{request.operation, known_session(request.session), request.checkpoint, uid,
+                          request.request_id};
+  name_request(asked.request_id);
+  if (!is_printable_id(asked.request_id)) {
+    return answer(failure(Errc::kInvalid, "request_id is 1 to 128 printable characters of ASCII without a space"));
+  }
   answer = [this, asked, reply = std::move(answer)](Result<std::string> document) {
     trail_.session(asked, document);
     reply(std::move(document));
@@ -295,6 +316,16 @@ void Manager::session(const SessionRequest& request, uid_t uid, Answer answer) {
   }
   session_service_.handle(request, uid, facts_.default_profile, options_.config.client.max_sessions_per_uid,
                           std::move(answer));
+}
+
+// While the manager remembers the run; then from its record.
+void Manager::trace(const std::string& run_id, uid_t uid, Answer answer) {
+  const auto run = dispatcher_.find(run_id);
+  if (!run || (uid != 0 && run->uid != uid)) return records_.trace(uid, run_id, std::move(answer));
+  const std::vector<TraceMark> marks = run->trace.marks();
+  const bool is_whole = !marks.empty() && marks.front().event == TraceEvent::kSubmitted;
+  if (!is_whole && records_.is_on()) return records_.trace(uid, run_id, std::move(answer));
+  answer(trace_document(trace_facts(*run), trace_lines(marks)));
 }
 
 Result<std::string> Manager::info(const InfoRequest& request, uid_t uid) {
@@ -317,6 +348,7 @@ void Manager::refresh_gauges() {
   metrics_.set_queue(dispatcher_.scheduler().depth(), options_.config.queue.capacity);
   metrics_.set_runs_in_progress(dispatcher_.scheduler().running());
   trail_.refresh_gauges();
+  traces_.refresh_gauges();
   metrics_.set_log_lines_lost(log_lines_lost());
 }
 

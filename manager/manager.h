@@ -16,6 +16,7 @@
 #include "manager/observe/systemd_notify.h"
 #include "manager/schedule/dispatcher.h"
 #include "manager/sessions/session_service.h"
+#include "manager/trace_trail.h"
 #include "manager/version_facts.h"
 
 namespace capsule {
@@ -32,6 +33,7 @@ struct ManagerOptions {
   std::string checkpoint_dir;  // for durable checkpoints; empty: there is no place
   std::string records_dir;     // for records of runs; the same
   std::string audit_dir;       // for the audit log; the same
+  std::string trace_dir;       // for traces.jsonl; the same
   std::string api_keys;        // the file of keys for HTTP
   std::string log_level;       // above the environment and the configuration; empty: those
   BuildFacts build;
@@ -60,6 +62,7 @@ class Manager : public ClientService {
   CheckpointService& checkpoints() override { return checkpoints_; }
   RunRecords& records() override { return records_; }
   void session(const SessionRequest& request, uid_t uid, Answer answer) override;
+  void trace(const std::string& run_id, uid_t uid, Answer answer) override;
   Result<std::string> info(const InfoRequest& request, uid_t uid) override;
   void stack(const std::string& run_id, uid_t uid, Answer answer) override { dispatcher_.stack(run_id, uid, answer); }
   void inspect(const std::string& id, uid_t uid, Answer answer) override { session_service_.inspect(id, uid, answer); }
@@ -87,6 +90,7 @@ class Manager : public ClientService {
   void ping_watchdog();
   void watch_idleness();
   std::string known_session(const std::string& id);
+  void name_request(std::string& request_id);
   void finish();
   void await_end();
   Health health() const;
@@ -103,6 +107,7 @@ class Manager : public ClientService {
   ManagerFacts facts_;
   Metrics metrics_;
   AuditTrail trail_;
+  TraceTrail traces_;
   KeyRing keys_;
   unsigned worker_user_;
   std::unique_ptr<CgroupKeeper> cgroups_;
@@ -119,6 +124,7 @@ class Manager : public ClientService {
   std::unique_ptr<Listener> listener_;
   std::shared_ptr<HttpExporter> http_;
   Timer watchdog_timer_, idle_timer_, drain_timer_, profile_timer_;
+  Uuid7Generator request_ids_;
   TimePoint last_used_;
   bool examined_ = false;  // what the sandbox can be here is known, and enough
   bool serving_ = false, ready_ = false, draining_ = false, finishing_ = false;

@@ -62,7 +62,9 @@ std::string Manager::version_document() const {
 void Manager::answered(const HttpExchange& exchange) {
   metrics_.http_answered(exchange.method, exchange.route, exchange.status, exchange.took);
   trail_.http(exchange);
+  const std::string trace_id = traces_.answered(exchange);
   log_debug("http", {{"request_id", exchange.request_id},
+                     {"trace_id", trace_id},
                      {"method", std::string(to_string(exchange.method))},
                      {"route", std::string(to_string(exchange.route))},
                      {"status", std::to_string(exchange.status)}});

@@ -115,12 +115,7 @@ void ClientConnection::serve(Message message) {
     return send(Ack{cancel->id, {}});
   }
   if (const auto* request = std::get_if<SessionRequest>(&message)) {
-    return service_.session(*request, peer_.uid, [self = weak_from_this(), id = request->id](Result<std::string> json) {
-      const auto connection = self.lock();
-      if (!connection) return;
-      if (!json) return connection->refuse(id, json.error());
-      connection->send(Document{id, {std::move(*json)}});
-    });
+    return service_.session(*request, peer_.uid, document_for(request->id));
   }
   if (const auto* request = std::get_if<InfoRequest>(&message)) {
     auto json = service_.info(*request, peer_.uid);
@@ -159,14 +154,21 @@ bool ClientConnection::serve_checkpoints(const Message& message) {
   return true;
 }
 
-bool ClientConnection::serve_records(const Message& message) {
-  const auto* request = std::get_if<RecordRequest>(&message);
-  if (request == nullptr) return false;
-  const auto answer = [self = weak_from_this(), id = request->id](Result<std::string> json) {
+ClientService::Answer ClientConnection::document_for(uint64_t id) {
+  return [self = weak_from_this(), id](Result<std::string> json) {
     const auto connection = self.lock();
     if (!connection) return;
     json ? connection->send(Document{id, {std::move(*json)}}) : connection->refuse(id, json.error());
   };
+}
+
+bool ClientConnection::serve_records(const Message& message) {
+  if (const auto* trace = std::get_if<TraceRequest>(&message)) {
+    return service_.trace(trace->run_id, peer_.uid, document_for(trace->id)), true;
+  }
+  const auto* request = std::get_if<RecordRequest>(&message);
+  if (request == nullptr) return false;
+  const auto answer = document_for(request->id);
   RunRecords& records = service_.records();
   if (request->operation == "ls") {
     records.list(peer_.uid, *request, answer);

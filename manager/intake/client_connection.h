@@ -42,6 +42,7 @@ class ClientService {
   // Answers with a JSON document.
   using Answer = std::function<void(Result<std::string>)>;
   virtual void session(const SessionRequest& request, uid_t uid, Answer answer) = 0;
+  virtual void trace(const std::string& run_id, uid_t uid, Answer answer) = 0;
   virtual FileService& files() = 0;
   virtual CheckpointService& checkpoints() = 0;
   virtual RunRecords& records() = 0;
@@ -74,11 +75,12 @@ class ClientConnection : public RunClient, public std::enable_shared_from_this<C
   void handle(Message message, size_t payload_bytes);
   void greet(const Hello& hello);
   void serve(Message message);
-  bool serve_files(Message& message);              // false: the message is about something else
-  bool serve_checkpoints(const Message& message);  // the same
-  bool serve_records(const Message& message);      // the same
-  bool serve_looks(const Message& message);        // the same
-  bool shed_unread(const Message& message);        // true: it has to read first
+  bool serve_files(Message& message);               // false: the message is about something else
+  bool serve_checkpoints(const Message& message);   // the same
+  bool serve_records(const Message& message);       // the same
+  bool serve_looks(const Message& message);         // the same
+  bool shed_unread(const Message& message);         // true: it has to read first
+  ClientService::Answer document_for(uint64_t id);  // sends it, or the refusal
   void transferred(const Transfer& transfer, const Status& done);
   void refuse(uint64_t re, const Error& error);
   void fail(const Error& error);  // the connection itself is at fault: say so and close

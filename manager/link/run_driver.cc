@@ -34,6 +34,12 @@ label::CancelReason label_of(StopReason reason) {
   return label::CancelReason::kCancel;
 }
 
+// Why a run is being ended, for its trace.
+std::string_view word_of(const RunEnding& ending) {
+  const auto reason = ending.ladder().reason();
+  return reason ? to_string(label_of(*reason)) : std::string_view("lost");
+}
+
 }  // namespace
 
 RunDriver::RunDriver(Loop& loop, std::shared_ptr<Run> run, Lease lease, RunSettings settings, Metrics& metrics,
@@ -80,10 +86,11 @@ void RunDriver::start_program() {
   send_execute();
   const TimePoint at = now();
   run_->started_at = at;
+  run_->trace.mark(TraceEvent::kStarted, at);
   run_->apply(RunEvent::kStarted);
   ending_.started(at);
   guard_->start();
-  metrics_.run_started(at - run_->queued_at);
+  metrics_.run_started(at - run_->queued_at, run_->trace.sampled_id());
   if (run_->recording) run_->recording->started(*run_);
   if (const auto client = listener()) {
     client->send_soon(Started{run_->id, static_cast<uint64_t>(to_microseconds(at - run_->queued_at)), run_->lease});
@@ -122,6 +129,7 @@ void RunDriver::send_execute() {
   execute.id = 0;
   execute.run_id = run_->id;
   execute.environment = std::move(settings_.secrets);
+  execute.environment.try_emplace("TRACEPARENT", traceparent_of(run_->trace.context));
   const uint64_t wish = std::exchange(execute.memory_bytes, settings_.program_memory_bytes);
   lease_.worker->send(execute, std::exchange(worker_ends_, {}));
   execute.code = {};
@@ -135,6 +143,7 @@ void RunDriver::take_chunk(Stream stream, std::string_view chunk) {
   metrics_.output_chunk(is_stdout ? label::Stream::kStdout : label::Stream::kStderr, chunk.size());
   const Admission admission = budget_.take(stream, chunk);
   if (admission.drop > 0) metrics_.output_dropped(admission.drop);
+  if (admission.seq == 0 && admission.forward > 0) run_->trace.mark(TraceEvent::kFirstOutput, now());
   if (run_->recording) run_->recording->output(stream, admission.offset, chunk.substr(0, admission.forward));
   const auto client = listener();
   if (admission.forward > 0 && client) {
@@ -212,8 +221,9 @@ void RunDriver::act(StopAction action) {
     case StopAction::kNothing: return;
     case StopAction::kInterrupt:
       release_displays();  // who waits for that hears no interrupt
+      run_->trace.mark(TraceEvent::kInterruptSent, now(), word_of(ending_));
       return lease_.worker->interrupt(run_->id);
-    case StopAction::kKill: return kill_worker();
+    case StopAction::kKill: run_->trace.mark(TraceEvent::kKilled, now(), word_of(ending_)); return kill_worker();
   }
 }
 
@@ -240,8 +250,9 @@ void RunDriver::tell_stack(StackProbe::Answer answer) {
 // Once: what somebody who looks for the reason will want to know, before it is asked for.
 void RunDriver::note_slow() {
   metrics_.run_slow();
-  log_warning("run is slow", {{"run_id", run_->id},
+  log_warning("run is slow", {{"request_id", run_->request_id},
                               {"session", run_->request.session},
+                              {"run_id", run_->id},
                               {"profile", run_->profile},
                               {"running_s", std::to_string(to_seconds(now() - run_->started_at))}});
   if (!run_->recording) return;
@@ -307,7 +318,9 @@ void RunDriver::release_displays() {
 }
 
 void RunDriver::broke_protocol(const std::string& what) {
-  log_warning("worker broke the protocol", {{"run_id", run_->id}, {"what", what}});
+  log_warning(
+      "worker broke the protocol",
+      {{"request_id", run_->request_id}, {"session", run_->request.session}, {"run_id", run_->id}, {"what", what}});
   act(ending_.lost(LostWhy::kProtocol));
   settle();
 }
@@ -352,6 +365,7 @@ void RunDriver::finish() {
   stacks_.give_up({Errc::kConflict, "run '" + run_->id + "' ended before its stack was told"});
   guard_->stop();
   if (!ending_.ending()->worker_survives) drain();  // else its claim was a barrier and has emptied them
+  if (run_->started_at != TimePoint{}) run_->trace.mark(TraceEvent::kOutputFlushed, now());
   if (stdin_) stdin_->close();
   const Ending& ending = *ending_.ending();
   if (!run_->apply(RunEvent::kEnded)) run_->apply(RunEvent::kDropped);  // it never started

@@ -69,6 +69,8 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
                        .Add({}, kRunBuckets)),
       queue_wait(histograms(registry, "capsule_run_queue_wait_seconds", "Time from acceptance of a run to its start.")
                      .Add({}, kStepBuckets)),
+      run_duration_exemplars(kRunBuckets),
+      queue_wait_exemplars(kStepBuckets),
       queue_depth(gauge(registry, "capsule_queue_depth", "Runs accepted and not yet started.")),
       queue_capacity(gauge(registry, "capsule_queue_capacity", "Runs the queue can hold.")),
       queue_rejected(counters(registry, "capsule_queue_rejected_total", "Runs turned away, by reason."), "reason"),
@@ -154,6 +156,10 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
                           "Records that a full queue or a full disk kept from the audit logs, by log."),
                  "log"),
       audit_queue(gauge(registry, "capsule_audit_queue_records", "Records on their way to the audit logs.")),
+      spans(counters(registry, "capsule_trace_spans_total", "Spans of runs, by what became of them."), "outcome"),
+      span_export_failures(counter(registry, "capsule_trace_export_failures_total",
+                                   "Requests to the collector that failed; most are tried again.")),
+      spans_waiting(gauge(registry, "capsule_trace_spans_waiting", "Spans that the collector has not taken yet.")),
       http_requests(counters(registry, "capsule_http_requests_total", "HTTP requests, by method, route and code.")),
       http_seconds(histograms(registry, "capsule_http_request_seconds", "Time to make the answer to an HTTP request.")
                        .Add({}, kStepBuckets)),

@@ -14,6 +14,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "manager/observe/exemplars.h"
 #include "manager/observe/labels.h"
 #include "manager/observe/log.h"
 #include "manager/observe/metrics.h"
@@ -82,6 +83,7 @@ struct Metrics::Families {
 
   prometheus::Gauge& runs_in_progress;
   prometheus::Histogram &run_duration, &queue_wait;
+  BucketExemplars run_duration_exemplars, queue_wait_exemplars;
   prometheus::Gauge &queue_depth, &queue_capacity;
   CountersOf<label::kAllRejections> queue_rejected;
   std::array<prometheus::Histogram*, label::kAllSpawnSteps.size()> spawn_steps{};
@@ -119,6 +121,9 @@ struct Metrics::Families {
   CountersOf<label::kAllPolicies> policy_violations;
   CountersOf<label::kAllAuditLogKinds> audit_records, audit_bytes, audit_lost;
   prometheus::Gauge& audit_queue;
+  CountersOf<label::kAllSpanOutcomes> spans;
+  prometheus::Counter& span_export_failures;
+  prometheus::Gauge& spans_waiting;
   prometheus::Family<prometheus::Counter>& http_requests;
   prometheus::Histogram& http_seconds;
   CountersOf<kAllLogLevels> log_messages;

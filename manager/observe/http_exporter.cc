@@ -108,6 +108,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     head_only_ = request.method() == http::verb::head;
     request_id_ = std::string(request["X-Request-ID"]);
     if (!is_request_id(request_id_)) request_id_ = shared_->ids.next(wall_clock_ms());
+    traceparent_ = request.count("traceparent") == 1 ? std::string(request["traceparent"]) : std::string();
     const TimePoint begun = now();
     HttpAnswer answer = answer_http(question, shared_->handlers);
     const Keep keep = request.keep_alive() ? Keep::kOpen : Keep::kClose;
@@ -119,7 +120,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void finish(HttpAnswer answer, TimePoint begun, Keep keep) {
     shared_->handlers.on_answered(
-        {answer.method, answer.route, answer.status, now() - begun, request_id_, std::move(answer.key)});
+        {answer.method, answer.route, answer.status, now() - begun, request_id_, std::move(answer.key), traceparent_});
     write(std::move(answer), keep);
   }
 
@@ -190,7 +191,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> response_;
   bool head_only_ = false;
-  std::string request_id_;  // of the request that is being answered; empty: it could not be read
+  std::string request_id_;   // of the request that is being answered; empty: it could not be read
+  std::string traceparent_;  // the same
   size_t lingered_bytes_ = 0;
 };
 

@@ -48,6 +48,7 @@ struct HttpExchange {
   Duration took{};  // from the whole request to the answer; sending is not in it
   std::string request_id;
   std::optional<KeyRuling> key;  // the route needs one
+  std::string traceparent;       // as it came; empty: none, or several
 };
 
 // Called on the loop, once per request; must not block or throw. Documents are JSON.

@@ -206,6 +206,8 @@ Json run_json(const Run& run, const OutputCount& output) {
           {"profile", run.profile},
           {"uid", run.uid},
           {"filename", run.request.filename},
+          {"request_id", run.request_id},
+          {"trace_id", run.trace.context.trace_id},
           {"created_at", format_utc(run.created_wall_ms)},
           {"queued_s", to_seconds((started ? run.started_at : end) - run.queued_at)},
           {"running_s", started ? to_seconds(end - run.started_at) : 0.0},

@@ -216,6 +216,16 @@ std::string_view to_string(Snapshot value) {
   return "";
 }
 
+std::string_view to_string(SpanOutcome value) {
+  switch (value) {
+    case SpanOutcome::kExported: return "exported";
+    case SpanOutcome::kRecorded: return "recorded";
+    case SpanOutcome::kRefused: return "refused";
+    case SpanOutcome::kLost: return "lost";
+  }
+  return "";
+}
+
 std::string_view to_string(Recorded value) {
   switch (value) {
     case Recorded::kAccepted: return "accepted";

@@ -62,6 +62,12 @@ enum class AuditLogKind { kAudit, kDecisions };
 inline constexpr std::array kAllAuditLogKinds{AuditLogKind::kAudit, AuditLogKind::kDecisions};
 std::string_view to_string(AuditLogKind value);
 
+// What became of spans: sent to the collector, written to traces.jsonl, not wanted by the collector, given up.
+enum class SpanOutcome { kExported, kRecorded, kRefused, kLost };
+inline constexpr std::array kAllSpanOutcomes{SpanOutcome::kExported, SpanOutcome::kRecorded, SpanOutcome::kRefused,
+                                             SpanOutcome::kLost};
+std::string_view to_string(SpanOutcome value);
+
 // Requests to the HTTP listener.
 enum class HttpMethod { kGet, kHead, kOther };
 inline constexpr std::array kAllHttpMethods{HttpMethod::kGet, HttpMethod::kHead, HttpMethod::kOther};

@@ -33,7 +33,10 @@ Metrics::~Metrics() = default;
 std::string Metrics::expose(MetricsFormat format) const {
   std::vector<prometheus::MetricFamily> families = families_->registry.Collect();
   for (auto& family : collect_process_metrics()) families.push_back(std::move(family));
-  if (format == MetricsFormat::kOpenMetrics) return openmetrics_text(families);
+  if (format == MetricsFormat::kOpenMetrics) {
+    return openmetrics_text(families, {{"capsule_run_duration_seconds", &families_->run_duration_exemplars},
+                                       {"capsule_run_queue_wait_seconds", &families_->queue_wait_exemplars}});
+  }
   std::ostringstream text;
   prometheus::TextSerializer().Serialize(text, families);
   return std::move(text).str();
@@ -56,11 +59,17 @@ ProfileHandle Metrics::register_profile(std::string_view name) {
 
 void Metrics::run_created(ProfileHandle profile) { of(profile).runs_created->Increment(); }
 
-void Metrics::run_started(Duration queue_wait) { families_->queue_wait.Observe(to_seconds(queue_wait)); }
+void Metrics::run_started(Duration queue_wait, std::string_view trace_id) {
+  families_->queue_wait.Observe(to_seconds(queue_wait));
+  families_->queue_wait_exemplars.note(to_seconds(queue_wait), trace_id, wall_clock_ms());
+}
 
-void Metrics::run_finished(ProfileHandle profile, Verdict verdict, std::optional<Duration> ran) {
+void Metrics::run_finished(ProfileHandle profile, Verdict verdict, std::optional<Duration> ran,
+                           std::string_view trace_id) {
   of(profile).runs[verdict].Increment();
-  if (ran) families_->run_duration.Observe(to_seconds(*ran));
+  if (!ran) return;
+  families_->run_duration.Observe(to_seconds(*ran));
+  families_->run_duration_exemplars.note(to_seconds(*ran), trace_id, wall_clock_ms());
 }
 
 void Metrics::set_runs_in_progress(size_t runs) { families_->runs_in_progress.Set(count(runs)); }
@@ -224,6 +233,12 @@ void Metrics::set_audit(label::AuditLogKind kind, uint64_t written, uint64_t wri
   follow(families_->audit_lost[kind], lost);
 }
 void Metrics::set_audit_queue(size_t records) { families_->audit_queue.Set(count(records)); }
+
+void Metrics::set_spans(label::SpanOutcome outcome, uint64_t total) { follow(families_->spans[outcome], total); }
+void Metrics::set_span_export(uint64_t failures, uint64_t waiting) {
+  follow(families_->span_export_failures, failures);
+  families_->spans_waiting.Set(count(waiting));
+}
 
 // The series of other answers than 200 exist once there was one: three methods, eleven routes and the few codes of
 // http_answers.cc bound them.

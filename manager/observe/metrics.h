@@ -63,10 +63,11 @@ class Metrics {
   // The same name gives the same handle.
   ProfileHandle register_profile(std::string_view name);
 
-  // Runs. `ran` is empty when the run never got to a worker.
+  // Runs. `ran` is empty when the run never got to a worker, `trace_id` when it is no exemplar.
   void run_created(ProfileHandle profile);
-  void run_started(Duration queue_wait);
-  void run_finished(ProfileHandle profile, Verdict verdict, std::optional<Duration> ran);
+  void run_started(Duration queue_wait, std::string_view trace_id = {});
+  void run_finished(ProfileHandle profile, Verdict verdict, std::optional<Duration> ran,
+                    std::string_view trace_id = {});
   void set_runs_in_progress(size_t runs);
   void run_slow();  // it has lasted for run.slow_after_s
 
@@ -139,6 +140,10 @@ class Metrics {
   void set_audit_queue(size_t records);
 
   void http_answered(label::HttpMethod method, label::HttpRoute route, unsigned status, Duration took);
+
+  // Spans of runs, since the start; `waiting`: those that a collector has not taken yet.
+  void set_spans(label::SpanOutcome outcome, uint64_t total);
+  void set_span_export(uint64_t failures, uint64_t waiting);
 
   // For LogOptions::on_record.
   // Records of runs: what was written of them, or given up; what retention removed; how much there is.

@@ -57,16 +57,27 @@ std::string bound_text(double bound) {
   return text.find_first_of(".eI") == std::string::npos ? text + ".0" : text;
 }
 
-void add_histogram(std::string& text, const std::string& name, const ClientMetric& metric) {
-  for (const auto& bucket : metric.histogram.bucket) {
-    add_sample(text, name + "_bucket", labels_of(metric, bound_text(bucket.upper_bound)),
-               std::to_string(bucket.cumulative_count));
+// ` # {trace_id="..."} 0.067 1520879607.789`
+std::string exemplar_text(const Exemplar* exemplar) {
+  if (exemplar == nullptr) return {};
+  const std::string millis = std::to_string(1000 + exemplar->wall_ms % 1000).substr(1);
+  return " # {trace_id=\"" + exemplar->trace_id + "\"} " + number(exemplar->value) + " " +
+         std::to_string(exemplar->wall_ms / 1000) + "." + millis;
+}
+
+void add_histogram(std::string& text, const std::string& name, const ClientMetric& metric,
+                   const BucketExemplars* exemplars) {
+  for (size_t i = 0; i < metric.histogram.bucket.size(); ++i) {
+    const auto& bucket = metric.histogram.bucket[i];
+    add_sample(
+        text, name + "_bucket", labels_of(metric, bound_text(bucket.upper_bound)),
+        std::to_string(bucket.cumulative_count) + exemplar_text(exemplars == nullptr ? nullptr : exemplars->at(i)));
   }
   add_sample(text, name + "_count", labels_of(metric), std::to_string(metric.histogram.sample_count));
   add_sample(text, name + "_sum", labels_of(metric), number(metric.histogram.sample_sum));
 }
 
-void add_family(std::string& text, const MetricFamily& family) {
+void add_family(std::string& text, const MetricFamily& family, const Exemplars& exemplars) {
   std::string name = family.name;
   const bool is_counter = family.type == MetricType::Counter;
   if (is_counter && name.ends_with(kTotal)) name.resize(name.size() - kTotal.size());
@@ -75,7 +86,8 @@ void add_family(std::string& text, const MetricFamily& family) {
   if (!family.help.empty()) text.append("# HELP ").append(name).append(" ").append(escaped(family.help)).append("\n");
   for (const ClientMetric& metric : family.metric) {
     if (family.type == MetricType::Histogram) {
-      add_histogram(text, name, metric);
+      const auto found = exemplars.find(name);
+      add_histogram(text, name, metric, found == exemplars.end() ? nullptr : found->second);
     } else {
       add_sample(text, is_counter ? name + std::string(kTotal) : name, labels_of(metric),
                  number(is_counter ? metric.counter.value : metric.gauge.value));
@@ -85,9 +97,9 @@ void add_family(std::string& text, const MetricFamily& family) {
 
 }  // namespace
 
-std::string openmetrics_text(const std::vector<MetricFamily>& families) {
+std::string openmetrics_text(const std::vector<MetricFamily>& families, const Exemplars& exemplars) {
   std::string text;
-  for (const MetricFamily& family : families) add_family(text, family);
+  for (const MetricFamily& family : families) add_family(text, family, exemplars);
   return text + "# EOF\n";
 }
 

@@ -32,6 +32,11 @@ std::string layers_missed(const Run& run, const Lease& lease) {
   return run.request.require.empty() ? "" : missing_layers(run.request.require, lease.layers());
 }
 
+// Marks have literals only.
+std::string_view word_of_lease(const std::string& lease) {
+  return lease == "hit" ? "hit" : lease == "miss" ? "miss" : "session";
+}
+
 // Of a finished run that is still listed: what it sent and what a worker claimed can be megabytes.
 void forget_large(Run& run) {
   run.files = {};
@@ -92,12 +97,17 @@ Result<Accepted> Dispatcher::submit(Execute request, const Submitter& submitter,
     return tl::unexpected<Error>(recording.error());
   }
   run->recording = std::move(*recording);
+  run->trace.mark(TraceEvent::kQueued, now());
   metrics_.run_created(pools_.at(run->profile)->handle());
   uids_.queued(run->uid, run->queued_bytes);
   runs_[run->id].run = run;
   pump_soon();
   arm();
-  return Accepted{0, run->id, *before, {}, {}};
+  log_debug("run accepted", {{"request_id", run->request_id},
+                             {"session", run->request.session},
+                             {"run_id", run->id},
+                             {"trace_id", run->trace.context.trace_id}});
+  return Accepted{0, run->id, *before, run->request_id, traceparent_of(run->trace.context)};
 }
 
 bool Dispatcher::may_hold_workers(uid_t uid, uint64_t more) const {
@@ -184,19 +194,21 @@ void Dispatcher::begin(const QueuedRun& queued) {
       return scheduler_.put_back(queued.id);
     }
     const auto mode = rollback_mode_from_string(active.run->request.rollback).value_or(session->rollback_mode());
-    if (session->takes_snapshot_before(mode)) return scheduler_.put_back(queued.id);
+    if (session->takes_snapshot_before(mode, active.run->trace.key)) return scheduler_.put_back(queued.id);
     if (const std::string missing = layers_missed(*active.run, session->lease()); !missing.empty()) {
       return refuse_sandbox(queued.id, {}, missing);
     }
     if (!has_place_for_files(*active.run, *session->lease().capsule)) return;
     active.run->lease = "session";
+    active.run->trace.mark(TraceEvent::kDequeued, now());
     active.counted = Active::Counted::kSession;
     uids_.unqueued(active.run->uid, active.run->queued_bytes);
-    return drive(active, session->begin_run(active.run->request.code.value));
+    return drive(active, session->begin_run(active.run->request.code.value, active.run->trace.key));
   }
   active.counted = Active::Counted::kWorker;
   uids_.unqueued(active.run->uid, active.run->queued_bytes);
   uids_.took_worker(active.run->uid);
+  active.run->trace.mark(TraceEvent::kDequeued, now());
   active.pool = pools_.at(queued.profile).get();
   active.ticket = active.pool->acquire(Pool::Purpose::kRun, queued.deadline,
                                        [this, id = queued.id](Result<Lease> lease) { leased(id, std::move(lease)); });
@@ -241,6 +253,7 @@ bool Dispatcher::has_place_for_files(Run& run, const CapsuleProcess& capsule) {
 void Dispatcher::drive(Active& active, Lease lease) {
   Run& run = *active.run;
   run.apply(RunEvent::kLeased);
+  run.trace.mark(TraceEvent::kLeased, now(), word_of_lease(run.lease));
   const auto settings = admission_.settings_for(run.request, pools_.at(run.profile)->profile());
   // It was admitted with limits that a reload has since lowered: the lower ones hold.
   if (!settings) events_.on_ruled(run, label::Ruling::kTightened, to_string(label::Policy::kLimit));
@@ -287,6 +300,7 @@ void Dispatcher::ended(const RunId& id, const Ending& ending) {
   Run& run = *active.run;
   RunDriver& driver = *active.driver;
   run.apply(RunEvent::kDrained);
+  run.trace.mark(TraceEvent::kDrained, now());
   const std::string session_id = run.request.session;
   if (session_id.empty()) {
     finish(id);  // the answer first; ending the capsule is nobody's wait
@@ -338,9 +352,10 @@ void Dispatcher::finish(const RunId& id) {
   if (active.counted == Active::Counted::kQueued) uids_.unqueued(run.uid, run.queued_bytes);
   if (active.counted == Active::Counted::kWorker) uids_.gave_worker_back(run.uid);
   if (is_crash(run.outcome.verdict)) uids_.crashed(run.uid, now());
+  run.trace.mark(TraceEvent::kFinished, now(), to_string(run.outcome.verdict));
   if (run.recording) std::exchange(run.recording, nullptr)->finished(run);  // before anybody hears of it
   metrics_.run_finished(pool.handle(), run.outcome.verdict,
-                        ran ? std::optional(run.finished_at - run.started_at) : std::nullopt);
+                        ran ? std::optional(run.finished_at - run.started_at) : std::nullopt, run.trace.sampled_id());
   if (const auto client = run.listener.lock()) {
     // Before the verdict, with which the client comes for them.
     if (ran && run.files.workspace) files_.keep(id, run.client, std::exchange(run.files, {}));
@@ -350,8 +365,9 @@ void Dispatcher::finish(const RunId& id) {
   }
   events_.on_finished(run);
   forget_large(run);
-  log_debug("run finished", {{"run_id", id},
+  log_debug("run finished", {{"request_id", run.request_id},
                              {"session", run.request.session},
+                             {"run_id", id},
                              {"uid", std::to_string(run.uid)},
                              {"verdict", std::string(to_string(run.outcome.verdict))}});
   if (ran && run.request.session.empty()) {
@@ -423,6 +439,13 @@ std::vector<std::shared_ptr<const Run>> Dispatcher::runs() const {
   for (const auto& [id, active] : runs_) all.push_back(active.run);
   all.insert(all.end(), finished_.begin(), finished_.end());
   return all;
+}
+
+std::shared_ptr<const Run> Dispatcher::find(const std::string& run_id) const {
+  if (const auto active = runs_.find(run_id); active != runs_.end()) return active->second.run;
+  const auto same = [&](const std::shared_ptr<const Run>& run) { return run->id == run_id; };
+  const auto found = std::find_if(finished_.begin(), finished_.end(), same);
+  return found == finished_.end() ? nullptr : *found;
 }
 
 std::vector<std::pair<RunId, const RunDriver*>> Dispatcher::drivers() const {

@@ -61,6 +61,7 @@ class Dispatcher {
   bool is_idle() const { return runs_.empty(); }
   // Active runs, oldest first, then finished ones, latest first.
   std::vector<std::shared_ptr<const Run>> runs() const;
+  std::shared_ptr<const Run> find(const std::string& run_id) const;  // of those; or none
   OutputCount output_of(const Run& run) const;
   std::vector<std::pair<RunId, const RunDriver*>> drivers() const;
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "manager/files/upload.h"
+#include "manager/observe/trace_buffer.h"
 #include "manager/schedule/run_queue.h"
 #include "manager/schedule/run_state.h"
 #include "protocol/message.h"
@@ -40,6 +41,8 @@ struct Run {
   ClientKey client = 0;
   uid_t uid = 0;
   std::string profile;
+  std::string request_id;  // the caller's name for it, or one of ours
+  RunTrace trace;
   Execute request;            // `code` is dropped once it was sent
   uint64_t queued_bytes = 0;  // of code and arguments, as they count while it is queued
   std::weak_ptr<RunClient> listener;

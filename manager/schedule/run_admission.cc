@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/fine_clock.h"
+
 namespace capsule {
 namespace {
 
@@ -28,6 +30,9 @@ tl::unexpected<Error> RunAdmission::forbidden(label::Policy policy, Error error)
 // What can be said without looking at anything else.
 Status RunAdmission::check_request(const Execute& request) {
   const auto wrong = [this](const char* what) { return forbidden(label::Policy::kRequest, {Errc::kInvalid, what}); };
+  if (!is_printable_id(request.request_id)) {
+    return wrong("request_id is 1 to 128 printable characters of ASCII without a space");
+  }
   if (request.mode != "script" && request.mode != "cell") return wrong("mode is script or cell");
   if (!request.rollback.empty() && (request.session.empty() || !rollback_mode_from_string(request.rollback))) {
     return wrong("rollback is always, idle or off, and for runs in sessions");
@@ -97,7 +102,7 @@ Status RunAdmission::check_pool(const Pool& pool) {
   return admitted;
 }
 
-std::shared_ptr<Run> RunAdmission::make_run(const Submitter& submitter, const std::string& profile) {
+std::shared_ptr<Run> RunAdmission::make_run(Execute& request, const Submitter& submitter, const std::string& profile) {
   auto run = std::make_shared<Run>();
   run->created_wall_ms = wall_clock_ms();
   run->id = ids_.next(run->created_wall_ms);
@@ -106,6 +111,13 @@ std::shared_ptr<Run> RunAdmission::make_run(const Submitter& submitter, const st
   run->listener = submitter.listener;
   run->profile = profile;
   run->queued_at = now();
+  run->request_id = std::exchange(request.request_id, {});
+  const Session* session = request.session.empty() ? nullptr : sessions_.find(request.session);
+  run->trace = {trace_ids_.begin(std::exchange(request.traceparent, {})),
+                session != nullptr ? session->trace() : std::make_shared<TraceBuffer>(TraceBuffer::kRunMarks),
+                ++traced_, wall_clock_us() - to_microseconds(run->queued_at - submitter.at)};
+  run->trace.mark(TraceEvent::kSubmitted, submitter.at);
+  run->trace.mark(TraceEvent::kAdmitted, run->queued_at);
   return run;
 }
 
@@ -127,7 +139,7 @@ Result<Admitted> RunAdmission::admit(Execute request, const Submitter& submitter
     if (!may) return tl::unexpected<Error>(may.error());
     if (const Status room = check_pool(*pools_.at((*profile)->name)); !room) return tl::unexpected<Error>(room.error());
   }
-  auto run = make_run(submitter, (*profile)->name);
+  auto run = make_run(request, submitter, (*profile)->name);
   const TimePoint at = run->queued_at;
   const TimePoint deadline = one_shot ? at + (*profile)->settings.pool.acquire_timeout : TimePoint::max();
   QueuedRun queued{run->id, run->client, run->uid, request.session, run->profile, at, deadline};

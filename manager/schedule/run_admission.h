@@ -25,6 +25,7 @@ struct Submitter {
   ClientKey client = 0;
   uid_t uid = 0;
   std::weak_ptr<RunClient> listener;
+  TimePoint at{};  // when the request came
 };
 
 struct Admitted {
@@ -56,7 +57,7 @@ class RunAdmission {
   Status check_user(uid_t uid, uint64_t bytes, UidUse& uids);
   Status check_workers(uid_t uid, const UidUse& uids, const PoolConfig& config);
   Status check_pool(const Pool& pool);
-  std::shared_ptr<Run> make_run(const Submitter& submitter, const std::string& profile);
+  std::shared_ptr<Run> make_run(Execute& request, const Submitter& submitter, const std::string& profile);
 
   Pools& pools_;
   SessionRegistry& sessions_;
@@ -66,6 +67,8 @@ class RunAdmission {
   uint64_t queue_bytes_ = 0;  // queue.code_bytes
   std::string_view refusal_;
   Uuid7Generator ids_;
+  TraceIds trace_ids_;
+  uint64_t traced_ = 0;  // runs so far
 };
 
 }  // namespace capsule

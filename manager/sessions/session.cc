@@ -80,7 +80,8 @@ void Session::ready() {
   watch_idleness();
 }
 
-Lease Session::begin_run(std::string code) {
+Lease Session::begin_run(std::string code, uint64_t trace_key) {
+  traced_run_ = trace_key;
   code_ = std::move(code);
   [[maybe_unused]] const bool allowed = is_free() && apply(SessionEvent::kRunStarted);
   assert(allowed);

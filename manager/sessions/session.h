@@ -16,6 +16,7 @@
 
 #include "manager/link/limit_watch.h"
 #include "manager/link/run_driver.h"
+#include "manager/observe/trace_buffer.h"
 #include "manager/pool/pool.h"
 #include "manager/sessions/save_job.h"
 #include "manager/sessions/session_state.h"
@@ -94,8 +95,9 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
 
   bool is_free() const { return state_ == SessionState::kReady && !snapshots_.is_taking() && !forking_ && !inspected_; }
   // Whether a run in this mode has to wait for a snapshot, which is then begun: on_ready follows.
-  bool takes_snapshot_before(RollbackMode mode);
-  Lease begin_run(std::string code);  // must be free
+  bool takes_snapshot_before(RollbackMode mode, uint64_t trace_key);
+  Lease begin_run(std::string code, uint64_t trace_key);                // must be free
+  const std::shared_ptr<TraceBuffer>& trace() const { return trace_; }  // of its runs
   // What became of the variables, for the verdict. Said once the session is ready again, or cannot be for now.
   struct AfterRun {
     std::string state;   // kept, rolled_back, fresh, gone; not kept also when they were lost before this run began
@@ -229,6 +231,8 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   std::deque<std::function<void(Status)>> when_free_;  // at most kWaitingActs
   std::vector<Answer> reset_answers_;
   std::deque<std::unique_ptr<PipeReader>> old_pipes_;
+  std::shared_ptr<TraceBuffer> trace_ = std::make_shared<TraceBuffer>(TraceBuffer::kSessionMarks);
+  uint64_t traced_run_ = 0;  // the latest that began; what happens to the session happens to it
   TimePoint last_used_;
   uint64_t runs_ = 0;
   CheckpointService& checkpoints_;

@@ -8,9 +8,11 @@ namespace capsule {
 
 // ---- snapshots and checkpoints ---------------------------------------------------------------------------------
 
-bool Session::takes_snapshot_before(RollbackMode mode) {
+bool Session::takes_snapshot_before(RollbackMode mode, uint64_t trace_key) {
   if (snapshots_.tree().is_covered() || !snapshots_.schedule().is_due_before_run(mode)) return false;
-  take_snapshot({}, [](const Status&) {});
+  take_snapshot({}, [trace = trace_, trace_key](const Status& taken) {
+    if (taken) trace->add(trace_key, {TraceEvent::kSnapshot, now(), {}});
+  });
   return true;
 }
 
@@ -22,7 +24,10 @@ void Session::watch_idleness() {
     is_watching_ = false;
     if (!is_free()) return;  // the end of what keeps it begins the watch again
     const bool is_due = !snapshots_.tree().is_covered() && snapshots_.schedule().due_when_idle() <= now();
-    is_due ? take_snapshot({}, [](const Status&) {}) : watch_idleness();
+    if (!is_due) return watch_idleness();
+    take_snapshot({}, [trace = trace_, run = traced_run_](const Status& taken) {
+      if (taken && run != 0) trace->add(run, {TraceEvent::kSnapshot, now(), "idle"});
+    });
   });
 }
 
@@ -282,6 +287,9 @@ void Session::came_back() {
   const bool as_asked = returning_->aim == Aim::kExact || return_answers_.empty();
   const auto took = now() - returning_->since;
   story.took_us = static_cast<uint64_t>(to_microseconds(took));
+  if (traced_run_ != 0) {
+    trace_->add(traced_run_, {TraceEvent::kRolledBack, now(), story.snapshot.empty() ? "fresh" : "snapshot"});
+  }
   metrics_.rolled_back(story.snapshot.empty() ? label::Rollback::kFresh : label::Rollback::kSnapshot, took);
   returning_.reset();
   log_info("session went back", {{"session", id()},

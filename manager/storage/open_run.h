@@ -21,12 +21,13 @@ struct RecordStore::OpenRun {
   uid_t uid = 0;
   int64_t created_ms = 0;
   InfoJson info;
-  std::string code;  // until it is in its file
+  std::string code;   // until it is in its file
+  std::string trace;  // the same
   std::array<StreamFile, 2> streams;
   InfoJson results = InfoJson::array();
   Note finished_note;
-  uint64_t code_bytes = 0, results_bytes = 0;  // in files
-  uint64_t row_bytes = 0;                      // as the index has it
+  uint64_t code_bytes = 0, results_bytes = 0, trace_bytes = 0;  // in files
+  uint64_t row_bytes = 0;                                       // as the index has it
   bool has_row = false;
   bool is_changed = false;  // since the files were written
 };

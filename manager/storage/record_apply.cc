@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "manager/observe/trace_lines.h"
 #include "manager/storage/open_run.h"
 #include "manager/storage/run_folder.h"
 #include "manager/storage/yaml_text.h"
@@ -29,6 +30,16 @@ std::string run_of(const Message& message) {
 }
 
 }  // namespace
+
+std::string RecordStore::trace_of(const OpenRun& run) {
+  const auto word = [&run](const char* name) { return run.info.value(name, InfoJson("")); };
+  const InfoJson run_id = word("run_id"), trace_id = word("trace_id");
+  TraceFacts facts;
+  if (run_id.is_string()) facts.run_id = run_id;
+  if (trace_id.is_string()) facts.trace_id = trace_id;
+  facts.began_wall_us = static_cast<int64_t>(note_number(run.finished_note, "began_us"));
+  return trace_jsonl(facts, read_trace_text(note_text(run.finished_note, "trace")));
+}
 
 void RecordStore::apply(LogPosition at, Message message) {
   if (const auto* note = std::get_if<Ack>(&message)) return apply_note(at, *note);
@@ -138,6 +149,11 @@ void RecordStore::flush(const std::string& run_id, OpenRun& run) {
     run.info["files"]["results"] = run_file::kResults;
     run.results_bytes = results.size();
   }
+  if (!run.trace.empty()) {
+    trouble(folder->replace(run_file::kTrace, run.trace));
+    run.info["files"]["trace"] = run_file::kTrace;
+    run.trace_bytes = std::exchange(run.trace, {}).size();
+  }
   trouble(folder->replace(run_file::kInfo, yaml_text(run.info)));
   put_row(run_id, run);
 }
@@ -149,8 +165,8 @@ void RecordStore::put_row(const std::string& run_id, OpenRun& run) {
   row.created_ms = run.created_ms;
   row.is_final = !run.info["verdict"].is_null();
   row.info = dump_json(run.info);
-  row.bytes = kFolderBytes + run.code_bytes + run.results_bytes + row.info.size() + run.streams[0].file_bytes +
-              run.streams[1].file_bytes;
+  row.bytes = kFolderBytes + run.code_bytes + run.results_bytes + run.trace_bytes + row.info.size() +
+              run.streams[0].file_bytes + run.streams[1].file_bytes;
   trouble(index_->put(row));
   if (!run.has_row) ++total_.runs;
   total_.bytes += row.bytes;
@@ -173,6 +189,7 @@ void RecordStore::finish(LogPosition at, const Finished& finished) {
       if (oldest && *oldest) remove(**oldest);
     }
     add_finished(run->info, run->finished_note, finished);
+    run->trace = trace_of(*run);
     flush(finished.run_id, *run);
   }
   open_.erase(finished.run_id);

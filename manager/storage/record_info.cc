@@ -111,6 +111,8 @@ InfoJson accepted_info(const Note& note, const RecordHost& host) {
   info["filename"] = nullptr;
   info["request_id"] = or_null(note_text(note, "request_id"));
   info["trace_id"] = or_null(note_text(note, "trace_id"));
+  info["span_id"] = or_null(note_text(note, "span_id"));
+  info["parent_span_id"] = or_null(note_text(note, "parent_span_id"));
   info["created_at"] = utc_or_null(note_number(note, "created_ms"));
   info["started_at"] = nullptr;
   info["finished_at"] = nullptr;

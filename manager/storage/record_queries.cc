@@ -1,6 +1,7 @@
 // What people ask of the records.
 #include <algorithm>
 
+#include "manager/observe/trace_lines.h"
 #include "manager/storage/open_run.h"
 #include "manager/storage/run_folder.h"
 
@@ -9,6 +10,7 @@ namespace {
 
 constexpr milliseconds kListPatience{300};  // for what a list does not have yet; see `behind`
 constexpr milliseconds kShowPatience{100};
+constexpr size_t kTraceBytes = 64u << 10;  // of trace.jsonl; a run has few events
 
 tl::unexpected<Error> no_such_run(const std::string& run_id) {
   return failure(Errc::kNotFound, "there is no record of a run '" + run_id.substr(0, limits::kIdBytes) + "'");
@@ -55,6 +57,25 @@ Result<std::string> RecordStore::show(uid_t uid, const std::string& run_id) {
   auto row = row_for(uid, run_id);
   if (!row) return tl::unexpected<Error>(row.error());
   return std::move(row->info);
+}
+
+Result<std::string> RecordStore::trace(uid_t uid, const std::string& run_id) {
+  const auto row = row_for(uid, run_id);
+  if (!row) return tl::unexpected<Error>(row.error());
+  const auto text = read_run_file(runs_.get(), run_id, run_file::kTrace, 0, kTraceBytes);
+  if (!text) return tl::unexpected<Error>(text.error());
+  if (text->empty())
+    return failure(Errc::kNotFound, "run '" + run_id + "' has no trace: it is not over, or its manager was killed");
+  const InfoJson info = InfoJson::parse(row->info, nullptr, false);
+  const auto word = [&info](const char* name) {
+    const auto found = info.find(name);
+    return found != info.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  const TraceFile file = read_trace_jsonl(*text);
+  const TraceFacts facts{run_id,           word("session"),    word("request_id"),
+                         word("trace_id"), word("span_id"),    word("parent_span_id"),
+                         word("verdict"),  file.began_wall_us, 0};
+  return trace_document(facts, file.lines);
 }
 
 Result<RecordData> RecordStore::output(uid_t uid, const std::string& run_id, uint32_t stream, uint64_t offset) {

@@ -52,6 +52,7 @@ class RecordStore {
   // that is far behind: then `behind` is true in it.
   Result<std::string> list(uid_t uid, const std::string& before, uint64_t count);
   Result<std::string> show(uid_t uid, const std::string& run_id);
+  Result<std::string> trace(uid_t uid, const std::string& run_id);  // for `trace`: trace_lines.h
   Result<RecordData> output(uid_t uid, const std::string& run_id, uint32_t stream, uint64_t offset);
 
  private:
@@ -66,6 +67,7 @@ class RecordStore {
   void finish(LogPosition at, const Finished& finished);
   void flush(const std::string& run_id, OpenRun& run);
   Status write_folder(const std::string& run_id, OpenRun& run);
+  static std::string trace_of(const OpenRun& run);  // trace.jsonl of a finished one
   void put_row(const std::string& run_id, OpenRun& run);
   bool read_until(TimePoint until);  // true: all of it
   bool catch_up(Duration budget);

@@ -18,7 +18,7 @@ inline constexpr const char* kCode = "code.py";
 inline constexpr const char* kStdout = "stdout.txt";
 inline constexpr const char* kStderr = "stderr.txt";
 inline constexpr const char* kResults = "results.json";
-inline constexpr const char* kTrace = "trace.jsonl";  // written by the tracer
+inline constexpr const char* kTrace = "trace.jsonl";
 }  // namespace run_file
 
 class RunFolder {

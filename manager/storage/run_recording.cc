@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/digest.h"
+#include "manager/observe/trace_lines.h"
 #include "manager/schedule/run.h"
 #include "manager/storage/record_note.h"
 #include "protocol/codec.h"
@@ -55,6 +56,9 @@ Status RunRecording::accept(Run& run, const RunSettings& settings, const std::st
   const bool records_code = records_code_ && code.size() <= kRecordedCodeBytes;
   NoteWriter note;
   note.text("run_id", run.id).number("uid", run.uid).number("client", run.client);
+  const TraceContext& trace = run.trace.context;
+  note.text("request_id", run.request_id).text("trace_id", trace.trace_id).text("span_id", trace.span_id);
+  if (!trace.parent_id.empty()) note.text("parent_span_id", trace.parent_id);
   note.number("created_ms", run.created_wall_ms).text("profile", run.profile).text("python", python);
   note.number("code_bytes", code.size());
   if (!records_code || code.empty() || !mask_.empty()) {  // else whoever reads the code can tell
@@ -185,6 +189,7 @@ void RunRecording::finished(Run& run) {
   if (started_ms_ != 0) put_start(note);
   note.number("total_us", to_microseconds(run.finished_at - run.queued_at));
   note.number("memory_start_bytes", run.memory_start_bytes).number("memory_end_bytes", run.memory_end_bytes);
+  note.number("began_us", run.trace.began_wall_us).text("trace", trace_text(trace_lines(run.trace.marks())));
   note.number("threads", run.threads).text("layers", layers_text(run.outcome.evidence.layers));
   note.number("stdout_unrecorded_bytes", streams_[0].unrecorded);
   note.number("stderr_unrecorded_bytes", streams_[1].unrecorded).number("results_unrecorded", results_lost_);

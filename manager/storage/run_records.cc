@@ -203,6 +203,10 @@ void RunRecords::show(uid_t uid, const std::string& run_id, Json answer) {
   ask([uid, run_id](RecordStore& store) { return store.show(uid, run_id); }, std::move(answer));
 }
 
+void RunRecords::trace(uid_t uid, const std::string& run_id, Json answer) {
+  ask([uid, run_id](RecordStore& store) { return store.trace(uid, run_id); }, std::move(answer));
+}
+
 void RunRecords::output(uid_t uid, const RecordRequest& request, Data answer) {
   ask([uid, request](RecordStore& store) { return store.output(uid, request.run_id, request.stream, request.offset); },
       std::move(answer));

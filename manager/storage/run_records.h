@@ -50,6 +50,7 @@ class RunRecords {
 
   void list(uid_t uid, const RecordRequest& request, Json answer);
   void show(uid_t uid, const std::string& run_id, Json answer);
+  void trace(uid_t uid, const std::string& run_id, Json answer);
   void output(uid_t uid, const RecordRequest& request, Data answer);
 
   // What is collected goes to the log, and the log to the disk: at the end.

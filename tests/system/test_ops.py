@@ -133,7 +133,7 @@ class OpsUnderLoad(ManagerCase):
         cls.config = CONFIG.replace("{packages}", packages)
         super().setUpClass()
         cls.address = cls.manager.info("manager")["manager"]["http"]
-        cls.prometheus = Prometheus(cls.address)
+        cls.prometheus = Prometheus(cls.address, features=["exemplar-storage"])
         cls.addClassCleanup(cls.prometheus.stop)
         cls.wait_for_samples("capsule_build_info")
         cls.load()
@@ -245,6 +245,22 @@ class OpsUnderLoad(ManagerCase):
     def test_only_the_manager_that_is_not_there_is_down(self):
         [query] = self.alert("CapsuleManagerDown")
         self.assertEqual([labels["instance"] for labels, _ in self.prometheus.query(query)], [self.prometheus.down])
+
+    def exemplars(self, name):
+        now = time.time()
+        answer = get_json(self.prometheus.server.address, "/api/v1/query_exemplars", query=name, start=now - 600, end=now)
+        self.assertEqual(answer["status"], "success", answer)
+        return [each for series in answer["data"] for each in series["exemplars"]]
+
+    def test_exemplars_come_back_from_prometheus_with_the_trace_of_a_run(self):
+        document = self.manager.run_code("1")
+        for name in ("capsule_run_duration_seconds_bucket", "capsule_run_queue_wait_seconds_bucket"):
+            with self.subTest(name=name):
+                wait_for(lambda: document["trace_id"] in [e["labels"]["trace_id"] for e in self.exemplars(name)],
+                         SEEN_SECONDS, f"the run's trace among the exemplars of {name}")
+                for each in self.exemplars(name):
+                    self.assertRegex(each["labels"]["trace_id"], "^[0-9a-f]{32}$")
+                    self.assertGreaterEqual(float(each["value"]), 0)
 
     def test_promtool_is_content_with_what_is_scraped(self):
         with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=20) as answer:

@@ -50,7 +50,7 @@ class Records(ManagerCase):
         self.assertEqual(info["verdict"], "ok")
         self.assertEqual(info["state"], "finished")
         self.assertEqual(info["uid"], os.geteuid())
-        self.assertEqual(set(info["files"]), {"code", "stdout", "stderr", "results"})
+        self.assertEqual(set(info["files"]), {"code", "stdout", "stderr", "results", "trace"})
         self.assertEqual(info["output"]["stdout_bytes"], 4)
         self.assertGreater(info["memory"]["peak_bytes"], 1 << 20)
         self.assertGreaterEqual(info["total_s"], info["execution_s"])
@@ -72,7 +72,7 @@ class Records(ManagerCase):
         run = self.manager.run_code("pass")
         inspect(self.manager, run["run_id"])
         names = sorted(p.name for p in folder_of(self.manager, run["run_id"]).iterdir())
-        self.assertEqual(names, ["code.py", "run-info.yaml"])
+        self.assertEqual(names, ["code.py", "run-info.yaml", "trace.jsonl"])
 
     def test_ps_all_lists_finished_runs_latest_first_and_the_index_has_one_row_each(self):
         runs = [self.manager.run_code("exit(3)")["run_id"] for _ in range(3)]
@@ -178,7 +178,7 @@ class Content(ManagerCase):
         info = inspect(self.manager, run["run_id"])
         self.assertEqual(info["recorded"], "none")
         self.assertEqual(info["error"]["name"], "ValueError")
-        self.assertEqual(sorted(p.name for p in folder_of(self.manager, run["run_id"]).iterdir()), ["run-info.yaml"])
+        self.assertEqual(sorted(p.name for p in folder_of(self.manager, run["run_id"]).iterdir()), ["run-info.yaml", "trace.jsonl"])
         self.assertEqual(info["output"]["stdout_unrecorded_bytes"], len("kanarienvogel\n"))
         self.assert_nowhere(b"kanarienvogel")
 
@@ -217,7 +217,7 @@ class Users(ManagerCase):
         seen = self.manager.capsule("ps", "--all", "--json", **as_user(1000)).document()["runs"]
         self.assertEqual([run["run_id"] for run in seen], [theirs])
         self.assertEqual(self.manager.capsule("logs", theirs, **as_user(1000)).out, b"theirs\n")
-        for command in ("logs", "inspect"):
+        for command in ("logs", "inspect", "trace"):
             refused = self.manager.capsule(command, mine, **as_user(1000))
             self.assertEqual((refused.status, refused.out), (125, b""), refused)
         self.assertEqual(self.manager.capsule("logs", theirs).out, b"theirs\n")  # root sees all

@@ -45,7 +45,8 @@ import decimal, gc, locale, logging, os, random, signal, sys, threading, time, w
 def state():
     mask = os.umask(0o22)
     os.umask(mask)
-    return [os.getcwd(), mask, sorted(os.environ.items()), decimal.getcontext().prec, time.tzname, locale.setlocale(locale.LC_ALL),
+    variables = sorted(item for item in os.environ.items() if item[0] != "TRACEPARENT")  # each run has one of its own
+    return [os.getcwd(), mask, variables, decimal.getcontext().prec, time.tzname, locale.setlocale(locale.LC_ALL),
             logging.getLogger().level, len(sys.path), sys.getrecursionlimit(), signal.getsignal(signal.SIGTERM) is signal.SIG_DFL,
             sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])), threading.active_count(), gc.isenabled(), gc.get_threshold(),
             sys.getswitchinterval(), len(warnings.filters), os.getpriority(0, 0), sorted(os.sched_getaffinity(0)), len(sys.meta_path),

@@ -150,4 +150,18 @@ TEST_CASE("a file name that is not UTF-8 can be shown in tracebacks", "[cli]") {
   CHECK(execute_from(run({"a\xff.py"})).filename == "a\xEF\xBF\xBD.py");
 }
 
+TEST_CASE("a caller's ids go along with the run", "[cli]") {
+  const Execute request = execute_from(run({"--request-id", "order-17", "--traceparent", "00-x", "-c", "1"}));
+  CHECK(request.request_id == "order-17");
+  CHECK(request.traceparent == "00-x");  // the manager judges it
+  CHECK(execute_from(exec({"lab", "--request-id", "q", "-c", "1"})).request_id == "q");
+}
+
+TEST_CASE("a context that cannot be sent is none, an id is refused", "[cli]") {
+  CHECK(execute_from(run({"--traceparent", std::string(129, 'x'), "-c", "1"})).traceparent.empty());
+  CHECK(execute_from(run({"--traceparent", "\xff", "-c", "1"})).traceparent.empty());
+  CHECK(check_run_options(run({"--request-id", std::string(128, 'x'), "-c", "1"})));
+  CHECK_FALSE(check_run_options(run({"--request-id", std::string(129, 'x'), "-c", "1"})));
+}
+
 }  // namespace capsule::cli
