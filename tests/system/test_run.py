@@ -226,7 +226,7 @@ class EndTest(ManagerCase):
         self.assertEqual(rest, expected, links)
         self.assertEqual(first.strip("\0"), "", "the environment it was started with stays readable in /proc")
         allowed = {"HOME", "LANG", "MKL_NUM_THREADS", "MPLBACKEND", "MPLCONFIGDIR", "OMP_NUM_THREADS",
-                   "OPENBLAS_NUM_THREADS", "PATH", "PWD", "TZ"}
+                   "OPENBLAS_NUM_THREADS", "PATH", "PWD", "TRACEPARENT", "TZ"}
         self.assertEqual(set(names) - allowed, set())
 
     def test_an_argument_before_the_dashes_is_told_where_it_belongs(self):
