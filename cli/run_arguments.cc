@@ -38,6 +38,18 @@ void add_limits(CLI::App& app, RunOptions& into) {
   app.add_option_function<std::string>("--memory", checked(parse_size_bytes, into.memory_bytes),
                                        "Memory in bytes, of all it starts; 512M, 1G (default: the profile's)")
       ->option_text("BYTES");
+  app.add_option("--processes", into.processes, "Processes and threads of the program (default: the profile's)")
+      ->check(CLI::PositiveNumber)
+      ->option_text("N");
+  app.add_option("--open-files", into.open_files, "Open files of each of its processes (default: the profile's)")
+      ->check(CLI::PositiveNumber)
+      ->option_text("N");
+  app.add_option_function<std::string>("--workspace", checked(parse_size_bytes, into.workspace_bytes),
+                                       "What its workspace may hold in bytes; 16M (default: the profile's)")
+      ->option_text("BYTES");
+  app.add_option("--workspace-files", into.workspace_files, "Files and directories in it (default: the profile's)")
+      ->check(CLI::PositiveNumber)
+      ->option_text("N");
   app.add_option("--require", into.require, "Sandbox layers that must be in force: seccomp,landlock,netns")
       ->delimiter(',')
       ->option_text("LAYERS");

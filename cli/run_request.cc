@@ -99,6 +99,10 @@ Execute execute_from(const RunOptions& options) {
   request.output_policy = options.output_policy;
   request.cpu_ms = options.cpu_ms;
   request.memory_bytes = options.memory_bytes;
+  request.processes = options.processes;
+  request.open_files = options.open_files;
+  request.workspace_bytes = options.workspace_bytes;
+  request.workspace_files = options.workspace_files;
   request.require = options.require;
   request.rollback = options.rollback;
   request.request_id = options.request_id;

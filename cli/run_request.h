@@ -27,11 +27,13 @@ struct RunOptions {
   std::string file;                 // a path, or "-"; empty: not given
   std::vector<std::string> program_arguments;
   std::string profile;
-  uint64_t timeout_ms = 0;    // 0: the profile's
-  uint64_t output_bytes = 0;  // 0: the profile's
-  std::string output_policy;  // empty: the profile's
-  uint64_t cpu_ms = 0;        // 0: the session's or the profile's
-  uint64_t memory_bytes = 0;  // 0: the session's or the profile's
+  uint64_t timeout_ms = 0;                            // 0: the profile's
+  uint64_t output_bytes = 0;                          // 0: the profile's
+  std::string output_policy;                          // empty: the profile's
+  uint64_t cpu_ms = 0;                                // 0: the session's or the profile's
+  uint64_t memory_bytes = 0;                          // 0: the session's or the profile's
+  uint64_t processes = 0, open_files = 0;             // the same
+  uint64_t workspace_bytes = 0, workspace_files = 0;  // the same
   std::vector<std::string> require;
   std::string rollback;     // exec only; empty: the session's
   std::string request_id;   // empty: the manager makes one

@@ -105,6 +105,18 @@ void add_session_limits(CLI::App& command, SessionOptions& options) {
              limits.memory_bytes);
   add_amount(command, "--output-limit", "BYTES", "Output limit of each run (default: the profile's)", parse_size_bytes,
              limits.output_bytes);
+  add_amount(command, "--workspace", "BYTES", "What its workspace may hold; 16M (default: the profile's)",
+             parse_size_bytes, limits.workspace_bytes);
+  command
+      .add_option("--workspace-files", limits.workspace_files, "Files and directories in it (default: the profile's)")
+      ->check(CLI::PositiveNumber)
+      ->option_text("N");
+  command.add_option("--processes", limits.processes, "Processes and threads of its programs (default: the profile's)")
+      ->check(CLI::PositiveNumber)
+      ->option_text("N");
+  command.add_option("--open-files", limits.open_files, "Open files of each of its processes (default: the profile's)")
+      ->check(CLI::PositiveNumber)
+      ->option_text("N");
   command.add_option("--secret-env", options.secrets.variables, "Give its programs this variable of yours, in secret")
       ->option_text("NAME");
   command.add_option("--secret-file", options.secrets.files, "Give its programs a variable with a file's content")

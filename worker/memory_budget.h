@@ -4,9 +4,9 @@
 // The profile's own soft limit is the hard RLIMIT_DATA of the worker (worker/sandbox/rlimits). Main thread.
 #pragma once
 
-#include <sys/resource.h>
-
 #include <cstdint>
+
+#include "worker/run_limit.h"
 
 namespace capsule {
 
@@ -17,12 +17,9 @@ class MemoryBudget {
 
   // `profile_bytes`: the soft limit in force, 0 for none. `run_bytes`: the run's hard limit, 0 for the profile's.
   MemoryBudget(uint64_t profile_bytes, uint64_t run_bytes);
-  ~MemoryBudget();
-  MemoryBudget(const MemoryBudget&) = delete;
-  MemoryBudget& operator=(const MemoryBudget&) = delete;
 
  private:
-  rlim_t before_ = 0, set_ = 0;  // equal: nothing was changed
+  RunLimit limit_;
 };
 
 }  // namespace capsule

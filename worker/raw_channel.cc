@@ -14,7 +14,7 @@ namespace {
 bool may_bring_descriptors(const Message& message) {
   return std::holds_alternative<Branch>(message) || std::holds_alternative<Nested>(message) ||
          std::holds_alternative<Mapped>(message) || std::holds_alternative<Wake>(message) ||
-         std::holds_alternative<Checkpoint>(message);
+         std::holds_alternative<Checkpoint>(message) || std::holds_alternative<Resize>(message);
 }
 
 }  // namespace

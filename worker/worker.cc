@@ -21,6 +21,7 @@
 #include "worker/memory_budget.h"
 #include "worker/open_files.h"
 #include "worker/parked.h"
+#include "worker/run_limit.h"
 #include "worker/sandbox/nested.h"
 #include "worker/snapshot.h"
 
@@ -133,8 +134,7 @@ class Worker {
     fds.clear();  // the program gets 0, 1 and 2, and no second copies
     if (adopted) {
       descriptor_reserve::close(open_files_);
-      const MemoryBudget budget(options_.recipe->policy.memory_soft_bytes, request.memory_bytes);
-      finished = interpreter::execute(request);
+      finished = execute(request);
       open_files_ = descriptor_reserve::open();
     } else {
       finished.verdict = Verdict::kInternalError;
@@ -145,6 +145,15 @@ class Worker {
     link_.set_namespace_names(finished.evidence.namespace_names);
     link_.mark_idle();
     say(finished);
+  }
+
+  // What the run has less of than its profile; in a session the next one may have more again.
+  Finished execute(const Execute& request) const {
+    const auto reach = request.session.empty() ? RunLimit::Reach::kHard : RunLimit::Reach::kSoft;
+    const MemoryBudget budget(options_.recipe->policy.memory_soft_bytes, request.memory_bytes);
+    const RunLimit open_files(RLIMIT_NOFILE, request.open_files, reach);
+    const RunLimit processes(RLIMIT_NPROC, request.processes, reach);
+    return interpreter::execute(request);
   }
 
   // The copy comes back from here when it is woken, and is the worker then, with a link of its own.

@@ -14,6 +14,7 @@
 #include "worker/raw_channel.h"
 #include "worker/sandbox/descriptors.h"
 #include "worker/sandbox/layers.h"
+#include "worker/sandbox/resize.h"
 
 namespace capsule {
 namespace {
@@ -38,6 +39,7 @@ class Zygote {
   Status take(RawChannel::Received& request) {
     if (const auto* prepare = std::get_if<Prepare>(&request.message)) return become(*prepare);
     if (const auto* branch = std::get_if<Branch>(&request.message)) return make_capsule(*branch, request.fds);
+    if (const auto* resize = std::get_if<Resize>(&request.message)) return resize_workspace(*resize, request.fds);
     if (std::holds_alternative<Shutdown>(request.message)) _exit(kDone);
     return channel_.send(ErrorReply{0, "invalid", "a zygote does not take this message"});
   }
@@ -118,6 +120,16 @@ class Zygote {
     reply.pid = child->pid;
     const int pidfd = child->pidfd.get();
     return channel_.send(reply, std::span<const int>(&pidfd, 1));
+  }
+
+  Status resize_workspace(const Resize& resize, const std::vector<UniqueFd>& fds) {
+    Report report;
+    report.re = resize.id;
+    const Status resized = fds.size() == 1
+                               ? sandbox::resize_workspace(fds[0].get(), resize.workspace_bytes, resize.workspace_files)
+                               : Status(failure(Errc::kInvalid, "resize comes with one pidfd"));
+    if (!resized) report.failure = resized.error().message;
+    return channel_.send(report);
   }
 
   // From what is wanted to what can be had; a kernel may refuse one kind alone (user.max_net_namespaces).

@@ -60,11 +60,10 @@ Result<CapsuleCgroup> CapsuleCgroup::make(const CgroupRoot& root, const std::str
     group.dirs_.push_back(dir);
   }
   if (!root.memory.empty()) group.memory_dir_ = root.memory + "/" + name;
+  if (!root.tasks.empty()) group.tasks_dir_ = root.tasks + "/" + name;
   if (!root.cpu.empty()) group.cpu_dir_ = root.cpu + "/" + name;
   if (made && group.bounds_memory()) made = group.set_memory_limit(limits.memory_bytes);
-  if (made && !root.tasks.empty()) {
-    made = write_value(root.tasks + "/" + name + "/pids.max", std::to_string(limits.tasks));
-  }
+  if (made && group.bounds_tasks()) made = group.set_task_limit(limits.tasks);
   if (!made) {
     group.remove();
     return tl::unexpected<Error>(made.error());
@@ -114,6 +113,11 @@ Status CapsuleCgroup::set_memory_limit(uint64_t bytes) {
   const Status limited = write_value(memory_dir_ + "/memory.limit_in_bytes", value);
   (void)write_value(both, value);  // lowering
   return limited;
+}
+
+Status CapsuleCgroup::set_task_limit(uint64_t tasks) {
+  if (tasks_dir_.empty()) return failure(Errc::kUnavailable, "no pids controller");
+  return write_value(tasks_dir_ + "/pids.max", std::to_string(tasks));
 }
 
 CgroupReadings CapsuleCgroup::read() const {

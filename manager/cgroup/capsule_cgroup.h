@@ -49,9 +49,11 @@ class CapsuleCgroup {
   Result<std::vector<UniqueFd>> doors() const;
   // For a run that asked for less than its capsule may have. Fails when more is in use already.
   Status set_memory_limit(uint64_t bytes);
+  Status set_task_limit(uint64_t tasks);
   CgroupReadings read() const;
   uint64_t oom_kills() const;  // of read(), alone: on the way of every verdict
   bool bounds_memory() const { return !memory_dir_.empty(); }
+  bool bounds_tasks() const { return !tasks_dir_.empty(); }
   // False while a process is still in it.
   bool remove();
 
@@ -61,7 +63,7 @@ class CapsuleCgroup {
 
   CgroupVersion version_ = CgroupVersion::kNone;
   std::vector<std::string> dirs_;
-  std::string memory_dir_, cpu_dir_;
+  std::string memory_dir_, tasks_dir_, cpu_dir_;
   UniqueFd cpu_, memory_, peak_, oom_;
 };
 

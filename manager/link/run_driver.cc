@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <tuple>
+
 #include "base/posix_io.h"
 #include "manager/link/stack_text.h"
 #include "manager/observe/log.h"
@@ -69,6 +71,14 @@ void RunDriver::start() {
     act(ending_.failed(made.error().message));
     return settle();
   }
+  bounds_.put_in_force(lease_, settings_, [this](const Status& bounded) {
+    if (bounded) return place_files();
+    ending_.not_started(Verdict::kRejected, bounded.error().message);
+    settle();
+  });
+}
+
+void RunDriver::place_files() {
   const auto upload = std::exchange(run_->upload, nullptr);
   if (!upload) return start_program();
   placing_ = std::make_unique<Placing>(loop_, upload, lease_.capsule->workspace(), [this](Result<Manifest> placed) {
@@ -130,11 +140,14 @@ void RunDriver::send_execute() {
   execute.run_id = run_->id;
   execute.environment = std::move(settings_.secrets);
   execute.environment.try_emplace("TRACEPARENT", traceparent_of(run_->trace.context));
-  const uint64_t wish = std::exchange(execute.memory_bytes, settings_.program_memory_bytes);
+  const auto wishes = std::tuple(execute.memory_bytes, execute.processes, execute.open_files);
+  execute.memory_bytes = settings_.program_memory_bytes;
+  execute.processes = bounds_.tasks_for_worker();
+  execute.open_files = settings_.tightened.open_files;
   lease_.worker->send(execute, std::exchange(worker_ends_, {}));
   execute.code = {};
   execute.environment = {};
-  execute.memory_bytes = wish;
+  std::tie(execute.memory_bytes, execute.processes, execute.open_files) = wishes;
   run_->request = std::move(execute);
 }
 
@@ -188,6 +201,7 @@ Status RunDriver::input(const Input& input) {
 
 void RunDriver::not_started(StopReason reason) {
   placing_.reset();
+  bounds_ = {};
   ending_.not_started(verdict_for(reason), "stopped before it started");
   settle();
 }
@@ -195,14 +209,14 @@ void RunDriver::not_started(StopReason reason) {
 void RunDriver::stop(StopReason reason) {
   if (ending_.ending()) return;
   metrics_.cancel_requested(label_of(reason));
-  if (placing_) return not_started(reason);
+  if (is_preparing()) return not_started(reason);
   act(ending_.stop(reason, now()));
   settle();
 }
 
 void RunDriver::kill(StopReason reason) {
   if (ending_.ending()) return;
-  if (placing_) return not_started(reason);
+  if (is_preparing()) return not_started(reason);
   act(ending_.kill(reason, now()));
   settle();
 }
@@ -358,6 +372,7 @@ void RunDriver::settle() {
 void RunDriver::finish() {
   finished_ = true;
   placing_.reset();
+  bounds_ = {};
   worker_ends_.clear();
   release_displays();
   timer_.cancel();

@@ -14,6 +14,7 @@
 
 #include "manager/files/placing.h"
 #include "manager/link/limit_guard.h"
+#include "manager/link/run_bounds.h"
 #include "manager/link/run_ending.h"
 #include "manager/link/stack_probe.h"
 #include "manager/output/input_writer.h"
@@ -53,7 +54,9 @@ class RunDriver : public Worker::Holder {
   void worker_lost(LostWhy why) override;
 
  private:
+  void place_files();
   void start_program();
+  bool is_preparing() const { return placing_ || bounds_.is_waiting(); }
   void not_started(StopReason reason);
   Status make_pipes();
   void send_execute();
@@ -84,6 +87,7 @@ class RunDriver : public Worker::Holder {
   Timer timer_;
   Timer slow_timer_;
   StackProbe stacks_;
+  RunBounds bounds_;
   std::unique_ptr<Placing> placing_;  // until the program starts
   std::unique_ptr<LimitGuard> guard_;
   std::string stack_, stack_missing_;

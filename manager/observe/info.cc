@@ -157,6 +157,23 @@ Json worker_json(Worker& worker, const Assignment& assigned) {
           {"runs", worker.runs()}};
 }
 
+Json seconds_or_null(Duration limit) { return limit == Duration::zero() ? Json(nullptr) : Json(to_seconds(limit)); }
+
+// What its runs get that ask for no less.
+Json session_limits_json(const Session& session) {
+  const auto settings = run_settings({}, session.pool().profile().settings, session.limits());
+  if (!settings) return nullptr;
+  const CapsuleBounds& bounds = settings->bounds;
+  return {{"wall_s", seconds_or_null(settings->limits.timeout)},
+          {"cpu_s", seconds_or_null(settings->limits.cpu)},
+          {"memory_bytes", settings->limits.memory_bytes},
+          {"output_bytes", settings->limits.output_bytes},
+          {"processes", bounds.processes},
+          {"open_files", bounds.open_files},
+          {"workspace_bytes", bounds.workspace.bytes},
+          {"workspace_files", bounds.workspace.files}};
+}
+
 Json session_json(const Session& session, const Scheduler& scheduler) {
   const TimePoint at = now();
   const TimePoint closes = session.closes_at();
@@ -176,6 +193,7 @@ Json session_json(const Session& session, const Scheduler& scheduler) {
           {"rss_bytes", stats ? stats->rss_bytes : 0},
           {"queued", scheduler.queued_of_session(session.id())},
           {"rollback", to_string(session.rollback_mode())},
+          {"limits", session_limits_json(session)},
           {"parent", session.parent().empty() ? Json(nullptr) : Json(session.parent())},
           {"fork_depth", session.lease().capsule ? session.lease().capsule->depth() : 0},
           {"snapshots", tree.snapshots().size() - tree.checkpoints()},

@@ -65,7 +65,9 @@ void CapsuleProcess::branch_nested(uint64_t id, std::optional<CapsuleCgroup> cgr
               user_,
               shared_from_this(),
               std::move(cgroup),
-              std::move(relay->first)};
+              std::move(relay->first),
+              workspace_max_,
+              resize_};
   nesting_.emplace(branch.id, Nesting{std::move(start), std::move(on_gone), std::move(made)});
   channel_->send(branch, std::move(fds));
   expect_answer();
@@ -168,6 +170,7 @@ void CapsuleProcess::keep_copy(const Claim& claim, std::function<void()> died, K
     keeping->pidfd = std::move(*pidfd);
     if (keeping->guardian == self && keeping->home == self) {
       self->copies_[pid] = std::move(keeping->died);
+      self->count_copies();
       return keeping->kept(KeptCopy{std::move(keeping->pidfd), pid});
     }
     const pid_t copy = pid_of(keeping->pidfd.get());
@@ -196,6 +199,7 @@ void CapsuleProcess::keep_on(const std::shared_ptr<Keeping>& keeping) {
   if (keeping->home != keeping->guardian) {
     keeping->home->settle_in(keeping->guardian, pid_there, pid_at_home, keeping->numbers.front());
   }
+  keeping->home->count_copies();
   keeping->kept(KeptCopy{std::move(keeping->pidfd), pid_at_home});
 }
 

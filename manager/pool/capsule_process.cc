@@ -30,6 +30,9 @@ CapsuleProcess::CapsuleProcess(Loop& loop, Start start, const WorkerConfig& conf
       allowed_hosts_(std::move(start.allowed_hosts)),
       cgroup_(std::move(start.cgroup)),
       memory_limit_bytes_(cgroup_ ? limits_.memory_bytes : 0),
+      workspace_max_(start.workspace_size),
+      workspace_size_(start.workspace_size),
+      resize_(std::move(start.resize)),
       id_(start.id),
       name_(std::move(start.name)),
       profile_(std::move(start.profile)),
@@ -167,15 +170,6 @@ CapsuleUsage CapsuleProcess::usage(MemoryCount count, Usages wanted) const {
   usage.cpu_us = counted.cpu_us.value_or(tree.cpu_us);
   usage.memory_bytes = counted.memory_bytes.value_or(tree.memory_bytes);
   return usage;
-}
-
-bool CapsuleProcess::bound_memory(uint64_t bytes) {
-  if (!cgroup_ || !cgroup_->bounds_memory()) return false;
-  const uint64_t wanted = std::min(bytes, limits_.memory_bytes);
-  if (wanted == memory_limit_bytes_) return true;
-  if (!cgroup_->set_memory_limit(wanted)) return false;
-  memory_limit_bytes_ = wanted;
-  return true;
 }
 
 void CapsuleProcess::start_worker(uint64_t id, Demand demand, WorkerStarted started) {
@@ -336,12 +330,15 @@ void CapsuleProcess::branched(const Branched& reply) {
 }
 
 void CapsuleProcess::exited(const Exited& report) {
-  if (const auto ward = wards_.extract(static_cast<pid_t>(report.pid)); !ward.empty()) {
-    if (const auto home = ward.mapped().home.lock()) home->guests_.erase(ward.mapped().pid_at_home);
-  }
+  const auto ward = wards_.extract(static_cast<pid_t>(report.pid));
+  const auto home = ward.empty() ? shared_from_this() : ward.mapped().home.lock();
+  if (!ward.empty() && home) home->guests_.erase(ward.mapped().pid_at_home);
   const auto found = workers_.extract(static_cast<pid_t>(report.pid));
   if (!found.empty()) return found.mapped()->reaped(report);
-  if (const auto copy = copies_.extract(static_cast<pid_t>(report.pid)); !copy.empty()) copy.mapped()();
+  if (const auto copy = copies_.extract(static_cast<pid_t>(report.pid)); !copy.empty()) {
+    if (home) home->count_copies();
+    copy.mapped()();
+  }
 }
 
 void CapsuleProcess::pidfd_readable() {

@@ -16,6 +16,7 @@
 #include "manager/cgroup/cgroup_keeper.h"
 #include "manager/files/workspace.h"
 #include "manager/net/network_proxy.h"
+#include "manager/pool/capsule_bounds.h"
 #include "manager/pool/process_tree.h"
 #include "manager/pool/worker.h"
 
@@ -31,6 +32,9 @@ enum class Usages { kAll, kOomKills };  // the second costs one read
 
 class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
  public:
+  using Bounded = std::function<void(Status)>;
+  // Asks a zygote to make the workspace that the process of the pidfd sees smaller or larger.
+  using Resizer = std::function<void(WorkspaceSize, UniqueFd pidfd, Bounded done)>;
   struct Start {
     uint64_t id;
     std::string name;
@@ -46,6 +50,8 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
     std::shared_ptr<CapsuleProcess> around = nullptr;  // the one it is inside of
     std::optional<CapsuleCgroup> cgroup = {};          // of one inside: its keeper enters by itself
     UniqueFd relay = {};                               // of one inside: for the guardian of who moves in
+    WorkspaceSize workspace_size = {};                 // that its own was made with
+    Resizer resize = nullptr;
   };
   struct Events {
     std::function<void(const Hello&)> on_ready;
@@ -70,6 +76,14 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   CapsuleUsage usage(MemoryCount count, Usages wanted = Usages::kAll) const;
   // Makes the kernel hold everything in it to so much, at most to what the profile allows. False where it cannot.
   bool bound_memory(uint64_t bytes);
+  // Those of Capsule counted, but not parked copies, for which there is room as they come and go. 0: the profile's.
+  bool bound_tasks(uint64_t tasks);
+  size_t parked_copies() const;  // processes that live here, until they are reaped
+  // Whether limits of processes count its own only, and not all of the user's.
+  bool has_own_processes() const;
+  // The same for files: `worker` lives in it. Refused by the kernel when more is there already (kRefused).
+  void bound_workspace(WorkspaceSize wanted, const Worker& worker, Bounded done);
+  bool holds_workspace_to(WorkspaceSize wanted) const;                 // and no other size is on its way
   uint64_t memory_limit_bytes() const { return memory_limit_bytes_; }  // that the kernel holds it to; 0: none
 
   // Forks a worker; the callback gets it as soon as the fork is done. It says hello when it is ready.
@@ -135,6 +149,8 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   void nested_branched(const Branched& reply, std::vector<UniqueFd>& fds);
   void nested_gone();
   TreeUsage read_tree(MemoryCount count) const;
+  WorkspaceSize possible(WorkspaceSize wanted) const;
+  void count_copies();
 
   struct Pending {
     uint64_t worker_id;
@@ -165,7 +181,12 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   std::vector<AllowedHost> allowed_hosts_;
   std::unique_ptr<NetworkProxy> proxy_;
   std::optional<CapsuleCgroup> cgroup_;
-  uint64_t memory_limit_bytes_ = 0;  // in force
+  uint64_t memory_limit_bytes_ = 0;               // in force
+  uint64_t tasks_wanted_ = 0;                     // without parked copies; 0: the profile's
+  uint64_t task_limit_ = 0;                       // in force; 0: the profile's
+  WorkspaceSize workspace_max_, workspace_size_;  // the profile's; in force
+  Resizer resize_;
+  size_t resizes_ = 0;  // not answered yet
   uint64_t id_;
   std::string name_, profile_, workspace_;
   pid_t pid_ = 0;

@@ -215,6 +215,11 @@ void Pool::capsule_branched(Branching of, Result<BranchedCapsule> branched) {
                               {profile_.settings.limits.memory_bytes, profile_.settings.limits.processes + kOwnTasks},
                               profile_.content.allowed_hosts,
                               user};
+  start.workspace_size = {profile_.settings.sandbox.workspace_bytes, profile_.settings.sandbox.workspace_files};
+  start.resize = [this](WorkspaceSize size, UniqueFd worker, const CapsuleProcess::Bounded& done) {
+    if (!zygote_) return done(failure(Errc::kUnavailable, "the profile's zygote is being replaced; try again"));
+    zygote_->resize(size, std::move(worker), done);
+  };
   auto capsule = std::make_shared<CapsuleProcess>(loop_, std::move(start), profile_.settings.worker, metrics_);
   Slot& slot = slots_[id];
   slot.capsule = capsule;

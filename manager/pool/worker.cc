@@ -1,5 +1,6 @@
 #include "manager/pool/worker.h"
 
+#include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -45,6 +46,11 @@ void Worker::begin() {
   };
   channel_->start(std::move(handlers));
   watch_heartbeat();
+}
+
+bool Worker::is_alive() const {
+  pollfd end{pidfd_.get(), POLLIN, 0};  // pidfd_open(2): readable once the process has ended
+  return poll(&end, 1, 0) == 0;
 }
 
 bool Worker::apply(WorkerEvent event) {

@@ -46,6 +46,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
   const std::string& name() const { return name_; }
   const std::string& profile() const { return profile_; }
   pid_t pid() const { return pid_; }
+  int pidfd() const { return pidfd_.get(); }
+  bool is_alive() const;
   pid_t pid_in_capsule() const { return pid_in_capsule_; }
   TimePoint started_at() const { return started_at_; }
   const Hello& hello() const { return hello_; }

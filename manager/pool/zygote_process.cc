@@ -135,8 +135,27 @@ void ZygoteProcess::branch(const CapsuleRequest& wanted, CapsuleBranched done) {
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(link->second));
   channel_->send(branch, std::move(fds));
-  if (branching_.size() == 1) expect_answer(kBranchPatience);
+  if (owed_answers() == 1) expect_answer(kBranchPatience);
 }
+
+void ZygoteProcess::resize(WorkspaceSize size, UniqueFd pidfd, Resized done) {
+  if (!ready_ || gone_) return done(failure(Errc::kUnavailable, "the zygote is not ready"));
+  const uint64_t request = ++last_request_;
+  resizing_.emplace(request, std::move(done));
+  std::vector<UniqueFd> fds;
+  fds.push_back(std::move(pidfd));
+  channel_->send(Resize{request, size.bytes, size.files}, std::move(fds));
+  if (owed_answers() == 1) expect_answer(kBranchPatience);
+}
+
+void ZygoteProcess::resized(const Report& report) {
+  auto found = resizing_.extract(report.re);
+  heard_answer();
+  if (found.empty()) return;
+  found.mapped()(report.failure.empty() ? Status() : Status(failure(Errc::kRefused, report.failure)));
+}
+
+void ZygoteProcess::heard_answer() { owed_answers() == 0 ? patience_.cancel() : expect_answer(kBranchPatience); }
 
 void ZygoteProcess::stop() {
   stopping_ = true;
@@ -153,10 +172,11 @@ void ZygoteProcess::handle(Message message) {
     ready_ = hello_.failure.empty();
     return events_.on_ready(hello_);
   }
+  if (const auto* report = std::get_if<Report>(&message)) return resized(*report);
   const auto* reply = std::get_if<Branched>(&message);
   if (reply == nullptr) return;
   auto found = branching_.extract(reply->re);
-  branching_.empty() ? patience_.cancel() : expect_answer(kBranchPatience);
+  heard_answer();
   std::vector<UniqueFd> fds = channel_->take_fds();
   if (found.empty()) return;
   Pending pending = std::move(found.mapped());
@@ -194,6 +214,9 @@ void ZygoteProcess::gone(std::string why) {
   errors_.close();
   for (auto& [id, pending] : std::exchange(branching_, {})) {
     pending.done(failure(Errc::kUnavailable, "the zygote died: " + why));
+  }
+  for (auto& [id, done] : std::exchange(resizing_, {})) {
+    done(failure(Errc::kUnavailable, "the zygote died: " + why));
   }
   if (!error_text_.empty()) why += ": " + error_text_;
   if (events_.on_gone) std::exchange(events_.on_gone, nullptr)(stopping_ ? "" : why);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "manager/link/frame_channel.h"
+#include "manager/pool/capsule_bounds.h"
 
 namespace capsule {
 
@@ -36,12 +37,15 @@ class ZygoteProcess : public std::enable_shared_from_this<ZygoteProcess> {
     std::function<void(std::string why)> on_gone;
   };
   using CapsuleBranched = std::function<void(Result<BranchedCapsule>)>;
+  using Resized = std::function<void(const Status&)>;
 
   static Result<std::shared_ptr<ZygoteProcess>> launch(Loop& loop, ZygoteOptions options, Events events,
                                                        Metrics& metrics);
   ~ZygoteProcess();
 
   void branch(const CapsuleRequest& request, CapsuleBranched done);
+  // Of the capsule in which the process lives. kRefused when it holds more already.
+  void resize(WorkspaceSize size, UniqueFd pidfd, Resized done);
   void stop();  // asks it to end; kills it when it does not
 
   pid_t pid() const;
@@ -57,6 +61,9 @@ class ZygoteProcess : public std::enable_shared_from_this<ZygoteProcess> {
   void handle(Message message);
   void read_errors();
   void expect_answer(Duration patience);
+  void resized(const Report& report);
+  size_t owed_answers() const { return branching_.size() + resizing_.size(); }
+  void heard_answer();
   void link_ended(const Error& error);
   void gone(std::string why);
 
@@ -73,6 +80,7 @@ class ZygoteProcess : public std::enable_shared_from_this<ZygoteProcess> {
   Events events_;
   Hello hello_;
   std::map<uint64_t, Pending> branching_;
+  std::map<uint64_t, Resized> resizing_;
   uint64_t last_request_ = 0;
   uint64_t forks_ = 0;
   TimePoint started_at_;

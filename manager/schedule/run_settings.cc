@@ -22,6 +22,8 @@ Result<uint64_t> within(uint64_t wanted, uint64_t standard, uint64_t max, const 
                                      whose + knob + " (" + std::to_string(max) + " " + unit + ")");
 }
 
+uint64_t below(uint64_t value, uint64_t standard) { return value < standard ? value : 0; }
+
 uint64_t to_ms(Duration duration) { return static_cast<uint64_t>(to_milliseconds(duration)); }
 
 }  // namespace
@@ -46,12 +48,25 @@ Result<RunSettings> run_settings(const Execute& request, const ProfileSettings& 
                         "limits.cpu_s");
   const auto memory = pick(request.memory_bytes, session.memory_bytes, limits.memory_bytes, limits.memory_bytes,
                            "bytes", "a memory limit", "limits.memory_bytes");
-  for (const auto* wish : {&timeout, &output, &cpu, &memory}) {
+  const auto processes = pick(request.processes, session.processes, limits.processes, limits.processes, "tasks",
+                              "a limit of processes", "limits.processes");
+  const auto open_files = pick(request.open_files, session.open_files, limits.open_files, limits.open_files, "files",
+                               "a limit of open files", "limits.open_files");
+  const SandboxConfig& sandbox = profile.sandbox;
+  const auto bytes = pick(request.workspace_bytes, session.workspace_bytes, sandbox.workspace_bytes,
+                          sandbox.workspace_bytes, "bytes", "a workspace", "sandbox.workspace_bytes");
+  const auto files = pick(request.workspace_files, session.workspace_files, sandbox.workspace_files,
+                          sandbox.workspace_files, "files", "a workspace", "sandbox.workspace_files");
+  for (const auto* wish : {&timeout, &output, &cpu, &memory, &processes, &open_files, &bytes, &files}) {
     if (!*wish) return tl::unexpected<Error>(wish->error());
   }
   RunSettings settings;
   settings.limits = {milliseconds(*timeout), run.grace, *output, milliseconds(*cpu), *memory};
   if (*memory < limits.memory_bytes) settings.program_memory_bytes = *memory;
+  settings.bounds = {*processes, *open_files, {*bytes, *files}};
+  settings.tightened = {below(*processes, limits.processes),
+                        below(*open_files, limits.open_files),
+                        {below(*bytes, sandbox.workspace_bytes), below(*files, sandbox.workspace_files)}};
   settings.output_policy = run.output_policy;
   settings.recorded = run.recorded;
   settings.recorded_output_bytes = run.recorded_output_bytes;
@@ -70,6 +85,10 @@ Status check_session_limits(const SessionLimits& wanted, const ProfileSettings& 
   as_run.cpu_ms = wanted.cpu_ms;
   as_run.memory_bytes = wanted.memory_bytes;
   as_run.output_bytes = wanted.output_bytes;
+  as_run.processes = wanted.processes;
+  as_run.open_files = wanted.open_files;
+  as_run.workspace_bytes = wanted.workspace_bytes;
+  as_run.workspace_files = wanted.workspace_files;
   const auto settings = run_settings(as_run, profile, {});
   if (!settings) return tl::unexpected<Error>(settings.error());
   return {};

@@ -7,19 +7,27 @@
 
 #include "manager/config.h"
 #include "manager/link/run_ending.h"
+#include "manager/pool/capsule_bounds.h"
 #include "protocol/message.h"
 
 namespace capsule {
 
 struct RunSettings {
+  static constexpr uint64_t kOwnTasks = 2;  // beside its programs' processes and threads: the keeper, the link thread
+
   RunLimits limits;
   OutputPolicy output_policy{};
   RecordedContent recorded{};
   uint64_t recorded_output_bytes = 0;
   Duration slow_after{};                       // its stack is recorded then; 0: never
   uint64_t program_memory_bytes = 0;           // what the worker makes its soft limit of; 0: the profile's
+  CapsuleBounds bounds;                        // as they are for this run
+  CapsuleBounds tightened;                     // the same where that is less than the profile's, else 0
   unsigned worker_user = 0;                    // owner of the pipes, so that /dev/stdout can be reopened inside
   std::map<std::string, std::string> secrets;  // of its session; gone from here once they are sent
+
+  // Of the whole capsule but for parked copies, where processes are tightened; else 0.
+  uint64_t tasks() const { return tightened.processes == 0 ? 0 : tightened.processes + kOwnTasks; }
 };
 
 Result<RunSettings> run_settings(const Execute& request, const ProfileSettings& profile, const SessionLimits& session);

@@ -69,6 +69,7 @@ void Session::adopt(Lease lease) {
 
 void Session::ready() {
   hold_worker();
+  if (!holds_limits()) return;
   if (start_.from) return fill_namespace();
   if (!apply(SessionEvent::kWorkerReady)) return;
   is_moving_in_ = false;
@@ -106,6 +107,7 @@ void Session::end_run(RunDriver& driver, const Ending& ending, Ended done) {
                        : ending.verdict == Verdict::kWorkerLost ? label::Recycle::kLost
                                                                 : label::Recycle::kCrashed);
   }
+  loosen();
   snapshots_.run_kept(driver.run().id, last_used_ - driver.run().started_at, last_used_);
   remember_code(driver.run().id);
   lease_.worker->apply(WorkerEvent::kReturned);

@@ -67,6 +67,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   static constexpr milliseconds kIdleLook{5};   // at the least between two looks whether it is idle
   static constexpr seconds kReturnPatience{5};  // for a woken snapshot; then the next older one is tried
 
+  static constexpr uint64_t kTasksOfCopying = 5;  // a worker that takes another's place, a copy that is not one yet
   static constexpr size_t kSaves = 4;             // durable checkpoints under way
   static constexpr size_t kCodeBytes = 1u << 20;  // of the runs that led to the present state; the oldest go first
 
@@ -159,6 +160,10 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void worker_is_gone();                      // what it owes will not come
   bool told_namespace(const Report& report);  // false: nobody asked
   void end_inspection(const Result<std::string>& told);
+  uint64_t tasks_between_runs() const;
+  uint64_t tasks_at_most() const;
+  bool holds_limits();
+  void loosen();
   void adopt(Lease lease);
   void lose_worker(label::Recycle why);
   void lose_between_runs(label::Recycle why, const std::string& how);

@@ -30,7 +30,11 @@ InfoJson limits_of(const Note& note) {
           {"cpu_s", seconds_or_null(note, "cpu_ms")},
           {"memory_bytes", memory_bytes == 0 ? InfoJson(nullptr) : InfoJson(memory_bytes)},
           {"output_bytes", note_number(note, "output_bytes")},
-          {"output_policy", note_text(note, "output_policy")}};
+          {"output_policy", note_text(note, "output_policy")},
+          {"processes", note_number(note, "processes")},
+          {"open_files", note_number(note, "open_files")},
+          {"workspace_bytes", note_number(note, "workspace_bytes")},
+          {"workspace_files", note_number(note, "workspace_files")}};
 }
 
 // "seccomp=on root=degraded"

@@ -70,6 +70,9 @@ Status RunRecording::accept(Run& run, const RunSettings& settings, const std::st
   note.number("grace_ms", to_milliseconds(settings.limits.grace));
   note.number("cpu_ms", to_milliseconds(settings.limits.cpu));
   note.number("memory_bytes", settings.limits.memory_bytes).number("output_bytes", settings.limits.output_bytes);
+  note.number("processes", settings.bounds.processes).number("open_files", settings.bounds.open_files);
+  note.number("workspace_bytes", settings.bounds.workspace.bytes);
+  note.number("workspace_files", settings.bounds.workspace.files);
   note.text("output_policy", to_string(settings.output_policy)).text("recorded", to_string(settings.recorded));
   std::string frames = frame_of(NoteKind::kAccepted, note);
   Execute execute;

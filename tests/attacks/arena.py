@@ -7,6 +7,7 @@ import subprocess
 import time
 import urllib.request
 
+import cases
 import processes
 import support
 import traps
@@ -199,6 +200,7 @@ class Arena:
 
     def run_program(self, case):
         fields = {key: case.keys[key] for key in ("profile",) if key in case.keys}
+        fields |= {key: int(case.keys[key]) for key in cases.TIGHTENED if key in case.keys}
         fields["output_policy"] = case.keys.get("policy", "truncate")
         fields["output_bytes"] = int(case.keys.get("output_bytes", 8 << 20))
         return self.run(case.code(self.facts(), self.short), case.timeout_s,

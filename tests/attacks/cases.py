@@ -11,6 +11,7 @@ The header is the file's doc string: `ID: what it tries`, then lines of `key: va
   policy     output policy of the run
   input      true: the client sends standard input
   output_bytes  output limit of the run
+  processes, open_files, workspace_bytes, workspace_files  what the run may have less of than its profile
   profile    the profile it runs in (default: base); loopback has a network of its own, alone may not fork
   bounded_by  the one layer that bounds it: where that is off, nothing does, and the case is left out by name
   needs      layers without which the act would leave this machine: without them it is not tried, and counts as through
@@ -25,7 +26,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 PRELUDE = (HERE / "prelude.py").read_text()
 LINK_PRELUDE = (HERE / "link_prelude.py").read_text()
 HEAD = re.compile(r"([A-Z]\d\d[a-z]?): (.+)")
-KEYS = {"by", "verdict", "stopped", "signal", "timeout_s", "size", "only", "policy", "input", "output_bytes", "profile", "needs", "bounded_by"}
+TIGHTENED = ("processes", "open_files", "workspace_bytes", "workspace_files")
+KEYS = {"by", "verdict", "stopped", "signal", "timeout_s", "size", "only", "policy", "input", "output_bytes", *TIGHTENED, "profile", "needs", "bounded_by"}
 
 
 @dataclasses.dataclass

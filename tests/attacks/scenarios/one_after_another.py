@@ -114,3 +114,55 @@ def hostile_source(arena):
         assert outcome.verdict in ("ok", "exception", "crashed", "exit"), f"{what}: {outcome}"
         outcomes.append(outcome)
     return outcomes
+
+
+WATCH = r'''
+import os, signal, threading, time
+ours, seen, stop = {1, os.getpid()}, set(), threading.Event()
+open("mine", "wb").write(bytes(300 << 10))
+def watch():
+    while not stop.is_set():
+        for name in os.listdir("/proc"):
+            if name.isdigit() and int(name) not in ours:
+                seen.add((name, open(f"/proc/{name}/cmdline").read() if os.path.exists(f"/proc/{name}/cmdline") else ""))
+        for pid in range(2, 40):
+            if pid not in ours:
+                try:
+                    os.kill(pid, 0)
+                    seen.add(pid)
+                except OSError:
+                    pass
+threading.Thread(target=watch, daemon=True).start()
+'''
+SIZE = "place = os.statvfs('/workspace'); print(place.f_blocks * place.f_frsize, place.f_files)"
+
+
+@scenario("A33c", "who makes the workspace smaller is looked for by a thread of the session, and its size fought over")
+def workspace_of_a_watching_session(arena):
+    arena_needs = {"root", "userns"} - {layer["name"] for layer in arena.layers if layer["state"] == "on"}
+    assert not arena_needs, f"a workspace cannot be made smaller without {arena_needs}"
+    outcomes = []
+
+    def step(code, **fields):
+        outcomes.append(arena.run(code, client=client, session="watching", mode="cell", **fields))
+        return outcomes[-1]
+
+    with arena.client() as client:
+        client.send({"type": "session", "id": 1, "operation": "new", "session": "watching", "rollback": "off",
+                     "limits": {"workspace_bytes": 4 << 20, "workspace_files": 100, "processes": 12}})
+        assert client.receive_of("document", "error")["type"] == "document"
+        try:
+            assert step(WATCH).verdict == "ok", str(outcomes[-1])
+            for n in range(20):
+                tight = step(SIZE, workspace_bytes=1 << 20, workspace_files=50, processes=5)
+                assert tight.output() == b"1048576 50\n", str(tight)
+                wide = step(SIZE)
+                assert wide.output() == b"4194304 100\n", str(wide)
+                refused = step("open('more', 'wb').write(bytes(2 << 20))" if n == 0 else SIZE, workspace_bytes=200 << 10)
+                assert refused.verdict == "rejected", str(refused)
+            last = step("stop.set(); print(sorted(map(str, seen)))")
+            assert last.output() == b"[]\n", str(last)
+        finally:
+            client.send({"type": "session", "id": 2, "operation": "rm", "session": "watching"})
+            client.receive_of("document", "error")
+    return outcomes

@@ -85,6 +85,7 @@ TEST_CASE("version 2 hands its controllers on and bounds a capsule", "[cgroup]")
   auto made = CapsuleCgroup::make(root, "one", {1 << 20, 64});
   REQUIRE(made);
   CHECK(made->bounds_memory());
+  CHECK(made->bounds_tasks());
   CHECK(made->place(4711));
   CHECK(top.read(group + "cgroup.procs") == "4711");
   const auto doors = made->doors();
@@ -96,6 +97,8 @@ TEST_CASE("version 2 hands its controllers on and bounds a capsule", "[cgroup]")
   CHECK(top.read(group + "memory.swap.max") == "0");
   CHECK(top.read(group + "memory.oom.group") == "0");
   CHECK(top.read(group + "pids.max") == "64");
+  CHECK(made->set_task_limit(9));
+  CHECK(top.read(group + "pids.max").starts_with("9"));
   const CgroupReadings readings = made->read();
   CHECK(readings.cpu_us == 1234);
   CHECK(readings.memory_bytes == 4096);
@@ -132,7 +135,7 @@ TEST_CASE("version 1 bounds a capsule in each hierarchy and counts there", "[cgr
   pids.write(group + "pids.max", "");
   cpu.write(group + "cpuacct.usage", "5000000\n");
   for (const Directory* controller : {&memory, &pids, &cpu}) controller->write(group + "tasks", "");
-  const auto made = CapsuleCgroup::make(root, "one", {1 << 20, 64});
+  auto made = CapsuleCgroup::make(root, "one", {1 << 20, 64});
   REQUIRE(made);
   const auto doors = made->doors();
   REQUIRE(doors);
@@ -141,6 +144,8 @@ TEST_CASE("version 1 bounds a capsule in each hierarchy and counts there", "[cgr
   CHECK(memory.read(group + "memory.limit_in_bytes") == "1048576");
   CHECK(memory.read(group + "memory.memsw.limit_in_bytes") == "1048576");
   CHECK(pids.read(group + "pids.max") == "64");
+  CHECK(made->set_task_limit(9));
+  CHECK(pids.read(group + "pids.max").starts_with("9"));
   CHECK(layer_of(root).detail.find("bounded") == std::string::npos);
   const CgroupReadings readings = made->read();
   CHECK(readings.cpu_us == 5000);

@@ -76,6 +76,57 @@ TEST_CASE("a session's limits hold for its runs, which may only tighten them", "
   CHECK(more.error().message.find("session") != std::string::npos);
 }
 
+TEST_CASE("what a run may have of processes, files and workspace is told as it is, and where it is less",
+          "[run settings]") {
+  const auto plain = run_settings({}, profile(), {});
+  REQUIRE(plain);
+  CHECK(plain->bounds == CapsuleBounds{64, 256, {256 * kMiB, 10'000}});
+  CHECK(plain->tightened == CapsuleBounds{});
+  CHECK(plain->tasks() == 0);
+
+  Execute less;
+  less.processes = 5;
+  less.open_files = 256;  // what the profile gives anyway
+  less.workspace_bytes = kMiB;
+  const auto tighter = run_settings(less, profile(), {});
+  REQUIRE(tighter);
+  CHECK(tighter->bounds == CapsuleBounds{5, 256, {kMiB, 10'000}});
+  CHECK(tighter->tightened == CapsuleBounds{5, 0, {kMiB, 0}});
+  CHECK(tighter->tasks() == 5 + RunSettings::kOwnTasks);
+
+  SessionLimits session;
+  session.processes = 10;
+  session.workspace_files = 100;
+  const auto in_session = run_settings(less, profile(), session);
+  REQUIRE(in_session);
+  CHECK(in_session->tightened == CapsuleBounds{5, 0, {kMiB, 100}});
+  less.processes = 11;
+  const auto more = run_settings(less, profile(), session);
+  REQUIRE_FALSE(more);
+  CHECK(more.error().message.find("its session's limit") != std::string::npos);
+}
+
+TEST_CASE("more processes, files or workspace than the profile has are refused by name", "[run settings]") {
+  const auto refused = [](uint64_t Execute::*wish, uint64_t SessionLimits::*of_session, uint64_t value) {
+    Execute request;
+    request.*wish = value;
+    SessionLimits session;
+    session.*of_session = value;
+    CHECK_FALSE(check_session_limits(session, profile()));
+    const auto settings = run_settings(request, profile(), {});
+    REQUIRE_FALSE(settings);
+    CHECK(settings.error().code == Errc::kRefused);
+    return settings.error().message;
+  };
+  using E = Execute;
+  using S = SessionLimits;
+  CHECK(refused(&E::processes, &S::processes, 65).find("limits.processes") != std::string::npos);
+  CHECK(refused(&E::open_files, &S::open_files, 257).find("limits.open_files") != std::string::npos);
+  CHECK(refused(&E::workspace_bytes, &S::workspace_bytes, 256 * kMiB + 1).find("sandbox.workspace_bytes") !=
+        std::string::npos);
+  CHECK(refused(&E::workspace_files, &S::workspace_files, 10'001).find("sandbox.workspace_files") != std::string::npos);
+}
+
 TEST_CASE("a session may not have more than its profile", "[run settings]") {
   CHECK(check_session_limits({5000, 1000, 256 * kMiB, 4096}, profile()));
   CHECK_FALSE(check_session_limits({0, 0, 4096 * kMiB, 0}, profile()));
