@@ -8,7 +8,7 @@ void RunBounds::put_in_force(const Lease& lease, const RunSettings& settings, Do
   CapsuleProcess& capsule = *lease.capsule;
   const uint64_t tasks = settings.tasks();
   if (!capsule.bound_tasks(tasks)) {
-    tasks_for_worker_ = tasks == 0 ? 0 : tasks + capsule.parked_copies();
+    tasks_for_worker_ = tasks == 0 ? 0 : tasks + settings.parked_copies;
     if (tasks != 0 && !capsule.has_own_processes()) {
       return done(failure(Errc::kUnavailable,
                           "processes cannot be limited here: there is neither a control group that counts them nor a "

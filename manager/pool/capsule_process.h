@@ -78,7 +78,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   bool bound_memory(uint64_t bytes);
   // Those of Capsule counted, but not parked copies, for which there is room as they come and go. 0: the profile's.
   bool bound_tasks(uint64_t tasks);
-  size_t parked_copies() const;  // processes that live here, until they are reaped
+  size_t parked_copies() const;  // that live here, until they are reaped
   // Whether limits of processes count its own only, and not all of the user's.
   bool has_own_processes() const;
   // The same for files: `worker` lives in it. Refused by the kernel when more is there already (kRefused).

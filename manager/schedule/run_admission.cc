@@ -70,7 +70,10 @@ Result<RunSettings> RunAdmission::settings_for(const Execute& request, const Pro
   auto settings = run_settings(request, profile.settings, session == nullptr ? SessionLimits{} : session->limits());
   if (!settings) return settings;
   settings->worker_user = worker_user_;
-  if (session != nullptr) settings->secrets = session->secrets();
+  if (session != nullptr) {
+    settings->secrets = session->secrets();
+    settings->parked_copies = session->parked_copies();
+  }
   return settings;
 }
 

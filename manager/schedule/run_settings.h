@@ -20,6 +20,7 @@ struct RunSettings {
   RecordedContent recorded{};
   uint64_t recorded_output_bytes = 0;
   Duration slow_after{};                       // its stack is recorded then; 0: never
+  size_t parked_copies = 0;                    // of its session, in the same capsule
   uint64_t program_memory_bytes = 0;           // what the worker makes its soft limit of; 0: the profile's
   CapsuleBounds bounds;                        // as they are for this run
   CapsuleBounds tightened;                     // the same where that is less than the profile's, else 0

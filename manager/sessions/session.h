@@ -80,6 +80,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   const std::string& profile() const { return pool_.profile().name; }
   Pool& pool() const { return pool_; }
   SessionState state() const { return state_; }
+  size_t parked_copies() const { return snapshots_.tree().snapshots().size() + saves_.size(); }
   const SessionLimits& limits() const { return start_.limits; }
   const std::map<std::string, std::string>& secrets() const { return start_.secrets; }
   int64_t created_wall_ms() const { return start_.created_wall_ms; }

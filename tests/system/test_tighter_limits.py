@@ -54,6 +54,11 @@ class TighterCase:
         self.addCleanup(self.manager.capsule, "session", "rm", session)
         return session
 
+    @staticmethod
+    def so_many(count):
+        """In a session with snapshots."""
+        return (str(count),)
+
     def printed(self, document):
         self.assert_verdict(document, "ok", 0)
         return document["stdout"].strip()
@@ -67,12 +72,12 @@ class TighterCase:
     def test_processes_of_a_session_and_fewer_of_one_of_its_runs(self):
         session = self.new_session("--processes", "6", "--rollback", "always")
         for _ in range(3):  # with a snapshot more each time
-            self.assertEqual(self.printed(self.manager.exec(session, THREADS)), "5")
-            self.assertEqual(self.printed(self.manager.exec(session, CHILDREN, "--processes", "3")), "2")
-        self.assertEqual(self.printed(self.manager.exec(session, CHILDREN)), "5")
+            self.assertIn(self.printed(self.manager.exec(session, THREADS)), self.so_many(5))
+            self.assertIn(self.printed(self.manager.exec(session, CHILDREN, "--processes", "3")), self.so_many(2))
+        self.assertIn(self.printed(self.manager.exec(session, CHILDREN)), self.so_many(5))
         document = self.manager.exec(session, "import os; os._exit(3)", "--processes", "2")
         self.assertEqual(document["evidence"]["session_state"], "rolled_back")
-        self.assertEqual(self.printed(self.manager.exec(session, THREADS)), "5")
+        self.assertIn(self.printed(self.manager.exec(session, THREADS)), self.so_many(5))
 
     def test_a_session_without_limits_of_its_own_has_its_profiles_again_after_a_tighter_run(self):
         session = self.new_session()
@@ -205,7 +210,11 @@ class TighterCase:
                 run_id = client.execute("1", session=session, workspace_bytes=MIB)
                 self.assertIsInstance(run_id, str)
                 client.send({"type": "cancel", "id": 5, "run_id": run_id})
-                self.assertIn(client.messages_until_finished()[-1]["verdict"], ("ok", "cancelled"))
+                messages = {}
+                while not {"finished", "answer"} <= messages.keys():
+                    message = client.receive()
+                    messages["answer" if message["type"] in ("ack", "error") else message["type"]] = message
+                self.assertIn(messages["finished"]["verdict"], ("ok", "cancelled"))
         self.assertEqual(self.printed(self.manager.exec(session, SIZE)), f"{256 * MIB} 10000")
 
 
@@ -221,6 +230,11 @@ class WithGroupsTest(TighterCase, ManagerCase):
 
 class WithoutGroupsTest(TighterCase, ManagerCase):
     config = SMALL + "[sandbox]\ncgroup = \"off\"\n"
+
+    @staticmethod
+    def so_many(count):
+        """A snapshot that has just made room for the next one may not be gone yet, and counts as the program's."""
+        return str(count - 1), str(count)
 
 
 class WhereItCannotBeHadTest(unittest.TestCase):

@@ -122,6 +122,7 @@ ours, seen, stop = {1, os.getpid()}, set(), threading.Event()
 open("mine", "wb").write(bytes(300 << 10))
 def watch():
     while not stop.is_set():
+        ours.update(map(int, os.listdir("/proc/self/task")))
         for name in os.listdir("/proc"):
             if name.isdigit() and int(name) not in ours:
                 seen.add((name, open(f"/proc/{name}/cmdline").read() if os.path.exists(f"/proc/{name}/cmdline") else ""))
@@ -139,8 +140,8 @@ SIZE = "place = os.statvfs('/workspace'); print(place.f_blocks * place.f_frsize,
 
 @scenario("A33c", "who makes the workspace smaller is looked for by a thread of the session, and its size fought over")
 def workspace_of_a_watching_session(arena):
-    arena_needs = {"root", "userns"} - {layer["name"] for layer in arena.layers if layer["state"] == "on"}
-    assert not arena_needs, f"a workspace cannot be made smaller without {arena_needs}"
+    missing = {"root", "userns"} - {layer["name"] for layer in arena.layers if layer["state"] == "on"}
+    assert not missing, f"a workspace cannot be made smaller without {missing}"
     outcomes = []
 
     def step(code, **fields):
