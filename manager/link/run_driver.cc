@@ -404,12 +404,6 @@ void RunDriver::finish() {
   });
 }
 
-OutputCount RunDriver::output_count() const {
-  OutputCount count = budget_.count();
-  if (const auto client = listener()) count.pending_bytes = client->queued_bytes();
-  return count;
-}
-
 std::pair<std::unique_ptr<PipeReader>, std::unique_ptr<PipeReader>> RunDriver::take_pipes() {
   return {std::move(stdout_), std::move(stderr_)};
 }

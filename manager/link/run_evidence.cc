@@ -11,6 +11,12 @@ uint64_t since(uint64_t later, uint64_t earlier) { return later > earlier ? late
 
 }  // namespace
 
+OutputCount RunDriver::output_count() const {
+  OutputCount count = budget_.count();
+  if (const auto client = listener()) count.pending_bytes = client->queued_bytes();
+  return count;
+}
+
 Evidence RunDriver::make_evidence(const Ending& ending) {
   Evidence evidence;
   evidence.signal = ending.signal;
