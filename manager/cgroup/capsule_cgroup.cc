@@ -120,6 +120,10 @@ Status CapsuleCgroup::set_task_limit(uint64_t tasks) {
   return write_value(tasks_dir_ + "/pids.max", std::to_string(tasks));
 }
 
+uint64_t CapsuleCgroup::refused_tasks() const {
+  return tasks_dir_.empty() ? 0 : number_in(open_counter(tasks_dir_ + "/pids.events"), "max ").value_or(0);
+}
+
 CgroupReadings CapsuleCgroup::read() const {
   CgroupReadings readings;
   if (version_ == CgroupVersion::kV2) {

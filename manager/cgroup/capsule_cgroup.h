@@ -50,6 +50,7 @@ class CapsuleCgroup {
   // For a run that asked for less than its capsule may have. Fails when more is in use already.
   Status set_memory_limit(uint64_t bytes);
   Status set_task_limit(uint64_t tasks);
+  uint64_t refused_tasks() const;  // because of that limit, over the group's life; 0 also where nobody counts
   CgroupReadings read() const;
   uint64_t oom_kills() const;  // of read(), alone: on the way of every verdict
   bool bounds_memory() const { return !memory_dir_.empty(); }

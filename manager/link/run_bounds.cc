@@ -1,5 +1,7 @@
 #include "manager/link/run_bounds.h"
 
+#include <sys/statvfs.h>
+
 #include <utility>
 
 namespace capsule {
@@ -7,6 +9,7 @@ namespace capsule {
 void RunBounds::put_in_force(const Lease& lease, const RunSettings& settings, Done done) {
   CapsuleProcess& capsule = *lease.capsule;
   const uint64_t tasks = settings.tasks();
+  if (tasks != 0) refused_before_ = capsule.refused_tasks();
   if (!capsule.bound_tasks(tasks)) {
     tasks_for_worker_ = tasks == 0 ? 0 : tasks + settings.parked_copies;
     if (tasks != 0 && !capsule.has_own_processes()) {
@@ -24,6 +27,23 @@ void RunBounds::put_in_force(const Lease& lease, const RunSettings& settings, Do
     if (bounded) return (*told)({});
     (*told)(failure(bounded.error().code, "its workspace cannot be limited so far: " + bounded.error().message));
   });
+}
+
+std::string RunBounds::met(const Lease& lease, const RunSettings& settings) const {
+  const CapsuleBounds& bounds = settings.tightened;
+  if (bounds.processes != 0 && lease.capsule->refused_tasks() > refused_before_) {
+    return "processes=" + std::to_string(bounds.processes);
+  }
+  if (bounds.workspace == WorkspaceSize{} || is_waiting() || !lease.capsule->workspace()) return "";
+  struct statvfs place {};
+  if (fstatvfs(lease.capsule->workspace()->fd(), &place) != 0) return "";
+  if (bounds.workspace.bytes != 0 && place.f_bfree == 0) {
+    return "workspace_bytes=" + std::to_string(bounds.workspace.bytes);
+  }
+  if (bounds.workspace.files != 0 && place.f_ffree == 0) {
+    return "workspace_files=" + std::to_string(bounds.workspace.files);
+  }
+  return "";
 }
 
 }  // namespace capsule

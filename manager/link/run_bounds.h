@@ -23,12 +23,16 @@ class RunBounds {
   void put_in_force(const Lease& lease, const RunSettings& settings, Done done);
 
   bool is_waiting() const { return done_ != nullptr; }
+  // Which of them the programs have come up against, as far as the kernel tells: "processes=4", or nothing. They met it
+  // as an error of their own.
+  std::string met(const Lease& lease, const RunSettings& settings) const;
   // To be held by the worker. 0: nothing.
   uint64_t tasks_for_worker() const { return tasks_for_worker_; }
 
  private:
   std::shared_ptr<Done> done_;  // while a workspace is on its way to its size
   uint64_t tasks_for_worker_ = 0;
+  uint64_t refused_before_ = 0;  // tasks, in the capsule's life
 };
 
 }  // namespace capsule

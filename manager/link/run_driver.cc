@@ -372,7 +372,6 @@ void RunDriver::settle() {
 void RunDriver::finish() {
   finished_ = true;
   placing_.reset();
-  bounds_ = {};
   worker_ends_.clear();
   release_displays();
   timer_.cancel();
@@ -391,6 +390,7 @@ void RunDriver::finish() {
   if (ending.worker_survives) outcome.error = std::move(claim_.error);
   outcome.evidence = make_evidence(ending);
   outcome.usage = make_usage();
+  bounds_ = {};
   run_->finished_at = now();
   if (ending.rung != Rung::kNone) {
     metrics_.cancel_rung(ending.rung == Rung::kKill ? label::Rung::kKill : label::Rung::kInterrupt);

@@ -22,6 +22,9 @@ Evidence RunDriver::make_evidence(const Ending& ending) {
   evidence.signal = ending.signal;
   evidence.exit_code = ending.exit_code;
   evidence.limit = ending.limit;
+  const bool may_have_met_one =
+      ending.verdict == Verdict::kException || ending.verdict == Verdict::kExit || ending.verdict == Verdict::kCrashed;
+  if (may_have_met_one && evidence.limit.empty()) evidence.limit = bounds_.met(lease_, settings_);
   evidence.rung = to_string(ending.rung);
   evidence.detail = ending.detail;
   if (evidence.detail.empty()) evidence.detail = claim_.evidence.detail;

@@ -79,6 +79,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   // Those of Capsule counted, but not parked copies, for which there is room as they come and go. 0: the profile's.
   bool bound_tasks(uint64_t tasks);
   size_t parked_copies() const;  // that live here, until they are reaped
+  uint64_t refused_tasks() const { return cgroup_ ? cgroup_->refused_tasks() : 0; }  // over the capsule's life
   // Whether limits of processes count its own only, and not all of the user's.
   bool has_own_processes() const;
   // The same for files: `worker` lives in it. Refused by the kernel when more is there already (kRefused).

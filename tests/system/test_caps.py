@@ -110,6 +110,24 @@ class WorkersTest(ManagerCase):
             child.kill()
 
 
+class QueueTest(ManagerCase):
+    config = SMALL + "[client]\nmax_queued_per_uid = 3\n"
+
+    def test_a_run_beyond_what_a_user_may_have_queued_is_refused_and_the_others_run(self):
+        session = self.manager.capsule("session", "new").out.decode().strip()
+        with self.manager.raw() as client, self.manager.raw() as same_user:
+            client.hello(), same_user.hello()
+            running = client.execute("input()", session=session, standard_input=True)
+            client.receive_of("started")
+            queued = [client.execute(f"print({n})", session=session) for n in range(3)]
+            refusal = same_user.execute("print('never')", session=session)
+            self.assertIn("client.max_queued_per_uid", refusal["message"])
+            client.send({"type": "input", "run_id": running, "data": b"x\n", "eof": True})
+            ended = [client.messages_until_finished()[-1] for _ in range(4)]
+            self.assertEqual([(each["run_id"], each["verdict"]) for each in ended], [(run, "ok") for run in [running, *queued]])
+        self.manager.capsule("session", "rm", session)
+
+
 class ConnectionsTest(ManagerCase):
     config = SMALL + "[client]\nmax_connections_per_uid = 2\n"
 

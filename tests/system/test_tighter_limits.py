@@ -114,8 +114,11 @@ class TighterCase:
         document = self.manager.run_code(write(3), "--workspace", "2M")
         self.assert_verdict(document, "exception", 1)
         self.assertIn("No space left", document["error"]["value"])
+        self.assertEqual(document["evidence"]["limit"], f"workspace_bytes={2 * MIB}")
         document = self.manager.run_code("for n in range(30): open(str(n), 'w')", "--workspace-files", "20")
         self.assertIn("No space left", document["error"]["value"])
+        self.assertEqual(document["evidence"]["limit"], "workspace_files=20")
+        self.assertEqual(self.manager.run_code("1/0", "--workspace", "2M")["evidence"]["limit"], "")
         self.assertEqual(self.printed(self.manager.run_code(SIZE)), f"{256 * MIB} 10000")
 
     def test_uploaded_files_count(self):
@@ -226,6 +229,16 @@ class WithGroupsTest(TighterCase, ManagerCase):
         found = next(layer for layer in layers if layer["name"] == "cgroup")
         if found["state"] == "off" or "pids" not in found["detail"]:
             self.skipTest("processes cannot be counted by control groups here: " + found["detail"])
+
+    def test_the_verdict_names_the_limit_of_processes_that_a_program_came_up_against(self):
+        document = self.manager.run_code("import os\nfor _ in range(9): os.fork() or os._exit(0)", "--processes", "3")
+        self.assert_verdict(document, "exception", 1)
+        self.assertEqual((document["error"]["name"], document["evidence"]["limit"]), ("BlockingIOError", "processes=3"))
+        session = self.new_session()
+        self.assertEqual(self.manager.exec(session, "os.fork()", "--processes", "1")["evidence"]["limit"], "")
+        document = self.manager.exec(session, "import os; os.fork()", "--processes", "1")
+        self.assertEqual(document["evidence"]["limit"], "processes=1")
+        self.assertEqual(self.manager.exec(session, "1/0", "--processes", "1")["evidence"]["limit"], "")
 
 
 class WithoutGroupsTest(TighterCase, ManagerCase):

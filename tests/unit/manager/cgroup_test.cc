@@ -99,6 +99,9 @@ TEST_CASE("version 2 hands its controllers on and bounds a capsule", "[cgroup]")
   CHECK(top.read(group + "pids.max") == "64");
   CHECK(made->set_task_limit(9));
   CHECK(top.read(group + "pids.max").starts_with("9"));
+  CHECK(made->refused_tasks() == 0);
+  top.write(group + "pids.events", "max 4\n");
+  CHECK(made->refused_tasks() == 4);
   const CgroupReadings readings = made->read();
   CHECK(readings.cpu_us == 1234);
   CHECK(readings.memory_bytes == 4096);
