@@ -17,6 +17,8 @@ using Values = Result<std::vector<double>>;
 
 constexpr double kBesideFork = 1.5, kBesidePickle = 0.01;  // marks
 const std::string kDurable = "bench-durable";
+constexpr seconds kInAdvancePatience{10};
+constexpr useconds_t kLookUs = 2000;
 
 struct Forked {
   Duration took{};
@@ -39,15 +41,49 @@ Result<Forked> fork_once(cli::Client& client, const std::string& source) {
   return failure(Errc::kInvalid, "the manager named no fork: " + *text);
 }
 
+RunRequest cell(const std::string& session, const char* code) {
+  return {.code = code, .session = session, .line = {}, .stdout_bytes = 0};
+}
+
+Status wait_for_fork_in_advance(cli::Client& client, const std::string& source) {
+  for (const TimePoint until = now() + kInAdvancePatience; now() < until;) {
+    InfoRequest request;
+    request.sections = {"sessions"};
+    const auto document = cli::request_document(client, std::move(request)).and_then(cli::parse_document);
+    if (!document) return tl::unexpected(document.error());
+    for (const cli::Json& session : cli::list(*document, "sessions")) {
+      if (cli::text_field(session, "session") == source && cli::text_field(session, "fork_in_advance") == "true") {
+        return {};
+      }
+    }
+    usleep(kLookUs);
+  }
+  return failure(Errc::kTimedOut, "no fork of " + source + " was made in advance");
+}
+
+// What a fork finds: a session that has just run something, or one that was forked before and has not.
+enum class Original { kAfterRun, kForkedBefore };
+
+struct ForkOf {
+  Original original;
+  std::string session, asked, holds;
+};
+
 // Each fork is asked for what its original holds, and removed.
-Values fork_block(cli::Client& client, const std::string& source, const std::string& code, const std::string& holds,
-                  size_t count) {
+Values fork_block(cli::Client& client, const ForkOf& of, size_t count) {
   std::vector<double> took_ms;
   for (size_t i = 0; i < count; ++i) {
-    const auto fork = fork_once(client, source);
+    if (of.original == Original::kAfterRun) {
+      if (auto changed = run(client, cell(of.session, "changed = True")); !changed) {
+        return tl::unexpected(changed.error());
+      }
+    } else if (auto waited = wait_for_fork_in_advance(client, of.session); !waited) {
+      return tl::unexpected(waited.error());
+    }
+    const auto fork = fork_once(client, of.session);
     if (!fork) return tl::unexpected(fork.error());
     took_ms.push_back(ms(fork->took));
-    auto right = run_expecting(client, {.code = code, .session = fork->session, .line = {}, .stdout_bytes = 0}, holds);
+    auto right = run_expecting(client, cell(fork->session, of.asked.c_str()), of.holds);
     if (!right) return tl::unexpected(right.error());
     if (auto gone = remove_and_wait(client, fork->session); !gone) return tl::unexpected(gone.error());
   }
@@ -66,10 +102,6 @@ constexpr const char* kPickled =
     "took = time.perf_counter() - begin\n"
     "del copy\n"
     "took * 1000";
-
-RunRequest cell(const std::string& session, const char* code) {
-  return {.code = code, .session = session, .line = {}, .stdout_bytes = 0};
-}
 
 Values pickle_block(cli::Client& client, const std::string& session) {
   const auto seen = run(client, cell(session, kPickled));
@@ -124,10 +156,12 @@ Figures fork_figures(BranchBench& bench) {
     sessions.push_back(std::move(*session));
   }
   for (size_t i = 0; i < sessions.size(); ++i) {
-    blocks.push_back([&, i] {
-      const std::string holds = std::to_string(heaps_mb[i] * 1'000'000);
-      return fork_block(client, sessions[i].id(), "len(heap)", holds, bench.effort.copies);
-    });
+    for (const Original original : {Original::kAfterRun, Original::kForkedBefore}) {
+      blocks.push_back([&, i, original] {
+        const std::string holds = std::to_string(heaps_mb[i] * 1'000'000);
+        return fork_block(client, {original, sessions[i].id(), "len(heap)", holds}, bench.effort.copies);
+      });
+    }
     blocks.push_back([&, i] { return bench.forks[i].copies(bench.effort.copies); });
   }
   const auto samples = interleave(blocks, bench.effort.rounds);
@@ -135,28 +169,39 @@ Figures fork_figures(BranchBench& bench) {
   std::vector<Figure> figures;
   for (size_t i = 0; i < sessions.size(); ++i) {
     if (auto closed = sessions[i].close(); !closed) return tl::unexpected(closed.error());
-    figures.push_back(figure_in_ms("fork of a session, " + heap_text(heaps_mb[i]), (*samples)[2 * i],
-                                   {{"bare fork, same heap", (*samples)[2 * i + 1], kBesideFork}}));
+    const Samples& bare = (*samples)[3 * i + 2];
+    figures.push_back(figure_in_ms("fork of a session after a run, " + heap_text(heaps_mb[i]), (*samples)[3 * i],
+                                   {{"bare fork, same heap", bare, kBesideFork}}));
+    figures.push_back(figure_in_ms("fork of a session forked before, " + heap_text(heaps_mb[i]), (*samples)[3 * i + 1],
+                                   {{"bare fork, same heap", bare, kBesideFork}}));
   }
   return figures;
 }
 
 Figures pickle_figures(BranchBench& bench) {
   cli::Client& client = bench.subject.client();
+  const size_t copies = bench.effort.copies;
   const auto session = new_session(client, "off");
   if (!session) return tl::unexpected(session.error());
   if (auto filled = run(client, cell(*session, kObjects)); !filled) return tl::unexpected(filled.error());
   const auto samples =
-      interleave({[&] { return fork_block(client, *session, kAsked, kHolds, bench.effort.copies); },
+      interleave({[&] {
+                    return fork_block(client, {Original::kAfterRun, *session, kAsked, kHolds}, copies);
+                  },
+                  [&] {
+                    return fork_block(client, {Original::kForkedBefore, *session, kAsked, kHolds}, copies);
+                  },
                   [&] { return durable_block(client, *session); }, [&] { return pickle_block(client, *session); }},
                  bench.effort.rounds);
   if (!samples) return tl::unexpected(samples.error());
   if (auto removed = remove_session(client, *session); !removed) return tl::unexpected(removed.error());
   const std::string pickled = "cloudpickle, dumps and loads of the same objects";
-  return std::vector<Figure>{figure_in_ms("fork of a session, 100 MB of small objects", (*samples)[0],
-                                          {{pickled, (*samples)[2], kBesidePickle}}),
-                             figure_in_ms("durable checkpoint and a session from it, the same", (*samples)[1],
-                                          {{pickled, (*samples)[2], {}}})};
+  const Samples& plain = (*samples)[3];
+  return std::vector<Figure>{
+      figure_in_ms("fork of a session after a run, 100 MB of small objects", (*samples)[0],
+                   {{pickled, plain, kBesidePickle}}),
+      figure_in_ms("fork of a session forked before, the same", (*samples)[1], {{pickled, plain, kBesidePickle}}),
+      figure_in_ms("durable checkpoint and a session from it, the same", (*samples)[2], {{pickled, plain, {}}})};
 }
 
 }  // namespace capsule::bench

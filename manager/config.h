@@ -125,6 +125,7 @@ struct SessionsConfig {
   uint64_t finished_runs_kept{};
   RollbackMode rollback{};
   uint64_t snapshots{}, checkpoints{};  // of one session
+  Duration fork_standby{};
   bool operator==(const SessionsConfig&) const = default;
 };
 
@@ -188,6 +189,7 @@ struct ServerConfig {
   Duration private_idle_exit{}, drain_timeout{};
   std::string log_level;  // debug, info, warning, error
   uint64_t worker_uid_base{}, worker_uid_count{};
+  uint64_t spin_us{};
   bool operator==(const ServerConfig&) const = default;
 };
 

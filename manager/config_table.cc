@@ -142,6 +142,8 @@ constexpr Knob kTable[] = {
      "Snapshots that one session keeps for undo, the oldest goes first; each is a parked process."},
     {"sessions.checkpoints", "checkpoints", &one<&Config::sessions, &SessionsConfig::checkpoints>, 8, 0, 64,
      "Live checkpoints that one session may have."},
+    {"sessions.fork_standby_s", "s", &one<&Config::sessions, &SessionsConfig::fork_standby>, 60, 0, kDay,
+     "After a fork of a session one more is made in advance and kept for so long, for the next request; 0: none is."},
 
     {"queue.capacity", "runs", &one<&Config::queue, &QueueConfig::capacity>, 1024, 1, 16384,
      "Queued runs of all clients at most; more are rejected."},
@@ -264,6 +266,8 @@ constexpr Knob kTable[] = {
      "Where the manager is root: the first of the user ids that capsules get, each one of its own."},
     {"server.worker_uid_count", "users", &one<&Config::server, &ServerConfig::worker_uid_count>, 4000, 0, 1e6,
      "How many there are; 0: all capsules share one user, 60999."},
+    {"server.spin_us", "us", &one<&Config::server, &ServerConfig::spin_us>, 100, 0, 1000,
+     "How long the manager looks for the next event before it sleeps, where that has paid off of late; 0: never."},
 };
 // clang-format on
 

@@ -125,7 +125,7 @@ int tell_of_keys(const Arguments& arguments) {
 }
 
 int serve(const Arguments& arguments, ManagerOptions options, SystemdNotify notify) {
-  Loop loop;
+  Loop loop(microseconds(options.config.server.spin_us));
   options.on_ready = [fd = arguments.ready_fd] {
     if (fd < 0) return;
     (void)write_all(fd, "ready\n");

@@ -120,7 +120,8 @@ void serve_as_nested_keeper(NestedStart start, const KeeperOptions& options) {
   if (!channel.send(hello, fds) || !hello.failure.empty()) _exit(kFailedStatus);
   entered.capsule.proxy.reset();
   workspace.reset();
-  keep_capsule({std::move(channel), std::move(start.relay), std::move(child_events), std::move(entered.capsule)},
+  keep_capsule({std::move(channel), std::move(start.relay), std::move(child_events), std::move(entered.capsule),
+                std::move(entered.places)},
                options);
 }
 

@@ -50,6 +50,7 @@ class Keeper {
         relay_(std::move(parts.relay)),
         child_events_(std::move(parts.child_events)),
         capsule_(std::move(parts.capsule)),
+        places_(std::move(parts.places)),
         options_(options),
         signals_(options.capsule.namespaces),
         guard_(signals_, [this] { catch_up(); }) {}
@@ -156,9 +157,14 @@ class Keeper {
     if (std::holds_alternative<Nested>(request.message)) return add_nested(request.fds);
     if (const auto* snapshot = std::get_if<Snapshot>(&request.message)) return keep(*snapshot);
     if (const auto* sweep = std::get_if<Sweep>(&request.message)) return clear(*sweep);
+    if (const auto* ping = std::get_if<Ping>(&request.message)) return compare_files(*ping);
     if (std::holds_alternative<Shutdown>(request.message)) die();
     if (std::holds_alternative<Mapped>(request.message)) return;  // without a user namespace nobody waited for it
     if (!channel_.send(ErrorReply{0, "invalid", "a keeper does not take this message"})) die();
+  }
+
+  void compare_files(const Ping& ping) {
+    if (!channel_.send(Ack{ping.id, sandbox::are_current(places_) ? "" : "files have changed"})) die();
   }
 
   void add_nested(std::vector<UniqueFd>& fds) {
@@ -304,6 +310,7 @@ class Keeper {
   UniqueFd relay_;  // of a capsule inside another one: questions of its processes
   UniqueFd child_events_;
   sandbox::CapsuleLayers capsule_;
+  std::vector<sandbox::CopiedPlace> places_;
   KeeperOptions options_;
   sandbox::Signals signals_;
   sandbox::KillGuard guard_;

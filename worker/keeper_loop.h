@@ -3,6 +3,7 @@
 #pragma once
 
 #include "worker/keeper.h"
+#include "worker/sandbox/tree_fingerprint.h"
 
 namespace capsule {
 
@@ -11,6 +12,7 @@ struct KeeperParts {
   UniqueFd relay;         // of a capsule inside another one: questions of its processes
   UniqueFd child_events;  // a signalfd
   sandbox::CapsuleLayers capsule;
+  std::vector<sandbox::CopiedPlace> places = {};  // of a capsule inside another one
 };
 [[noreturn]] void keep_capsule(KeeperParts parts, const KeeperOptions& options);
 

@@ -1,5 +1,7 @@
 #include "manager/async/loop.h"
 
+#include <sched.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
@@ -14,12 +16,20 @@ namespace {
 constexpr size_t kSoonPerTurn = 64;  // then the loop looks what else there is
 }
 
-Loop::Loop() : context_(std::make_unique<asio::io_context>(1)) {}
+Loop::Loop(Duration spin) : context_(std::make_unique<asio::io_context>(1)), spin_(spin) {}
 Loop::~Loop() = default;
 
 void Loop::run() {
   const auto keep_running = asio::make_work_guard(*context_);
-  context_->run();
+  while (!context_->stopped()) {
+    if (context_->poll() > 0) {
+      spin_.worked(now());
+    } else if (spin_.looks_again(now())) {
+      sched_yield();  // whoever wants this processor may be the one that is waited for
+    } else if (context_->run_one() > 0) {
+      spin_.worked(now());
+    }
+  }
 }
 void Loop::stop() { context_->stop(); }
 asio::io_context& Loop::context() { return *context_; }

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/unique_fd.h"
+#include "manager/async/spin_policy.h"
 
 namespace boost::asio {
 class io_context;
@@ -20,7 +21,7 @@ namespace capsule {
 
 class Loop {
  public:
-  Loop();
+  explicit Loop(Duration spin = Duration::zero());  // the window of SpinPolicy
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -39,6 +40,7 @@ class Loop {
   std::unique_ptr<boost::asio::io_context> context_;
   bool in_turn_ = false;
   std::vector<std::function<void()>> soon_;  // filled and emptied within one turn
+  SpinPolicy spin_;
 };
 
 // Owns a descriptor (made non-blocking) and watches it.

@@ -207,7 +207,9 @@ Json session_json(const Session& session, const Scheduler& scheduler) {
 Json sessions_json(const InfoSources& from, uid_t uid) {
   Json list = Json::array();
   for (const auto& [id, session] : from.sessions.all()) {
-    if (may_see(uid, session->uid())) list.push_back(session_json(*session, from.dispatcher.scheduler()));
+    if (!may_see(uid, session->uid())) continue;
+    list.push_back(session_json(*session, from.dispatcher.scheduler()));
+    list.back()["fork_in_advance"] = from.sessions.has_fork_in_advance(*session);
   }
   return list;
 }

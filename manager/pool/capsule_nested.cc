@@ -108,6 +108,14 @@ Result<std::vector<UniqueFd>> CapsuleProcess::open_cgroup_doors() const {
   return cgroup_ ? cgroup_->doors() : Result<std::vector<UniqueFd>>(std::vector<UniqueFd>());
 }
 
+void CapsuleProcess::ask_whether_files_are_current(std::function<void(bool)> answer) {
+  if (gone_ || destroyed_) return answer(false);
+  const uint64_t request = ++last_request_;
+  comparing_.emplace(request, std::move(answer));
+  channel_->send(Ping{request, false});
+  expect_answer();
+}
+
 // ---- copies ----------------------------------------------------------------------------------------------------
 
 CapsuleProcess& CapsuleProcess::guardian_of(pid_t pid_in_capsule, pid_t& pid_there) {

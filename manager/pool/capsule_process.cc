@@ -274,8 +274,8 @@ void CapsuleProcess::handle(Message message) {
   if (const auto* reply = std::get_if<Branched>(&message)) return branched(*reply);
   if (const auto* report = std::get_if<Exited>(&message)) return exited(*report);
   if (const auto* ack = std::get_if<Ack>(&message)) {
-    const auto found = sweeping_.extract(ack->re);
-    if (!found.empty()) found.mapped()(Status{});
+    if (const auto swept = sweeping_.extract(ack->re); !swept.empty()) return swept.mapped()(Status{});
+    if (const auto compared = comparing_.extract(ack->re); !compared.empty()) compared.mapped()(ack->detail.empty());
     return;
   }
   if (const auto* error = std::get_if<ErrorReply>(&message)) {
@@ -382,6 +382,7 @@ void CapsuleProcess::fail_requests(const Error& error) {
   for (auto& [id, done] : std::exchange(sweeping_, {})) done(tl::unexpected<Error>(error));
   for (auto& [id, asked] : std::exchange(keeping_, {})) asked(tl::unexpected<Error>(error));
   for (auto& [id, nesting] : std::exchange(nesting_, {})) nesting.made(tl::unexpected<Error>(error));
+  for (auto& [id, answer] : std::exchange(comparing_, {})) answer(false);
   copies_.clear();
 }
 

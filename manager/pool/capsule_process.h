@@ -119,6 +119,8 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   // For a process that moves in, which enters them; it is charged to its old ones until then.
   Result<std::vector<UniqueFd>> open_cgroup_doors() const;
   bool has_nested() const { return nested_ != 0; }
+  // Of one inside: whether the files of the capsule around are still what was copied from there when it was made.
+  void ask_whether_files_are_current(std::function<void(bool)> answer);
 
   // With a pid namespace: kills the keeper, and the kernel everything in it. Without one the keeper is asked to end
   // what it finds first, and killed when it does not.
@@ -171,7 +173,9 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
     std::weak_ptr<CapsuleProcess> home;
     pid_t pid_at_home = 0, pid = 0;
   };
-  size_t owed_answers() const { return branching_.size() + sweeping_.size() + keeping_.size() + nesting_.size(); }
+  size_t owed_answers() const {
+    return branching_.size() + sweeping_.size() + keeping_.size() + nesting_.size() + comparing_.size();
+  }
 
   Loop& loop_;
   Metrics& metrics_;
@@ -203,6 +207,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   std::map<uint64_t, std::function<void(Status)>> sweeping_;  // by request id
   std::map<uint64_t, Asked> keeping_;                         // by request id
   std::map<uint64_t, Nesting> nesting_;                       // by request id
+  std::map<uint64_t, std::function<void(bool)>> comparing_;   // by request id
   std::map<pid_t, std::shared_ptr<Worker>> workers_;          // children of the keeper, as it numbers them
   std::map<pid_t, std::function<void()>> copies_;             // the same that are snapshots
   std::map<pid_t, Ward> wards_;                               // those that live elsewhere

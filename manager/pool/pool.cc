@@ -37,7 +37,8 @@ void Pool::stop() {
   if (next_zygote_) next_zygote_->stop();
   fail_waiters({Errc::kClosed, "the manager is shutting down"});
   for (auto& [id, slot] : slots_) {
-    if (slot.use != Slot::Use::kLeased && slot.use != Slot::Use::kSession) retire(id, label::Recycle::kShutdown);
+    const bool is_held = slot.use == Slot::Use::kLeased || slot.use == Slot::Use::kSession;
+    if (!is_held && slot.use != Slot::Use::kStandby) retire(id, label::Recycle::kShutdown);
   }
 }
 
@@ -93,21 +94,26 @@ void Pool::worker_replaced(const Lease& lease, label::Recycle why) {
   if (found != slots_.end()) found->second.worker = lease.worker;
 }
 
-void Pool::make_nested(const Lease& lease, CapsuleProcess::NestedMade made) {
+void Pool::make_nested(const Lease& lease, Nest nest, CapsuleProcess::NestedMade made) {
   const uint64_t id = ++last_id_;
-  ++nesting_capsules_;
+  if (nest == Nest::kSession) ++nesting_capsules_;
   lease.capsule->make_nested(
       id, [this, id] { capsule_gone(id); },
-      [this, id, made = std::move(made)](Result<std::shared_ptr<CapsuleProcess>> capsule) {
-        --nesting_capsules_;
+      [this, id, nest, made = std::move(made)](Result<std::shared_ptr<CapsuleProcess>> capsule) {
+        if (nest == Nest::kSession) --nesting_capsules_;
         if (!capsule) return made(std::move(capsule));
         Slot& slot = slots_[id];
         slot.capsule = *capsule;
-        slot.use = Slot::Use::kSession;
+        slot.use = nest == Nest::kSession ? Slot::Use::kSession : Slot::Use::kStandby;
         slot.begun_at = slot.ready_at = now();
         slot.generation = zygote_generation_;
         made(std::move(capsule));
       });
+}
+
+void Pool::standby_taken(const Lease& lease) {
+  const auto found = slots_.find(lease.capsule->id());
+  if (found != slots_.end() && found->second.use == Slot::Use::kStandby) found->second.use = Slot::Use::kSession;
 }
 
 void Pool::worker_moved_in(const Lease& lease) {
@@ -193,6 +199,7 @@ PoolView Pool::view() const {
       case Slot::Use::kChecking: ++view.checking; break;
       case Slot::Use::kLeased: ++view.leased; break;
       case Slot::Use::kSession: ++view.session_workers; break;
+      case Slot::Use::kStandby:
       case Slot::Use::kRetiring: break;
     }
   }

@@ -74,7 +74,10 @@ class Pool {
 
   // For forks of a session: a capsule inside the one it has, counted like any other that has a session. What lives in
   // it comes by worker_moved_in(); release() gives it back, also without.
-  void make_nested(const Lease& lease, CapsuleProcess::NestedMade made);
+  // A standby is one that nobody asked for yet: it counts as nothing until standby_taken().
+  enum class Nest { kSession, kStandby };
+  void make_nested(const Lease& lease, Nest nest, CapsuleProcess::NestedMade made);
+  void standby_taken(const Lease& lease);
   void worker_moved_in(const Lease& lease);
   Status admit_forks(size_t count) const;
 
@@ -104,7 +107,17 @@ class Pool {
  private:
   // A capsule and what it is for right now.
   struct Slot {
-    enum class Use { kStarting, kReadyCapsule, kWorkerStarting, kReadyWorker, kChecking, kLeased, kSession, kRetiring };
+    enum class Use {
+      kStarting,
+      kReadyCapsule,
+      kWorkerStarting,
+      kReadyWorker,
+      kChecking,
+      kLeased,
+      kSession,
+      kStandby,
+      kRetiring
+    };
     std::shared_ptr<CapsuleProcess> capsule;
     std::shared_ptr<Worker> worker;
     Use use = Use::kStarting;

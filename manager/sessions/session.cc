@@ -49,6 +49,7 @@ TimePoint Session::closes_at() const {
 bool Session::apply(SessionEvent event) {
   const auto next = transition(state_, event);
   if (next) state_ = *next;
+  if (next && event != SessionEvent::kWorkerReady) ++state_number_;
   return next.has_value();
 }
 

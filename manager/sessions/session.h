@@ -80,6 +80,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   const std::string& profile() const { return pool_.profile().name; }
   Pool& pool() const { return pool_; }
   SessionState state() const { return state_; }
+  uint64_t state_number() const { return state_number_; }  // another one: its namespace may be another one, too
   size_t parked_copies() const { return snapshots_.tree().snapshots().size() + saves_.size(); }
   const SessionLimits& limits() const { return start_.limits; }
   const std::map<std::string, std::string>& secrets() const { return start_.secrets; }
@@ -126,7 +127,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   // Copies of the present state, each for a session of its own: of() makes what such a session starts with. A run waits
   // until all are made.
   using Forked = std::function<void(Result<std::vector<ForkedCopy>>)>;
-  void fork(size_t count, Forked answer);
+  void fork(size_t count, Pool::Nest nest, Forked answer);
   Start of(ForkedCopy copy, std::string id, int64_t created_wall_ms) const;
   void give_back(ForkedCopy copy);  // one that nobody wants after all
   const std::string& parent() const { return start_.parent; }
@@ -135,6 +136,9 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void when_idle(std::function<void(Status)> act) { when_free(std::move(act)); }
   // It goes on under another name: that of the session it takes the place of.
   void take_place_of(const Session& other);
+  // A fork that was made before it was asked for gets its name, and is somebody's from now on.
+  void begin_life(std::string id, std::string parent, int64_t created_wall_ms);
+  void set_events(Events events) { events_ = std::move(events); }
   const std::string& restore_report() const { return restore_report_; }  // JSON; empty: it began without a checkpoint
   void close();
 
@@ -213,6 +217,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   Metrics& metrics_;
   Events events_;
   SessionState state_ = SessionState::kStarting;
+  uint64_t state_number_ = 0;
   Lease lease_;
   std::shared_ptr<Worker> previous_;  // a lost worker, until another is ready
   Pool::Ticket ticket_ = 0;
@@ -248,6 +253,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   bool is_moving_in_ = false;  // a fork that has not said hello
   struct Forking {
     size_t count;
+    Pool::Nest nest;
     Forked answer;
     std::vector<ForkedCopy> made = {};
   };

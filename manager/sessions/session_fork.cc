@@ -6,20 +6,22 @@ namespace capsule {
 
 // ---- the original ----------------------------------------------------------------------------------------------
 
-void Session::fork(size_t count, Forked answer) {
-  when_free([this, count, answer](const Status& free) {
+void Session::fork(size_t count, Pool::Nest nest, Forked answer) {
+  when_free([this, count, nest, answer](const Status& free) {
     if (!free) return answer(tl::unexpected<Error>(free.error()));
-    if (const Status room = pool_.admit_forks(count); !room) return answer(tl::unexpected<Error>(room.error()));
-    last_used_ = now();
+    if (nest == Pool::Nest::kSession) {
+      if (const Status room = pool_.admit_forks(count); !room) return answer(tl::unexpected<Error>(room.error()));
+      last_used_ = now();
+    }
     events_.on_broken();
-    forking_ = std::make_unique<Forking>(Forking{count, answer});
+    forking_ = std::make_unique<Forking>(Forking{count, nest, answer});
     make_next_fork();
   });
 }
 
 void Session::make_next_fork() {
   if (forking_->made.size() == forking_->count) return end_forking({});
-  pool_.make_nested(lease_, [self = shared_from_this()](Result<std::shared_ptr<CapsuleProcess>> made) {
+  pool_.make_nested(lease_, forking_->nest, [self = shared_from_this()](Result<std::shared_ptr<CapsuleProcess>> made) {
     if (!self->forking_) {
       if (made) self->pool_.release(Lease{*made, nullptr}, label::Recycle::kSession);
       return;
@@ -98,6 +100,14 @@ void Session::move_in() {
   lease_.worker->send(Wake{lease_.worker->name(), true}, std::move(*doors));
   pool_.worker_moved_in(lease_);
   return_timer_.after(kReturnPatience, [this] { fail({Errc::kUnavailable, "the fork did not begin in time"}); });
+}
+
+void Session::begin_life(std::string id, std::string parent, int64_t created_wall_ms) {
+  start_.id = std::move(id);
+  start_.parent = std::move(parent);
+  start_.created_wall_ms = created_wall_ms;
+  last_used_ = now();
+  pool_.standby_taken(lease_);
 }
 
 void Session::take_place_of(const Session& other) {

@@ -23,7 +23,15 @@ SessionRegistry::SessionRegistry(Loop& loop, SessionsConfig config, CheckpointSe
       checkpoints_(checkpoints),
       metrics_(metrics),
       events_(std::move(events)),
-      idle_timer_(loop) {}
+      idle_timer_(loop),
+      standby_(
+          loop,
+          [this](Session& original, ForkedCopy copy, RollbackMode mode) {
+            Session::Start start = original.of(std::move(copy), "s-" + ids_.next(wall_clock_ms()), wall_clock_ms());
+            start.rollback = mode;
+            return std::make_shared<Session>(loop_, original.pool(), checkpoints_, std::move(start), metrics_);
+          },
+          [this](const std::shared_ptr<Session>& session) { return events_of(session); }) {}
 
 Status SessionRegistry::check_room(size_t count, uid_t uid, uint64_t max_of_uid) const {
   if (sessions_.size() + count > config_.max) {
@@ -70,12 +78,17 @@ void SessionRegistry::create(Pool& pool, Request request, Created created) {
   add(std::make_shared<Session>(loop_, pool, checkpoints_, std::move(start), metrics_), std::move(created));
 }
 
-// It may change its name: what it tells goes by the one it has then.
 void SessionRegistry::add(const std::shared_ptr<Session>& session, Created created) {
   const std::string id = session->id();
   sessions_[id] = session;
   creating_[id] = std::move(created);
   events_.on_broken(id);
+  session->begin(events_of(session));
+  arm();
+}
+
+// It may change its name: what it tells goes by the one it has then.
+Session::Events SessionRegistry::events_of(const std::shared_ptr<Session>& session) {
   Session::Events events;
   events.on_ready = [this, session = session.get()] { ready(session->id()); };
   events.on_broken = [this, session = session.get()] { events_.on_broken(session->id()); };
@@ -85,8 +98,7 @@ void SessionRegistry::add(const std::shared_ptr<Session>& session, Created creat
       if (const auto failed = still.lock()) close(failed->id(), label::SessionClose::kFailed, why);
     });
   };
-  session->begin(std::move(events));
-  arm();
+  return events;
 }
 
 void SessionRegistry::ready(const std::string& id) {
@@ -129,14 +141,48 @@ void SessionRegistry::fork(const std::shared_ptr<Session>& original, const ForkR
     return done(failure(Errc::kInvalid, "rollback is one of always, idle and off"));
   }
   if (const auto names = names_for(request); !names) return done(tl::unexpected<Error>(names.error()));
-  original->fork(request.count, [this, original, request, done](Result<std::vector<ForkedCopy>> copies) {
-    if (!copies) return done(tl::unexpected<Error>(copies.error()));
-    auto ids = names_for(request);  // once more: somebody else may have taken one meanwhile
-    const Status room = check_room(request.count, original->uid(), request.max_of_uid);
-    if (ids && room) return begin_forks(original, request, std::move(*ids), std::move(*copies), done);
-    for (ForkedCopy& copy : *copies) original->give_back(std::move(copy));
-    done(tl::unexpected<Error>(ids ? room.error() : ids.error()));
-  });
+  if (request.count != 1) return fork_anew(original, request, done);
+  standby_.take(original, mode_of(request, *original),
+                [this, original, request, done](std::optional<ForkStandby::Fork> fork) {
+                  fork ? done(use_standby(std::move(*fork), *original, request)) : fork_anew(original, request, done);
+                  standby_.forked(original, mode_of(request, *original), config_.fork_standby);
+                });
+}
+
+RollbackMode SessionRegistry::mode_of(const ForkRequest& request, const Session& original) const {
+  return request.rollback.empty() ? original.rollback_mode() : *rollback_mode_from_string(request.rollback);
+}
+
+// What was checked when it was asked for is checked once more: time has passed.
+Result<SessionRegistry::Forks> SessionRegistry::use_standby(ForkStandby::Fork fork, const Session& original,
+                                                            const ForkRequest& request) {
+  const std::shared_ptr<Session> session = fork.session;
+  const auto ids = names_for(request);
+  const Status room =
+      check_room(1, original.uid(), request.max_of_uid).and_then([&] { return original.pool().admit_forks(1); });
+  if (!ids || !room) {
+    session->close();
+    return tl::unexpected<Error>(ids ? room.error() : ids.error());
+  }
+  const std::string id = ids->front();
+  session->begin_life(id, original.id(), wall_clock_ms());
+  sessions_[id] = session;
+  arm();
+  session->is_free() ? events_.on_ready(id) : events_.on_broken(id);
+  return Forks{*ids, std::move(fork.not_captured)};
+}
+
+void SessionRegistry::fork_anew(const std::shared_ptr<Session>& original, const ForkRequest& request,
+                                const Forked& done) {
+  original->fork(request.count, Pool::Nest::kSession,
+                 [this, original, request, done](Result<std::vector<ForkedCopy>> copies) {
+                   if (!copies) return done(tl::unexpected<Error>(copies.error()));
+                   auto ids = names_for(request);  // once more: somebody else may have taken one meanwhile
+                   const Status room = check_room(request.count, original->uid(), request.max_of_uid);
+                   if (ids && room) return begin_forks(original, request, std::move(*ids), std::move(*copies), done);
+                   for (ForkedCopy& copy : *copies) original->give_back(std::move(copy));
+                   done(tl::unexpected<Error>(ids ? room.error() : ids.error()));
+                 });
 }
 
 void SessionRegistry::begin_forks(const std::shared_ptr<Session>& original, const ForkRequest& request,
@@ -153,7 +199,7 @@ void SessionRegistry::begin_forks(const std::shared_ptr<Session>& original, cons
   const auto round = std::make_shared<Round>(Round{std::move(forks), ids.size(), {}, done});
   for (size_t i = 0; i < ids.size(); ++i) {
     Session::Start start = original->of(std::move(copies[i]), ids[i], wall_clock_ms());
-    if (!request.rollback.empty()) start.rollback = *rollback_mode_from_string(request.rollback);
+    start.rollback = mode_of(request, *original);
     add(std::make_shared<Session>(loop_, original->pool(), checkpoints_, std::move(start), metrics_),
         [this, round](const Result<std::string>& id) {
           if (!id) round->failed = id.error();
@@ -206,6 +252,7 @@ void SessionRegistry::put_in_place(const std::string& id, const std::string& for
   for (const auto& [name, session] : sessions_) {
     if (session->parent() == fork) session->set_parent(id);
   }
+  standby_.drop(*old);
   old->close();
   metrics_.session_closed(label::SessionClose::kRemoved);
   log_info("a session goes on as one of its forks", {{"session", id}, {"fork", fork}});
@@ -245,6 +292,7 @@ void SessionRegistry::close(const std::string& id, label::SessionClose why, cons
   if (const auto creating = creating_.extract(id); !creating.empty()) creating.mapped()(tl::unexpected<Error>(error));
   events_.on_closed(id, error);
   sessions_.erase(id);
+  standby_.drop(*session);
   session->close();
   metrics_.session_closed(why);
   log_info("session closed", {{"session", id}, {"why", error.message}});

@@ -9,6 +9,7 @@
 
 #include "base/uuid7.h"
 #include "manager/config.h"
+#include "manager/sessions/fork_standby.h"
 #include "manager/sessions/session.h"
 
 namespace capsule {
@@ -63,6 +64,7 @@ class SessionRegistry {
   const std::map<std::string, std::shared_ptr<Session>>& all() const { return sessions_; }
   SessionCounts counts() const;
   std::pair<size_t, size_t> parked() const;  // snapshots, checkpoints
+  bool has_fork_in_advance(const Session& session) const { return standby_.has(session); }
 
  private:
   void ready(const std::string& id);
@@ -70,6 +72,10 @@ class SessionRegistry {
   void put_in_place(const std::string& id, const std::string& fork);
   Status check_room(size_t count, uid_t uid, uint64_t max_of_uid) const;
   void add(const std::shared_ptr<Session>& session, Created created);
+  Session::Events events_of(const std::shared_ptr<Session>& session);
+  RollbackMode mode_of(const ForkRequest& request, const Session& original) const;
+  void fork_anew(const std::shared_ptr<Session>& original, const ForkRequest& request, const Forked& done);
+  Result<Forks> use_standby(ForkStandby::Fork fork, const Session& original, const ForkRequest& request);
   Result<std::vector<std::string>> names_for(const ForkRequest& request);
   void begin_forks(const std::shared_ptr<Session>& original, const ForkRequest& request, std::vector<std::string> ids,
                    std::vector<ForkedCopy> copies, const Forked& done);
@@ -85,6 +91,7 @@ class SessionRegistry {
   Uuid7Generator ids_;
   std::map<std::string, std::shared_ptr<Session>> sessions_;
   std::map<std::string, Created> creating_;
+  ForkStandby standby_;
 };
 
 bool is_valid_name(std::string_view id);  // [a-z0-9-]{1,64}

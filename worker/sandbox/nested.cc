@@ -22,19 +22,23 @@ UniqueFd open_directory(const std::string& path) {
   return UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
-Status renew(const RootPlan::Tmpfs& place, std::vector<std::string>& left_out) {
-  const UniqueFd before = open_directory(place.target);
+// What is there is looked at before it is copied: a change in between makes the copy look old, not new.
+Status renew(const RootPlan::Tmpfs& place, NestedLayers& entered) {
+  UniqueFd before = open_directory(place.target);
   if (!before) return system_failure("open " + place.target);
+  const auto fingerprint = fingerprint_of(before.get());
   if (Status mounted = mount_scratch(place); !mounted) return mounted;
   const UniqueFd after = open_directory(place.target);
   if (!after) return system_failure("open " + place.target);
-  return copy_tree(before.get(), after.get(), left_out);
+  if (Status copied = copy_tree(before.get(), after.get(), entered.left_out); !copied) return copied;
+  entered.places.push_back({std::move(before), fingerprint});
+  return {};
 }
 
-Status renew_all(const RootPlan& plan, std::vector<std::string>& left_out) {
+Status renew_all(const RootPlan& plan, NestedLayers& entered) {
   umask(022);
   for (const RootPlan::Tmpfs& place : plan.scratch) {
-    if (Status renewed = renew(place, left_out); !renewed) return renewed;
+    if (Status renewed = renew(place, entered); !renewed) return renewed;
   }
   return {};
 }
@@ -67,11 +71,10 @@ NestedLayers enter_nested_capsule(const Recipe& recipe, const CapsuleRequest& re
   log.on("environment");
   note_namespaces(request.namespaces, log);
   (void)set_dumpable(Dumpable::kYes);  // else /proc/self, and with it the id maps, are somebody else's
-  entered.ready =
-      log.apply("id_maps", [&] { return write_id_maps(request.identity.user, request.identity.group); })
-          .and_then([] { return make_mounts_private(); })
-          .and_then([&] { return log.apply("root", [&] { return renew_all(recipe.root, entered.left_out); }); })
-          .and_then([&] { return log.apply("proc", mount_proc); });
+  entered.ready = log.apply("id_maps", [&] { return write_id_maps(request.identity.user, request.identity.group); })
+                      .and_then([] { return make_mounts_private(); })
+                      .and_then([&] { return log.apply("root", [&] { return renew_all(recipe.root, entered); }); })
+                      .and_then([&] { return log.apply("proc", mount_proc); });
   if (entered.ready) {
     set_up_host_name(request.namespaces, log);
     set_up_network(recipe.policy, request.namespaces, entered.capsule, log);

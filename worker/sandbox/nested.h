@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "worker/sandbox/layers.h"
+#include "worker/sandbox/tree_fingerprint.h"
 
 namespace capsule::sandbox {
 
@@ -19,6 +20,7 @@ struct NestedLayers {
   CapsuleLayers capsule;
   Status ready;
   std::vector<std::string> left_out;
+  std::vector<CopiedPlace> places;
 };
 NestedLayers enter_nested_capsule(const Recipe& recipe, const CapsuleRequest& request, UniqueFd ruleset);
 

@@ -1,0 +1,161 @@
+"""Forks that are made before they are asked for: the next one is there at once, and is what its original is now."""
+import os
+import pathlib
+import signal
+import time
+
+import processes
+from processes import wait_for
+from test_fork import STATE, ForkCase
+
+
+class Standby(ForkCase):
+    def in_advance(self, source):
+        return self.sessions()[source]["fork_in_advance"]
+
+    def forked_once(self, source):
+        """The workers that there are once the session has a fork in advance."""
+        self.fork(source)
+        wait_for(lambda: self.in_advance(source), what="a fork in advance")
+        return self.workers()
+
+    def workers(self):
+        return {row["pid"] for row in self.manager.info("workers")["workers"]}
+
+    def pid_of(self, session):
+        return self.sessions()[session]["worker_pid"]
+
+    def test_the_next_fork_was_there_before_it_was_asked_for(self):
+        source = self.new()
+        self.client.run(source, STATE)
+        before = self.forked_once(source)
+        fork, = self.fork(source)
+        self.assertIn(self.pid_of(fork), before)
+        row = self.sessions()[fork]
+        self.assertEqual((row["parent"], row["state"], row["runs"]), (source, "ready", 0))
+        self.assertEqual(self.value(fork, "next(stream), add(2), kept is also, opened.read()"), "(2, 42, True, 'e\\n')")
+        wait_for(lambda: self.in_advance(source), what="the one after it")
+        self.assertEqual(self.value(source, "next(stream)"), "2")
+
+    def test_after_a_run_of_the_original_a_fork_has_what_the_run_did(self):
+        source = self.new()
+        self.client.run(source, "x = 1")
+        before = self.forked_once(source)
+        self.client.run(source, "x = 2")
+        self.assertFalse(self.in_advance(source))
+        fork, = self.fork(source)
+        self.assertNotIn(self.pid_of(fork), before)
+        self.assertEqual(self.value(fork, "x"), "2")
+
+    def test_after_an_undo_or_a_crash_a_fork_is_what_the_original_went_back_to(self):
+        source = self.new(rollback="always")
+        self.client.run(source, "x = 1")
+        self.client.run(source, "x = 2")
+        self.forked_once(source)
+        self.client.session("undo", source)
+        self.assertEqual(self.value(self.fork(source)[0], "x"), "1")
+        wait_for(lambda: self.in_advance(source), what="a fork in advance")
+        self.client.run(source, "x = 3; import os; os._exit(1)")
+        self.assertEqual(self.value(self.fork(source)[0], "x"), "1")
+
+    def test_a_file_that_came_or_changed_meanwhile_is_in_the_next_fork(self):
+        source = self.new()
+        self.client.run(source, "open('a.txt', 'w').write('one')")
+        self.forked_once(source)
+        local = pathlib.Path(self.manager.directory, "b.txt")
+        local.write_text("two")
+        self.manager.capsule("cp", str(local), f"{source}:b.txt")
+        fork, = self.fork(source)
+        self.assertEqual(self.value(fork, "sorted(__import__('os').listdir()), open('b.txt').read()"),
+                         "(['a.txt', 'b.txt'], 'two')")
+
+    def test_what_a_process_of_the_original_writes_is_in_the_next_fork(self):
+        source = self.new()
+        self.client.run(source, "import subprocess\n"
+                                "child = subprocess.Popen(['/bin/sh', '-c', 'sleep 1; echo late > late.txt'])")
+        self.forked_once(source)
+        time.sleep(1.5)  # the program's own pace
+        fork, = self.fork(source)
+        self.assertEqual(self.value(fork, "open('late.txt').read()"), "'late\\n'")
+
+    def test_forks_in_a_row_differ_in_their_random_streams(self):
+        source = self.new()
+        self.client.run(source, "import random, uuid")
+        seen = set()
+        for _ in range(4):
+            self.forked_once(source)
+            seen.add(self.value(self.fork(source)[0], "random.random(), uuid.uuid4()"))
+        self.assertEqual(len(seen), 4)
+
+    def test_one_that_died_is_not_handed_out(self):
+        source = self.new()
+        self.client.run(source, "x = 5")
+        before = self.workers()
+        fork, = self.fork(source)
+        wait_for(lambda: self.in_advance(source), what="a fork in advance")
+        new = self.workers() - before - {self.pid_of(fork)}
+        for pid in new:
+            if is_inside_another_capsule(pid):
+                os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not new & self.workers(), what="the manager's knowledge of it")
+        fork, = self.fork(source)
+        self.assertNotIn(self.pid_of(fork), new)
+        self.assertEqual(self.value(fork, "x"), "5")
+
+    def test_it_takes_the_mode_that_was_asked_for(self):
+        source = self.new()
+        self.forked_once(source)
+        fork, = self.fork(source, rollback="off")
+        self.assertEqual(self.sessions()[fork]["rollback"], "off")
+
+    def test_it_ends_with_its_original(self):
+        source = self.new()
+        self.fork(source)
+        for session in list(self.sessions()):
+            if session != source:
+                self.client.session("rm", session)
+        wait_for(lambda: self.in_advance(source), what="a fork in advance")
+        keepers = processes.descendants(self.manager.pid)
+        self.client.session("rm", source)
+        wait_for(lambda: len(processes.descendants(self.manager.pid)) <= len(keepers) - 3, what="the end of both")
+
+
+def is_inside_another_capsule(pid):
+    """It has a number in more than one pid namespace below the manager's."""
+    numbers = [line for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+               if line.startswith("NSpid:")][0].split()[1:]
+    return len(numbers) > 2
+
+
+class NobodyCounts(ForkCase):
+    """What is made in advance takes nothing from what somebody may have."""
+    config = ForkCase.config.replace("[client]\n", "[client]\nmax_workers_per_uid = 3\nmax_sessions_per_uid = 3\n")
+
+    def test_it_is_neither_a_session_nor_a_worker_of_its_user(self):
+        source = self.new()
+        fork, = self.fork(source)
+        wait_for(lambda: self.sessions()[source]["fork_in_advance"], what="a fork in advance")
+        self.assertEqual(set(self.sessions()), {source, fork})
+        self.fork(source)
+        self.assertEqual(len(self.sessions()), 3)
+
+
+class SwitchedOff(ForkCase):
+    config = ForkCase.config + "[sessions]\nfork_standby_s = 0\n"
+
+    def test_none_is_made_where_it_is_switched_off(self):
+        source = self.new()
+        self.fork(source)
+        time.sleep(0.3)  # several times as long as one would take
+        self.assertFalse(self.sessions()[source]["fork_in_advance"])
+
+
+class NotForLong(ForkCase):
+    config = ForkCase.config + "[sessions]\nfork_standby_s = 0.3\n"
+
+    def test_one_that_nobody_takes_goes_away(self):
+        source = self.new()
+        self.fork(source)
+        wait_for(lambda: self.sessions()[source]["fork_in_advance"], what="a fork in advance")
+        wait_for(lambda: not self.sessions()[source]["fork_in_advance"], what="its end")
+        self.assertEqual(self.value(self.fork(source)[0], "1"), "1")
