@@ -35,6 +35,7 @@ int serve_command(const Invocation& invocation) {
       {"--socket", "PATH", "Where to listen", invocation.socket},
       {"--state-dir", "DIR", "Where records are kept", {}},
       {"--http", "ADDR:PORT", "Serve GET /metrics there (default: off)", {}},
+      {"--http-socket", "PATH", "The same on a Unix socket (default: off)", {}},
   };
   for (ServeOption& option : options) {
     app.add_option(option.name, option.value, option.description)->option_text(option.value_name);

@@ -185,7 +185,7 @@ struct ClientConfig {
 };
 
 struct ServerConfig {
-  std::string socket, socket_group, http, state_dir;
+  std::string socket, socket_group, http, http_socket, state_dir;
   Duration private_idle_exit{}, drain_timeout{};
   std::string log_level;  // debug, info, warning, error
   uint64_t worker_uid_base{}, worker_uid_count{};

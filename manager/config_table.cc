@@ -254,6 +254,8 @@ constexpr Knob kTable[] = {
      "A group whose members may use the socket too (mode 0660); empty: the owner only (0600)."},
     {"server.http", "", &one<&Config::server, &ServerConfig::http>, "", 0, 256,
      "Loopback address of the metrics listener, such as 127.0.0.1:9123; empty: none."},
+    {"server.http_socket", "", &one<&Config::server, &ServerConfig::http_socket>, "", 0, kSocketPathBytes,
+     "Path of a Unix socket (0600) for the same as server.http; empty: none."},
     {"server.state_dir", "", &one<&Config::server, &ServerConfig::state_dir>, "", 0, kTextBytes,
      "Directory for what must outlive the manager; empty: the usual place."},
     {"server.private_idle_exit_s", "s", &one<&Config::server, &ServerConfig::private_idle_exit>, 60, 0.05, kDay,

@@ -31,7 +31,7 @@ constexpr int kAlreadyStatus = 75;      // EX_TEMPFAIL: another manager listens 
 constexpr rlim_t kDescriptors = 65536;
 
 struct Arguments {
-  std::string config_file, socket, http, state_dir, log_level;
+  std::string config_file, socket, http, http_socket, state_dir, log_level;
   bool is_private = false;
   int ready_fd = -1;
   bool doctor = false;
@@ -173,6 +173,7 @@ int prepare(Arguments arguments) {
     return fail(socket.error().code == Errc::kConflict ? kAlreadyStatus : kUnavailableStatus, socket.error().message);
   options.socket = std::move(*socket);
   options.http = !arguments.http.empty() ? arguments.http : config->server.http;
+  options.http_socket = !arguments.http_socket.empty() ? arguments.http_socket : config->server.http_socket;
   options.scratch_dir = make_scratch_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
   options.checkpoint_dir =
       make_checkpoint_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
@@ -199,6 +200,7 @@ int main(int argc, char** argv) {
   app.add_option("--config", arguments.config_file, "TOML file; see docs/CONFIGURATION.md");
   app.add_option("--socket", arguments.socket, "path of the socket for clients");
   app.add_option("--http", arguments.http, "ADDR:PORT (loopback) for /metrics and /health; off by default");
+  app.add_option("--http-socket", arguments.http_socket, "path of a Unix socket for the same; off by default");
   app.add_option("--state-dir", arguments.state_dir, "directory for caches and run data");
   app.add_option("--log-level", arguments.log_level, "debug, info, warning or error; SIGUSR1 turns debug on and off");
   app.add_flag("--private", arguments.is_private, "end by itself when nobody uses it");

@@ -80,6 +80,7 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
 }
 
 Manager::~Manager() {
+  if (!http_path_.path.empty()) unlink(http_path_.path.c_str());
   records_.close();
   traces_.close();
   trail_.manager("manager.stop", exit_status_ == 0 ? "ok" : "failed");

@@ -29,6 +29,7 @@ struct ManagerOptions {
   std::string worker_program;
   BoundSocket socket;
   std::string http;            // ADDR:PORT; empty: off
+  std::string http_socket;     // path; empty: off
   std::string scratch_dir;     // ours alone; for caches and, where needed, workspaces
   std::string checkpoint_dir;  // for durable checkpoints; empty: there is no place
   std::string records_dir;     // for records of runs; the same
@@ -86,6 +87,7 @@ class Manager : public ClientService {
   void begin_serving();
   void become_ready();
   Status start_http();
+  HttpHandlers http_handlers();
   void open_records();
   void ping_watchdog();
   void watch_idleness();
@@ -122,7 +124,8 @@ class Manager : public ClientService {
   Dispatcher dispatcher_;
   SessionService session_service_;
   std::unique_ptr<Listener> listener_;
-  std::shared_ptr<HttpExporter> http_;
+  std::shared_ptr<HttpExporter> http_, http_on_path_;
+  BoundSocket http_path_;  // of the latter
   Timer watchdog_timer_, idle_timer_, drain_timer_, profile_timer_;
   Uuid7Generator request_ids_;
   TimePoint last_used_;

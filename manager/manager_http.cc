@@ -9,7 +9,25 @@
 namespace capsule {
 
 Status Manager::start_http() {
-  if (options_.http.empty()) return {};
+  if (!options_.http.empty()) {
+    auto listening = HttpExporter::listen(loop_.context(), options_.http, http_handlers());
+    if (!listening) return tl::unexpected<Error>(listening.error());
+    http_ = std::move(*listening);
+    facts_.http = http_->address();
+  }
+  if (options_.http_socket.empty()) return {};
+  auto bound = bind_socket(options_.http_socket, {});
+  if (!bound) return tl::unexpected<Error>(bound.error());
+  http_path_ = std::move(*bound);
+  auto listening =
+      HttpExporter::serve(loop_.context(), std::move(http_path_.socket), options_.http_socket, http_handlers());
+  if (!listening) return tl::unexpected<Error>(listening.error());
+  http_on_path_ = std::move(*listening);
+  facts_.http_socket = http_on_path_->address();
+  return {};
+}
+
+HttpHandlers Manager::http_handlers() {
   HttpHandlers handlers;
   handlers.metrics = [this](MetricsFormat format) {
     refresh_gauges();
@@ -28,11 +46,7 @@ Status Manager::start_http() {
   }
   handlers.rule = [this](std::string_view key) { return keys_.rule(key, wall_clock_ms(), now()); };
   handlers.on_answered = [this](const HttpExchange& exchange) { answered(exchange); };
-  auto listening = HttpExporter::listen(loop_.context(), options_.http, std::move(handlers));
-  if (!listening) return tl::unexpected<Error>(listening.error());
-  http_ = std::move(*listening);
-  facts_.http = http_->address();
-  return {};
+  return handlers;
 }
 
 void Manager::profile_cpu(seconds length, std::function<void(Result<std::string>)> told) {

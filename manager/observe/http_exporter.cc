@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <charconv>
 #include <optional>
@@ -22,6 +24,7 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using tcp = asio::ip::tcp;
+using Streams = asio::generic::stream_protocol;  // TCP or Unix
 using boost::system::error_code;
 
 constexpr milliseconds kAcceptPause{100};  // after a failed accept: no descriptors, most likely
@@ -63,7 +66,7 @@ struct Shared {
 // One peer: reads a request, answers, until either side has had enough. Owned by Shared::connections.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket socket, std::shared_ptr<Shared> shared)
+  Connection(Streams::socket socket, std::shared_ptr<Shared> shared)
       : stream_(std::move(socket)), buffer_(HttpExporter::kHeaderBytes + HttpExporter::kBodyBytes), shared_(shared) {}
 
   void read() {
@@ -79,7 +82,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void cut() {
     error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
+    stream_.socket().shutdown(asio::socket_base::shutdown_both, ignored);
     stream_.close();
     shared_->connections.erase(shared_from_this());
   }
@@ -170,7 +173,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // peer could lose the answer. Bounded by bytes and by the deadline of the write.
   void linger() {
     error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);
     buffer_.clear();
     stream_.async_read_some(buffer_.prepare(HttpExporter::kBodyBytes),
                             [self = shared_from_this()](error_code error, size_t count) {
@@ -185,7 +188,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     return std::string(request[http::field::host]);
   }
 
-  beast::tcp_stream stream_;
+  beast::basic_stream<Streams> stream_;
   beast::flat_buffer buffer_;
   std::shared_ptr<Shared> shared_;
   std::optional<http::request_parser<http::string_body>> parser_;
@@ -207,17 +210,29 @@ struct HttpExporter::Server : std::enable_shared_from_this<HttpExporter::Server>
 
   Status open(const tcp::endpoint& endpoint) {
     error_code error;
-    acceptor.open(endpoint.protocol(), error);
-    if (!error) close_on_exec(acceptor.native_handle());
-    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor.bind(endpoint, error);
-    if (!error) acceptor.listen(static_cast<int>(shared->limits.connections), error);
+    tcp::acceptor listening(acceptor.get_executor());
+    listening.open(endpoint.protocol(), error);
+    if (!error) close_on_exec(listening.native_handle());
+    if (!error) listening.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) listening.bind(endpoint, error);
+    if (!error) listening.listen(static_cast<int>(shared->limits.connections), error);
+    const tcp::endpoint bound = error ? endpoint : listening.local_endpoint(error);
     if (error) return failure(Errc::kSystem, "listen for HTTP: " + error.message());
+    const std::string host = bound.address().to_string();
+    address = (bound.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(bound.port());
+    return take(UniqueFd(listening.release()), endpoint.protocol().family());
+  }
+
+  Status take(UniqueFd listening, int family) {
+    error_code error;
+    acceptor.assign(Streams(family, 0), listening.get(), error);
+    if (error) return failure(Errc::kSystem, "listen for HTTP: " + error.message());
+    (void)listening.release();
     return {};
   }
 
   void accept() {
-    acceptor.async_accept([self = shared_from_this()](error_code error, tcp::socket socket) {
+    acceptor.async_accept([self = shared_from_this()](error_code error, Streams::socket socket) {
       if (!self->acceptor.is_open()) return;
       if (error) return self->accept_later();
       close_on_exec(socket.native_handle());
@@ -226,7 +241,7 @@ struct HttpExporter::Server : std::enable_shared_from_this<HttpExporter::Server>
     });
   }
 
-  void admit(tcp::socket socket) {
+  void admit(Streams::socket socket) {
     if (shared->connections.size() >= shared->limits.connections) return;  // closed by going out of scope
     auto connection = std::make_shared<Connection>(std::move(socket), shared);
     shared->connections.insert(connection);
@@ -243,6 +258,7 @@ struct HttpExporter::Server : std::enable_shared_from_this<HttpExporter::Server>
   void close() {
     error_code ignored;
     acceptor.close(ignored);
+    address.clear();
     pause.cancel();
     while (!shared->connections.empty()) {
       const std::shared_ptr<Connection> connection = *shared->connections.begin();
@@ -250,7 +266,8 @@ struct HttpExporter::Server : std::enable_shared_from_this<HttpExporter::Server>
     }
   }
 
-  tcp::acceptor acceptor;
+  std::string address;
+  asio::basic_socket_acceptor<Streams> acceptor;
   asio::steady_timer pause;
   std::shared_ptr<Shared> shared;
 };
@@ -267,16 +284,21 @@ Result<std::shared_ptr<HttpExporter>> HttpExporter::listen(asio::io_context& loo
   return std::shared_ptr<HttpExporter>(new HttpExporter(std::move(server)));
 }
 
+Result<std::shared_ptr<HttpExporter>> HttpExporter::serve(asio::io_context& loop, UniqueFd listening, std::string path,
+                                                          HttpHandlers handlers, HttpLimits limits) {
+  auto server = std::make_shared<Server>(loop, std::move(handlers), limits);
+  server->address = std::move(path);
+  if (const Status taken = server->take(std::move(listening), AF_UNIX); !taken) {
+    return tl::unexpected(taken.error());
+  }
+  server->accept();
+  return std::shared_ptr<HttpExporter>(new HttpExporter(std::move(server)));
+}
+
 HttpExporter::HttpExporter(std::shared_ptr<Server> server) : server_(std::move(server)) {}
 HttpExporter::~HttpExporter() { close(); }
 
-std::string HttpExporter::address() const {
-  error_code error;
-  const tcp::endpoint endpoint = server_->acceptor.local_endpoint(error);
-  if (error) return {};
-  const std::string host = endpoint.address().to_string();
-  return (endpoint.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(endpoint.port());
-}
+std::string HttpExporter::address() const { return server_->address; }
 
 void HttpExporter::close() { server_->close(); }
 

@@ -1,5 +1,5 @@
 // A small HTTP server for looking at the manager: metrics, health and version for whoever may open a socket on this
-// machine, the rest for who has an API key. Read-only, loopback only. Paths: http_answers.cc.
+// machine, the rest for who has an API key. Read-only, on loopback or a Unix socket. Paths: http_answers.cc.
 //
 // Lives in the manager's io_context and on its thread. Connections beyond the limit are closed at accept; a request
 // with more than kHeaderBytes of header or kBodyBytes of body is refused; a peer that takes longer than the deadline
@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "manager/observe/labels.h"
 
 namespace boost::asio {
@@ -78,11 +79,14 @@ class HttpExporter {
   // error, as is a port that is taken.
   static Result<std::shared_ptr<HttpExporter>> listen(boost::asio::io_context& loop, std::string_view address,
                                                       HttpHandlers handlers, HttpLimits limits = {});
+  // The same on a Unix socket that is bound to `path` and listens.
+  static Result<std::shared_ptr<HttpExporter>> serve(boost::asio::io_context& loop, UniqueFd listening,
+                                                     std::string path, HttpHandlers handlers, HttpLimits limits = {});
   ~HttpExporter();
   HttpExporter(const HttpExporter&) = delete;
   HttpExporter& operator=(const HttpExporter&) = delete;
 
-  // Where it listens, with the real port: "127.0.0.1:40123".
+  // Where it listens, with the real port: "127.0.0.1:40123"; or the path. Empty once closed.
   std::string address() const;
 
   // Stops listening and cuts all connections; the loop then has nothing left of it. Also done by the destructor.

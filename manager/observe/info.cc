@@ -56,6 +56,7 @@ Json manager_json(const InfoSources& from) {
           {"state", facts.state},
           {"socket", facts.socket},
           {"http", or_null(facts.http)},
+          {"http_socket", or_null(facts.http_socket)},
           {"private", facts.is_private},
           {"protocol", kProtocolVersion},
           {"python", facts.python},

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 
 #include "base/unique_fd.h"
 
@@ -18,6 +19,7 @@ namespace capsule::profiler {
 namespace {
 
 constexpr int64_t kSampleBytes = 512 << 10;  // what tcmalloc's documentation advises for production
+constexpr size_t kLookAgainBytes = 32u << 20;
 constexpr size_t kProfileBytes = 64u << 20;
 
 UniqueFd profile;  // of the one under way: gperftools writes to a file only
@@ -40,6 +42,9 @@ bool is_built_in() { return true; }
 
 void prepare() {
   FLAG__namespace_do_not_use_directly_use_DECLARE_int64_instead::FLAGS_tcmalloc_sample_parameter = kSampleBytes;
+  // It is looked at again only once so much was allocated (PickNextSamplingPoint). Nothing of it is touched.
+  void* volatile unused = std::malloc(kLookAgainBytes);
+  std::free(unused);
 }
 
 Status start_cpu() {

@@ -1,12 +1,16 @@
 """The HTTP listener of a real manager: what needs a key, what keys are worth, and what is written down of it."""
 import http.client
 import json
+import os
 import pathlib
 import re
+import select
 import shutil
+import socket
 import stat
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from processes import wait_for
@@ -59,6 +63,13 @@ class HttpTest(ManagerCase):
             self.assertEqual(self.get(path, key=self.key[:-1])[0], 401)
             self.assertEqual(self.get(path, key=self.key)[0], 404 if path not in ("/", "/info", "/golden-signals") else 200)
 
+    def keep_busy(self, stop):
+        with self.manager.raw() as client:
+            client.hello()
+            while not stop.is_set():
+                client.send({"type": "info", "id": 1})
+                client.receive_of("document")
+
     def profile_reader(self, profile):
         """What Debian's google-pprof says of it."""
         with tempfile.NamedTemporaryFile() as file:
@@ -69,7 +80,14 @@ class HttpTest(ManagerCase):
     def test_profiles_are_told_by_a_build_that_has_them_and_others_say_how_to_get_one(self):
         self.assertEqual(self.get("/debug/pprof/profile?seconds=1")[0], 401)
         for path in ("/debug/pprof/profile?seconds=2", "/debug/pprof/heap"):
-            status, body, headers = self.get(path, key=self.key, raw=True)
+            stop = threading.Event()
+            work = threading.Thread(target=self.keep_busy, args=(stop,))  # without samples there is nothing to tell
+            work.start()
+            try:
+                status, body, headers = self.get(path, key=self.key, raw=True)
+            finally:
+                stop.set()
+                work.join()
             if status == 501:  # the usual build
                 self.assertIn(b"-Dpprof=true", body)
                 continue
@@ -173,6 +191,61 @@ class HttpTest(ManagerCase):
         done = subprocess.run([promtool, "check", "metrics"], input=self.get("/metrics")[1], capture_output=True,
                               text=True, timeout=60)
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=10)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+
+class UnixHttp(ManagerCase):
+    directory = tempfile.mkdtemp(prefix="capsule-http-")
+    path = f"{directory}/http.sock"
+    arguments = ("--http", "127.0.0.1:0", "--http-socket", path)
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        left = os.path.exists(cls.path)
+        shutil.rmtree(cls.directory)
+        assert not left, "the socket was left behind"
+
+    def get(self, path, key=None):
+        connection = UnixConnection(self.path)
+        try:
+            connection.request("GET", path, headers={"X-API-Key": key} if key else {})
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def test_the_same_is_served_on_a_unix_socket_of_the_owner_only(self):
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
+        self.assertEqual(self.manager.info("manager")["manager"]["http_socket"], self.path)
+        status, text = self.get("/metrics")
+        self.assertEqual(status, 200)
+        self.assertIn("capsule_build_info", text)
+        self.assertEqual(self.get("/info")[0], 401)
+        made = self.manager.capsule("key", "new", "unix", "--state-dir", f"{self.manager.directory}/state")
+        status, text = self.get("/info", key=made.out.decode().strip())
+        self.assertEqual((status, "pools" in json.loads(text)), (200, True))
+
+    def test_slow_clients_there_are_cut_off_and_hold_nobody_up(self):
+        slow = [socket.socket(socket.AF_UNIX) for _ in range(40)]
+        try:
+            for each in slow:
+                each.connect(self.path)
+            closed = [each for each in slow if select.select([each], [], [], 0.2)[0]]
+            self.assertGreaterEqual(len(closed), 8)  # beyond 32
+        finally:
+            for each in slow:
+                each.close()
+        wait_for(lambda: self.get("/health/live")[0] == 200, 10, "an answer")
 
 
 if __name__ == "__main__":

@@ -45,6 +45,17 @@ TEST_CASE("ps --all shows finished runs, too", "[cli][golden]") {
 TEST_CASE("session ls shows when a session closes and what it can go back to", "[cli][golden]") {
   check_golden("session_ls.txt", render_sessions(document()));
 }
+TEST_CASE("inspect of a session shows what is in it, without driving the terminal", "[cli][golden]") {
+  const auto document = read_file(golden_path("session.json"), 1 << 20);
+  REQUIRE(document);
+  check_golden("session.txt", render_session(*document));
+}
+TEST_CASE("stacks shows lines, or why there are none", "[cli]") {
+  CHECK(render_stack(R"({"v":1,"stack":["Thread 1:","  File \"a\""],"missing":null})") == "Thread 1:\n  File \"a\"\n");
+  CHECK(render_stack(R"({"v":1,"stack":[],"missing":"no code"})") == "(no code)\n");
+  CHECK(render_stack(R"({"v":1,"stack":["\u001b[2J"]})") == "\\x1b[2J\n");
+  CHECK_FALSE(render_stack("[]"));
+}
 TEST_CASE("the overview names every command", "[cli][golden]") { check_golden("help.txt", overview_text()); }
 
 TEST_CASE("an empty manager is shown as such", "[cli][golden]") {
@@ -67,12 +78,16 @@ TEST_CASE("documents that are not documents are errors", "[cli]") {
     INFO(text);
     CHECK_FALSE(render_info(text));
     CHECK_FALSE(render_sessions(text));
+    CHECK_FALSE(render_session(text));
     CHECK_FALSE(render_runs(text, RunFilter::kAll));
   }
 }
 
 TEST_CASE("fields of the wrong type never fail the rendering", "[cli]") {
   CHECK(render_info(R"({"v":1,"manager":[],"pools":{},"workers":[1,null],"sessions":"x","runs":[[]],"queue":3})"));
+  CHECK(render_session(R"({"v":1,"worker":5,"pending":[1],"snapshots":{},"lineage":[],"limits":"x","namespace":[]})"));
+  CHECK(render_session(R"({"v":1,"namespace":{"kinds":[],"list":[null,{"name":{},"shape":[[]],"bytes":"x"}]}})"));
+  CHECK(render_stack(R"({"v":1,"stack":{},"missing":[]})"));
   CHECK(render_info(R"({"v":1,"pools":[{"workers":1,"recycles":[],"layers":{},"hit_ratio":"x","breaker":null}]})"));
 }
 
