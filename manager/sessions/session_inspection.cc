@@ -38,7 +38,11 @@ Json limits_json(const Session& session) {
   return {{"wall_s", seconds_or_null(limits.timeout)},
           {"cpu_s", seconds_or_null(limits.cpu)},
           {"memory_bytes", limits.memory_bytes},
-          {"output_bytes", limits.output_bytes}};
+          {"output_bytes", limits.output_bytes},
+          {"processes", settings->bounds.processes},
+          {"open_files", settings->bounds.open_files},
+          {"workspace_bytes", settings->bounds.workspace.bytes},
+          {"workspace_files", settings->bounds.workspace.files}};
 }
 
 Json snapshots_json(const Session& session) {

@@ -73,7 +73,7 @@ class Inspect(InspectCase):
         self.assertEqual((document["session"], document["state"], document["uid"]), (session, "ready", os.getuid()))
         self.assertEqual(document["runs"], 1)
         self.assertGreater(document["worker"]["rss_bytes"], 0)
-        self.assertEqual(document["limits"]["wall_s"], 300)
+        self.assertEqual((document["limits"]["wall_s"], document["limits"]["processes"]), (300, 64))
         shown = self.manager.capsule("inspect", session)
         self.assertEqual(shown.status, 0)
         self.assertIn(b"6 names", shown.out)
