@@ -11,6 +11,7 @@
 //   writes    stdout in writes of 64 KiB                                  beside ipykernel, a raw Unix socket
 //   prints    a flood of print                                            beside ipykernel, python3 into a pipe
 //   cancel    from the cancel of an endless Python loop to the verdict    beside ipykernel, SIGINT to a bare loop
+//   evidence  runs with records, audit, traces and scraped metrics  beside the same with all of it off
 //   branches  sessions that crash, go back, and are copied                beside a bare fork of the same heap, a
 //                                                                         socketpair, `rollback = off`
 //
@@ -48,6 +49,8 @@ constexpr Effort kFull{.rounds = 12,
                        .hard_cancels = 1,
                        .copies = 4,
                        .heaps_mb = {10, 100, 1000},
+                       .seen_fresh_runs = 200,
+                       .seen_warm_runs = 4000,
                        .stock = {24, 4}};
 constexpr Effort kQuick{.rounds = 5,
                         .pings = 500,
@@ -67,6 +70,8 @@ constexpr Effort kQuick{.rounds = 5,
                         .hard_cancels = 1,
                         .copies = 3,
                         .heaps_mb = {10, 100, 1000},
+                        .seen_fresh_runs = 100,
+                        .seen_warm_runs = 2000,
                         .stock = {24, 4}};
 constexpr Effort kSmoke{.rounds = 1,
                         .pings = 10,
@@ -86,6 +91,8 @@ constexpr Effort kSmoke{.rounds = 1,
                         .hard_cancels = 1,
                         .copies = 1,
                         .heaps_mb = {1, 2, 4},
+                        .seen_fresh_runs = 4,
+                        .seen_warm_runs = 20,
                         .stock = {4, 1}};
 
 struct Options {
@@ -103,7 +110,7 @@ int not_measured(const Error& error) {
 }
 
 Result<std::vector<Figure>> measure(const Options& options, const Effort& effort, Facts& facts) {
-  auto subject = Subject::start(effort.stock);
+  auto subject = Subject::start({.stock = effort.stock});
   if (!subject) return tl::unexpected(subject.error());
   const auto modules = (*subject)->preload();
   if (!modules) return tl::unexpected(modules.error());

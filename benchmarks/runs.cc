@@ -112,6 +112,27 @@ Result<RunSeen> run(cli::Client& client, const RunRequest& request) {
   return RunSeen{*took, std::move(seen.lease), std::move(seen.result)};
 }
 
+Result<Duration> flood(cli::Client& client, const FloodRequest& request) {
+  const TimePoint begin = now();
+  size_t sent = 0, ended = 0, right = 0;
+  while (ended < request.count) {
+    for (; sent < request.count && sent - ended < request.at_once; ++sent) {
+      const std::string session = request.sessions.empty() ? "" : request.sessions[sent % request.sessions.size()];
+      client.queue(execute_for(client, {.code = request.code, .session = session, .line = {}, .stdout_bytes = 0}));
+    }
+    Result<Message> message = client.receive(now() + kRunTimeout);
+    if (!message) return tl::unexpected(message.error());
+    if (const auto* refusal = std::get_if<ErrorReply>(&*message)) return tl::unexpected(cli::error_from(*refusal));
+    if (auto* value = std::get_if<ResultValue>(&*message)) right += value->data["text/plain"].value == request.result;
+    if (const auto* end = std::get_if<Finished>(&*message)) {
+      if (end->verdict != Verdict::kOk) return wrong("a run ended as " + std::string(to_string(end->verdict)));
+      ++ended;
+    }
+  }
+  if (right != request.count) return wrong("a run's value was not " + request.result);
+  return now() - begin;
+}
+
 Result<RunSeen> run_expecting(cli::Client& client, const RunRequest& request, const std::string& result) {
   Result<RunSeen> seen = run(client, request);
   if (seen && seen->result != result) {

@@ -32,6 +32,14 @@ struct RunSeen {
 // An error when the verdict is not `ok` or a byte of stdout is not what was to be expected.
 Result<RunSeen> run(cli::Client& client, const RunRequest& request);
 
+// `count` runs, `at_once` of them under way at any time, each checked like run(). Sessions take turns; none: one-shot.
+struct FloodRequest {
+  std::string code, result;
+  std::vector<std::string> sessions;
+  size_t count = 0, at_once = 0;
+};
+Result<Duration> flood(cli::Client& client, const FloodRequest& request);
+
 // run(), and the value must be `result`.
 Result<RunSeen> run_expecting(cli::Client& client, const RunRequest& request, const std::string& result);
 

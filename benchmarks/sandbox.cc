@@ -56,9 +56,9 @@ Figure figure(std::string name, std::string unit, Samples own, Comparison compar
 }  // namespace
 
 Result<std::vector<Figure>> measure_sandbox(Bench& bench) {
-  const auto with_capsules = Subject::start({.workers = 0, .capsules = 2});
+  const auto with_capsules = Subject::start({.stock = {.workers = 0, .capsules = 2}});
   if (!with_capsules) return tl::unexpected(with_capsules.error());
-  const auto with_nothing = Subject::start({.workers = 0, .capsules = 0});
+  const auto with_nothing = Subject::start({.stock = {.workers = 0, .capsules = 0}});
   if (!with_nothing) return tl::unexpected(with_nothing.error());
   const size_t count = bench.effort.fresh_runs;
   auto samples =

@@ -44,12 +44,16 @@ tl::unexpected<Error> start_failure(const std::string& log_file, const Error& wh
   return failure(why.code, "the manager did not become ready (" + why.message + "):\n" + tail);
 }
 
-Result<cli::Json> pools(cli::Client& client) {
+Result<cli::Json> info(cli::Client& client, const std::string& section) {
   InfoRequest request;
-  request.sections = {"pools"};
+  request.sections = {section};
   const Result<std::string> text = cli::request_document(client, std::move(request));
   if (!text) return tl::unexpected(text.error());
-  return cli::parse_document(*text).map([](const cli::Json& document) { return cli::list(document, "pools"); });
+  return cli::parse_document(*text);
+}
+
+Result<cli::Json> pools(cli::Client& client) {
+  return info(client, "pools").map([](const cli::Json& document) { return cli::list(document, "pools"); });
 }
 
 Result<cli::Json> own_pool(cli::Client& client) {
@@ -63,19 +67,20 @@ Result<cli::Json> own_pool(cli::Client& client) {
 
 }  // namespace
 
-Result<std::unique_ptr<Subject>> Subject::start(Stock stock) {
+Result<std::unique_ptr<Subject>> Subject::start(const Options& options) {
   const Result<std::string> program = cli::find_manager_binary();
   if (!program) return tl::unexpected(program.error());
   std::string directory = std::filesystem::temp_directory_path().string() + "/capsule-bench-XXXXXX";
   if (mkdtemp(directory.data()) == nullptr) return system_failure("mkdtemp " + directory);
   std::unique_ptr<Subject> subject(new Subject(directory));
-  subject->stock_ = stock;
+  subject->stock_ = options.stock;
   const std::string config_file = directory + "/capsule.toml", log_file = directory + "/log";
-  if (auto written = write_file(config_file, config_for(stock)); !written) return tl::unexpected(written.error());
-  Result<Child> manager = Child::start({.arguments = {*program, "--config", config_file, "--socket", subject->socket_,
-                                                      "--state-dir", directory + "/state", "--ready-fd", "1"},
-                                        .environment = {},
-                                        .error_file = log_file});
+  if (auto written = write_file(config_file, config_for(options.stock) + options.config); !written)
+    return tl::unexpected(written.error());
+  std::vector<std::string> arguments{*program,      "--config",           config_file,  "--socket", subject->socket_,
+                                     "--state-dir", directory + "/state", "--ready-fd", "1"};
+  if (!options.http.empty()) arguments.insert(arguments.end(), {"--http", options.http});
+  Result<Child> manager = Child::start({.arguments = std::move(arguments), .environment = {}, .error_file = log_file});
   if (!manager) return tl::unexpected(manager.error());
   subject->manager_ = std::make_unique<Child>(std::move(*manager));
   const Result<std::string> line = subject->manager_->read_line(now() + kManagerStartTimeout);
@@ -108,6 +113,12 @@ Status Subject::wait_for_stock() {
     if (now() >= deadline) return failure(Errc::kTimedOut, "the pool was not full in time: " + pool->dump());
     poll(nullptr, 0, static_cast<int>(kStockInterval.count()));
   }
+}
+
+Result<std::string> Subject::http_address() {
+  return info(*client_, "manager").map([](const cli::Json& document) {
+    return cli::text_field(cli::field(document, "manager"), "http");
+  });
 }
 
 Result<std::vector<std::string>> Subject::preload() {

@@ -25,7 +25,13 @@ struct Stock {
 
 class Subject {
  public:
-  static Result<std::unique_ptr<Subject>> start(Stock stock);
+  // `config` is more lines of its configuration: tables that the usual ones do not have.
+  struct Options {
+    Stock stock;
+    std::string config = {};
+    std::string http = {};  // ADDR:PORT to listen on; empty: nowhere
+  };
+  static Result<std::unique_ptr<Subject>> start(const Options& options);
   Subject(const Subject&) = delete;
   Subject& operator=(const Subject&) = delete;
   ~Subject();
@@ -37,6 +43,8 @@ class Subject {
 
   // Until the profile's stocks are full and nothing is starting or retiring.
   Status wait_for_stock();
+  // Where it listens for HTTP.
+  Result<std::string> http_address();
   // Modules the profile preloads; its zygotes' pids.
   Result<std::vector<std::string>> preload();
   Result<std::vector<pid_t>> zygotes();

@@ -14,6 +14,7 @@ const std::vector<Workload>& workloads() {
       {"writes", "stdout in writes of 64 KiB", measure_writes},
       {"prints", "a flood of print", measure_prints},
       {"cancel", "from the cancel of an endless Python loop to the verdict", measure_cancel},
+      {"evidence", "runs with records, audit, traces and scraped metrics, beside the same without", measure_evidence},
       {"branches", "sessions that crash, go back, and are copied", measure_branches},
   };
   return all;

@@ -26,6 +26,7 @@ struct Effort {
   size_t spins = 0;
   size_t crashes = 0, hard_cancels = 0, copies = 0;  // of sessions
   std::array<size_t, 3> heaps_mb{};                  // what those sessions hold, ascending
+  size_t seen_fresh_runs = 0, seen_warm_runs = 0;    // with evidence, several at once
   Stock stock;
 };
 
@@ -70,6 +71,7 @@ Result<std::vector<Figure>> measure_cancel(Bench& bench);
 Result<std::vector<Figure>> measure_writes(Bench& bench);
 Result<std::vector<Figure>> measure_prints(Bench& bench);
 Result<std::vector<Figure>> measure_memory(Bench& bench);
+Result<std::vector<Figure>> measure_evidence(Bench& bench);
 Result<std::vector<Figure>> measure_branches(Bench& bench);
 
 }  // namespace capsule::bench
