@@ -128,6 +128,7 @@ Json evidence_json(const Evidence& evidence) {
   out["late_interrupts"] = evidence.late_interrupts;
   out["left_threads"] = evidence.left_threads;
   out["awaited"] = evidence.awaited;
+  out["blocking_calls"] = evidence.blocking_calls;
   out["retry"] = evidence.retry;
   return out;
 }

@@ -172,6 +172,12 @@ struct TraceConfig {
   bool operator==(const TraceConfig&) const = default;
 };
 
+// Programs' own figures (`capsule.metric`), of all users together.
+struct MetricsConfig {
+  uint64_t user_names{}, user_series{};
+  bool operator==(const MetricsConfig&) const = default;
+};
+
 struct ClientConfig {
   uint64_t max_connections{};
   uint64_t max_connections_per_uid{}, max_queued_per_uid{}, max_sessions_per_uid{}, max_workers_per_uid{};
@@ -253,6 +259,7 @@ struct Config {
   RecordsConfig records;
   AuditConfig audit;
   TraceConfig trace;
+  MetricsConfig metrics;
   ClientConfig client;
   ServerConfig server;
   std::string default_profile;  // empty: data when its modules can be had, else base

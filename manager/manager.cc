@@ -113,6 +113,7 @@ void Manager::open_audit() {
 
 Status Manager::start() {
   open_own_log();
+  set_metric_limits();
   open_audit();
   const Status traced = traces_.open(options_.config.trace, options_.trace_dir, kVersion);
   if (!traced) return traced;
@@ -337,22 +338,6 @@ InfoSources Manager::sources() const {
   return {facts_, options_.config, pools_, sessions_, dispatcher_, metrics_, trail_.log()};
 }
 
-void Manager::refresh_gauges() {
-  for (const auto& [name, pool] : pools_) {
-    metrics_.set_workers(pool->handle(), pool->worker_counts());
-    metrics_.set_capsules_ready(pool->handle(), pool->view().ready_capsules);
-    metrics_.set_pool_waiting(pool->handle(), pool->waiting());
-  }
-  metrics_.set_sessions(sessions_.counts());
-  const auto [snapshots, checkpoints] = sessions_.parked();
-  metrics_.set_snapshots(snapshots, checkpoints);
-  metrics_.set_queue(dispatcher_.scheduler().depth(), options_.config.queue.capacity);
-  metrics_.set_runs_in_progress(dispatcher_.scheduler().running());
-  trail_.refresh_gauges();
-  traces_.refresh_gauges();
-  metrics_.set_log_lines_lost(log_lines_lost());
-}
-
 // ---- life ----------------------------------------------------------------------------------------------------
 
 void Manager::ping_watchdog() {
@@ -399,6 +384,7 @@ void Manager::reload() {
     files_.set_config(options_.config.files);
     records_.set_config(options_.config.records);
     dispatcher_.set_limits(options_.config);
+    set_metric_limits();
     listener_->set_config(options_.config.client);
     open_own_log();
     trail_.manager("manager.reload");

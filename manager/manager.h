@@ -10,6 +10,7 @@
 #include "manager/doctor.h"
 #include "manager/files/file_service.h"
 #include "manager/intake/listener.h"
+#include "manager/memory_look.h"
 #include "manager/observe/api_keys.h"
 #include "manager/observe/http_exporter.h"
 #include "manager/observe/info.h"
@@ -99,6 +100,7 @@ class Manager : public ClientService {
   std::string version_document() const;
   void profile_cpu(seconds length, std::function<void(Result<std::string>)> told);
   void answered(const HttpExchange& exchange);
+  void set_metric_limits();
   void refresh_gauges();
   InfoSources sources() const;
   std::map<std::string, std::string> zygote_environment() const;
@@ -108,6 +110,7 @@ class Manager : public ClientService {
   SystemdNotify notify_;
   ManagerFacts facts_;
   Metrics metrics_;
+  MemoryLook memory_;
   AuditTrail trail_;
   TraceTrail traces_;
   KeyRing keys_;

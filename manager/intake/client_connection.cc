@@ -1,6 +1,7 @@
 #include "manager/intake/client_connection.h"
 
 #include "manager/files/file_service.h"
+#include "manager/link/frame_label.h"
 #include "manager/observe/log.h"
 #include "manager/storage/run_records.h"
 #include "protocol/codec.h"
@@ -10,6 +11,21 @@ namespace {
 constexpr seconds kWatchInterval{1};
 constexpr size_t kUnreadRefusals = 256;
 constexpr milliseconds kLastWords{200};  // for the error frame to leave before the connection is closed
+
+// Which request it is, or is the answer to; 0: neither.
+uint64_t id_of(const Message& message) {
+  return std::visit(
+      [](const auto& m) -> uint64_t {
+        if constexpr (requires { m.re; }) {
+          return m.re;
+        } else if constexpr (requires { m.id; }) {
+          return m.id;
+        } else {
+          return 0;
+        }
+      },
+      message);
+}
 
 Status status_of(const Result<FileData>& data) { return data ? Status() : Status(tl::unexpected<Error>(data.error())); }
 }  // namespace
@@ -82,20 +98,16 @@ bool ClientConnection::shed_unread(const Message& message) {
     ended();
     return true;
   }
-  const uint64_t id = std::visit(
-      [](const auto& m) -> uint64_t {
-        if constexpr (requires { m.id; }) {
-          return m.id;
-        } else {
-          return 0;
-        }
-      },
-      message);
-  refuse(id, {Errc::kUnavailable, "read the answers so far before asking for more (client.send_buffer_bytes)"});
+  refuse(id_of(message),
+         {Errc::kUnavailable, "read the answers so far before asking for more (client.send_buffer_bytes)"});
   return true;
 }
 
 void ClientConnection::serve(Message message) {
+  if (const auto type = request_label(message)) {
+    metrics_.requested(*type);
+    requests_.asked(id_of(message), now());
+  }
   if (shed_unread(message)) return;
   if (auto* execute = std::get_if<Execute>(&message)) {
     const uint64_t id = execute->id;
@@ -236,17 +248,27 @@ void ClientConnection::transferred(const Transfer& transfer, const Status& done)
 }
 
 void ClientConnection::send(const Message& message) {
-  if (!closing_) channel_->send(message);
+  if (closing_) return;
+  count_answer(message);
+  channel_->send(message);
 }
 
 void ClientConnection::send_soon(const Message& message) {
-  if (!closing_) channel_->send_soon(message);
+  if (closing_) return;
+  count_answer(message);
+  channel_->send_soon(message);
+}
+
+// A display has an id, too, but is no answer.
+void ClientConnection::count_answer(const Message& message) {
+  if (std::holds_alternative<Display>(message)) return;
+  if (const auto took = requests_.answered(id_of(message), now())) metrics_.request_answered(*took);
 }
 
 void ClientConnection::send_output(const Output& meta, std::string_view data) {
   if (closing_) return;
   sent_bytes_ += data.size();
-  channel_->send_bytes(encode_output_prefix(meta, data.size()), std::string(data));
+  channel_->send_bytes(label::Frame::kOutput, encode_output_prefix(meta, data.size()), std::string(data));
   if (channel_->queued_bytes() == 0) metrics_.output_sent(std::exchange(sent_bytes_, 0));
 }
 
@@ -260,6 +282,7 @@ void ClientConnection::progress() {
 }
 
 void ClientConnection::refuse(uint64_t re, const Error& error) {
+  metrics_.request_failed(error.code);
   send(ErrorReply{re, std::string(to_string(error.code)), error.message});
 }
 
@@ -275,12 +298,16 @@ void ClientConnection::fail(const Error& error) {
 
 void ClientConnection::throttle(size_t payload_bytes) {
   const TimePoint at = now();
+  metrics_.rate_limit_asked();
   const Duration wait = std::max(frames_.take(1, at), bytes_.take(payload_bytes, at));
   if (wait == Duration::zero()) return;
   metrics_.rate_limit_waited(wait);
   channel_->pause_reading();
   throttle_timer_.after(wait, [self = weak_from_this()] {
-    if (const auto connection = self.lock()) connection->channel_->resume_reading();
+    const auto connection = self.lock();
+    if (!connection) return;
+    connection->metrics_.rate_limit_woke();
+    connection->channel_->resume_reading();
   });
 }
 

@@ -13,6 +13,7 @@
 
 #include "manager/config.h"
 #include "manager/intake/peer.h"
+#include "manager/intake/request_watch.h"
 #include "manager/intake/token_bucket.h"
 #include "manager/link/frame_channel.h"
 #include "manager/output/output_budget.h"
@@ -83,6 +84,7 @@ class ClientConnection : public RunClient, public std::enable_shared_from_this<C
   ClientService::Answer document_for(uint64_t id);  // sends it, or the refusal
   void transferred(const Transfer& transfer, const Status& done);
   void refuse(uint64_t re, const Error& error);
+  void count_answer(const Message& message);
   void fail(const Error& error);  // the connection itself is at fault: say so and close
   void throttle(size_t payload_bytes);
   void progress();
@@ -99,6 +101,7 @@ class ClientConnection : public RunClient, public std::enable_shared_from_this<C
   std::shared_ptr<FrameChannel> channel_;
   TokenBucket frames_, bytes_;
   OutputBacklog backlog_;
+  RequestWatch requests_;
   Timer throttle_timer_, watch_timer_;
   TimePoint begun_at_;
   TimePoint frame_since_ = TimePoint::max();    // a frame is under way since then

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/posix_io.h"
+#include "manager/link/frame_label.h"
 #include "protocol/codec.h"
 
 namespace capsule {
@@ -29,18 +30,18 @@ void FrameChannel::start(Handlers handlers) {
 }
 
 void FrameChannel::send(const Message& message, std::vector<UniqueFd> fds) {
-  send_bytes(encode_frame(message), {}, std::move(fds));
+  send_bytes(frame_label(message), encode_frame(message), {}, std::move(fds));
 }
 
-void FrameChannel::send_bytes(std::string frame, std::string body, std::vector<UniqueFd> fds) {
+void FrameChannel::send_bytes(label::Frame type, std::string frame, std::string body, std::vector<UniqueFd> fds) {
   if (!is_open()) return;
-  enqueue(std::move(frame), std::move(body), std::move(fds));
+  enqueue(type, std::move(frame), std::move(body), std::move(fds));
   if (!waiting_to_write_) flush();
 }
 
 void FrameChannel::send_soon(const Message& message) {
   if (!is_open()) return;
-  enqueue(encode_frame(message), {}, {});
+  enqueue(frame_label(message), encode_frame(message), {}, {});
   if (std::exchange(soon_is_set_, true)) return;
   soon_.after(kSoon, [self = weak_from_this()] {
     const auto channel = self.lock();
@@ -51,8 +52,8 @@ void FrameChannel::send_soon(const Message& message) {
 }
 
 // A small frame joins the one that waits before it.
-void FrameChannel::enqueue(std::string frame, std::string body, std::vector<UniqueFd> fds) {
-  metrics_.frame(label::Direction::kSent, kind_, frame.size() + body.size());
+void FrameChannel::enqueue(label::Frame type, std::string frame, std::string body, std::vector<UniqueFd> fds) {
+  metrics_.frame(label::Direction::kSent, type, frame.size() + body.size());
   if (tap_) tap_->sent(std::string_view(frame).substr(limits::kFrameHeaderBytes), frame.size() + body.size());
   queued_bytes_ += frame.size() + body.size();
   const bool joins = !queue_.empty() && body.empty() && fds.empty() && queue_.back().sent == 0 &&
@@ -130,8 +131,9 @@ void FrameChannel::take_frames() {
       break;
     }
     if (!*payload) break;
-    metrics_.frame(label::Direction::kReceived, kind_, (*payload)->size() + limits::kFrameHeaderBytes);
     auto message = decode(**payload);
+    metrics_.frame(label::Direction::kReceived, message ? frame_label(*message) : label::Frame::kOther,
+                   (*payload)->size() + limits::kFrameHeaderBytes);
     if (!message) {
       metrics_.frame_error(kind_);
       end(message.error());

@@ -38,7 +38,7 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   // In one write with what is sent next, or after kSoon: who waits for the last of several frames wakes once.
   static constexpr microseconds kSoon{1000};
   void send_soon(const Message& message);
-  void send_bytes(std::string frame, std::string body = {}, std::vector<UniqueFd> fds = {});
+  void send_bytes(label::Frame type, std::string frame, std::string body = {}, std::vector<UniqueFd> fds = {});
 
   // Descriptors that came with frames so far, oldest first. Only with PassedFds::kTaken.
   std::vector<UniqueFd> take_fds() { return std::exchange(fds_, {}); }
@@ -67,7 +67,7 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
     size_t size() const { return head.size() + body.size(); }
   };
 
-  void enqueue(std::string frame, std::string body, std::vector<UniqueFd> fds);
+  void enqueue(label::Frame type, std::string frame, std::string body, std::vector<UniqueFd> fds);
   bool read_some();  // false: nothing was there, or it ended
   void take_frames();
   void flush();

@@ -152,6 +152,7 @@ void RunDriver::act(StopAction action) {
     case StopAction::kInterrupt:
       release_displays();  // who waits for that hears no interrupt
       run_->trace.mark(TraceEvent::kInterruptSent, now(), word_of(ending_));
+      metrics_.interrupt_sent();
       return lease_.worker->interrupt(run_->id);
     case StopAction::kKill: run_->trace.mark(TraceEvent::kKilled, now(), word_of(ending_)); return kill_worker();
   }
@@ -287,16 +288,29 @@ void RunDriver::finish() {
   outcome.usage = make_usage();
   bounds_ = {};
   run_->finished_at = now();
-  if (ending.rung != Rung::kNone) {
-    metrics_.cancel_rung(ending.rung == Rung::kKill ? label::Rung::kKill : label::Rung::kInterrupt);
-  }
-  metrics_.interrupts_late(claim_.evidence.late_interrupts);
+  count_end(ending);
   lease_.worker->set_holder(nullptr);
   loop_.soon([done = std::move(done_), ending, result = std::move(result_), to = run_->listener] {
     const auto client = to.lock();
     if (client && result) client->send_soon(*result);
     done(ending);
   });
+}
+
+void RunDriver::count_end(const Ending& ending) {
+  if (ending.rung != Rung::kNone) {
+    metrics_.cancel_rung(ending.rung == Rung::kKill ? label::Rung::kKill : label::Rung::kInterrupt);
+  }
+  metrics_.interrupts_late(claim_.evidence.late_interrupts);
+  if (ending.verdict == Verdict::kViolation) metrics_.sandbox_denied(label::Denial::kSeccomp);
+  metrics_.sandbox_denied(label::Denial::kMemory, run_->outcome.evidence.oom_kills);
+  const Evidence& said = claim_.evidence;
+  if (!said.awaited) return;
+  metrics_.run_awaited(said.blocking_calls);
+  if (said.blocking_calls > 0) {
+    log_warning_seldom("a program held its own event loop",
+                       {{"run_id", run_->id}, {"times", std::to_string(said.blocking_calls)}});
+  }
 }
 
 }  // namespace capsule

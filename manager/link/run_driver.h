@@ -44,6 +44,7 @@ class RunDriver : public Worker::Holder {
   const Run& run() const { return *run_; }
   const Lease& lease() const { return lease_; }
   OutputCount output_count() const;
+  size_t open_streams() const { return (stdout_ ? 1u : 0u) + (stderr_ ? 1u : 0u) + (stdin_ ? 1u : 0u); }
   // What left-over processes and threads of this run go on writing is read by its pipes, which outlive the driver in a
   // session.
   std::pair<std::unique_ptr<PipeReader>, std::unique_ptr<PipeReader>> take_pipes();
@@ -73,6 +74,7 @@ class RunDriver : public Worker::Holder {
   void add_stack(Evidence& evidence);
   void note_slow();
   Usage make_usage();
+  void count_end(const Ending& ending);
   void broke_protocol(const std::string& what);
   std::shared_ptr<RunClient> listener() const { return run_->listener.lock(); }
 

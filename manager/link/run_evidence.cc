@@ -35,6 +35,7 @@ Evidence RunDriver::make_evidence(const Ending& ending) {
   evidence.late_interrupts = claim_.evidence.late_interrupts;
   evidence.left_threads = claim_.evidence.left_threads;
   evidence.awaited = claim_.evidence.awaited;
+  evidence.blocking_calls = claim_.evidence.blocking_calls;
   evidence.retry = retry_makes_sense(ending.verdict);
   evidence.output = output_count();
   run_->output = evidence.output;

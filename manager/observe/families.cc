@@ -1,5 +1,7 @@
 #include "manager/observe/families.h"
 
+#include <span>
+
 #include "protocol/version.h"
 
 namespace capsule {
@@ -11,10 +13,22 @@ using prometheus::Gauge;
 using prometheus::Histogram;
 using Buckets = Histogram::BucketBoundaries;
 
-// Seconds. A run lasts from a millisecond to minutes; a step inside the manager from 50 microseconds to seconds.
-const Buckets kRunBuckets{0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300};
-const Buckets kStepBuckets{0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01,
-                           0.02,    0.05,   0.1,    0.2,    0.5,   1,     2,     5};
+// Seconds. Each bound is a series, and a scrape has room for five hundred: they are close where things mostly are, and
+// at what rules and alerts ask for (a queue wait of 0.2 and 1, a run of 60).
+const Buckets kRunBuckets{0.01, 0.05, 0.2, 0.5, 1, 2, 5, 10, 60, 300};
+const Buckets kWaitBuckets{0.0005, 0.002, 0.01, 0.05, 0.2, 1, 5, 30};
+const Buckets kStepBuckets{0.001, 0.005, 0.02, 0.1, 1};
+const Buckets kAnswerBuckets{0.0005, 0.002, 0.01, 0.1, 1};
+
+using label::Direction;
+using label::Frame;
+
+// What either kind of peer sends and gets. What a hostile one sends besides is `other`.
+constexpr std::array kReceived{Frame::kExecute,  Frame::kInput,     Frame::kDisplay, Frame::kResult,
+                               Frame::kFinished, Frame::kHeartbeat, Frame::kFile,    Frame::kProcess,
+                               Frame::kRequest,  Frame::kAnswer,    Frame::kOther};
+constexpr std::array kSent{Frame::kExecute, Frame::kOutput,  Frame::kDisplay, Frame::kResult, Frame::kFinished,
+                           Frame::kFile,    Frame::kProcess, Frame::kRequest, Frame::kAnswer, Frame::kOther};
 
 Family<Counter>& counters(prometheus::Registry& registry, const char* name, const char* help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
@@ -32,12 +46,28 @@ Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help)
   return gauges(registry, name, help).Add({});
 }
 
-std::array<CountersOf<label::kAllDirections>, label::kAllSockets.size()> by_socket(Family<Counter>& family) {
-  std::array<CountersOf<label::kAllDirections>, label::kAllSockets.size()> all;
-  for (const label::Socket socket : label::kAllSockets) {
-    all[static_cast<size_t>(socket)] = {family, "direction", {{"socket", std::string(to_string(socket))}}};
-  }
+std::array<Counter*, label::kAllFrames.size()> by_type(Family<Counter>& family, Direction direction,
+                                                       std::span<const Frame> types) {
+  std::array<Counter*, label::kAllFrames.size()> all;
+  const auto add = [&](Frame type) {
+    return &family.Add({{"direction", std::string(to_string(direction))}, {"type", std::string(to_string(type))}});
+  };
+  all.fill(add(Frame::kOther));
+  for (const Frame type : types) all[static_cast<size_t>(type)] = add(type);
   return all;
+}
+
+std::array<std::array<Counter*, label::kAllFrames.size()>, 2> by_direction(Family<Counter>& family) {
+  return {by_type(family, Direction::kReceived, kReceived), by_type(family, Direction::kSent, kSent)};
+}
+
+std::array<CountersOf<label::kAllCheckpointOutcomes>, label::kAllCheckpointWorks.size()> by_work(
+    Family<Counter>& family) {
+  using label::CheckpointWork;
+  const auto of = [&](CheckpointWork work) {
+    return CountersOf<label::kAllCheckpointOutcomes>(family, "outcome", {{"operation", std::string(to_string(work))}});
+  };
+  return {of(CheckpointWork::kSave), of(CheckpointWork::kRestore)};
 }
 
 }  // namespace
@@ -57,20 +87,39 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
                                "Times a health check fell due; once until it is over.")),
       health_checks(counters(registry, "capsule_pool_health_checks_total",
                              "Checks that ran Python in an idle worker, by outcome.")),
+      max_reached(counters(registry, "capsule_pool_max_reached_total",
+                           "Times as many workers as there may be came to be in use.")),
       workers(gauges(registry, "capsule_workers", "Workers, by state.")),
       capsules_ready(gauges(registry, "capsule_capsules_ready", "Sandboxes in stock that have no worker yet.")),
       waiting(gauges(registry, "capsule_pool_waiting", "Runs and sessions waiting for a worker.")),
       hit_ratio(gauges(registry, "capsule_pool_hit_ratio", "Hits among all acquisitions since start; 0 before any.")),
       acquire_max(gauges(registry, "capsule_pool_acquire_max_seconds", "The longest acquisition since start.")),
       breaker_open(gauges(registry, "capsule_breaker_open", "1 while a profile rests after too many early deaths.")),
+      pool_warm(gauges(registry, "capsule_pool_warm_target", "Ready workers to keep in stock.")),
+      pool_min(gauges(registry, "capsule_pool_min", "What the stock shrinks to when nobody asks for workers.")),
+      pool_max(gauges(registry, "capsule_pool_max", "Workers of the profile at most.")),
+      profile_ready(gauges(registry, "capsule_profile_ready", "1 while workers of the profile can be made.")),
+      worker_memory(gauges(registry, "capsule_worker_memory_bytes",
+                           "Memory of workers: what each has for itself, and what it shares with others.")),
       acquire(histograms(registry, "capsule_pool_acquire_seconds", "Time from asking for a worker to having one.")),
+      uptime(gauge(registry, "capsule_uptime_seconds", "Time since the manager started.")),
+      state_size(gauge(registry, "capsule_state_filesystem_size_bytes",
+                       "Size of the file system that records, audit logs and checkpoints are on; 0: unknown.")),
+      state_available(
+          gauge(registry, "capsule_state_filesystem_available_bytes", "What the manager may still use of it.")),
       runs_in_progress(gauge(registry, "capsule_runs_in_progress", "Runs that hold a worker now.")),
+      runs_awaited(counter(registry, "capsule_runs_awaited_total", "Runs that had top-level await.")),
+      blocking_calls(counter(registry, "capsule_async_blocking_calls_total",
+                             "Times such code held its own event loop for longer than 0.1 s.")),
       run_duration(histograms(registry, "capsule_run_duration_seconds", "Time from start of a run to its verdict.")
                        .Add({}, kRunBuckets)),
       queue_wait(histograms(registry, "capsule_run_queue_wait_seconds", "Time from acceptance of a run to its start.")
-                     .Add({}, kStepBuckets)),
+                     .Add({}, kWaitBuckets)),
       run_duration_exemplars(kRunBuckets),
-      queue_wait_exemplars(kStepBuckets),
+      queue_wait_exemplars(kWaitBuckets),
+      queue_wait_max(gauge(registry, "capsule_run_queue_wait_max_seconds", "The longest queue wait since start.")),
+      queue_oldest_wait(
+          gauge(registry, "capsule_queue_oldest_wait_seconds", "How long the run that waits longest has waited.")),
       queue_depth(gauge(registry, "capsule_queue_depth", "Runs accepted and not yet started.")),
       queue_capacity(gauge(registry, "capsule_queue_capacity", "Runs the queue can hold.")),
       queue_rejected(counters(registry, "capsule_queue_rejected_total", "Runs turned away, by reason."), "reason"),
@@ -85,6 +134,7 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
                    "rung"),
       cancels_without_effect(counter(registry, "capsule_cancels_without_effect_total",
                                      "Cancel requests for runs that were over or unknown.")),
+      interrupts(counter(registry, "capsule_interrupts_total", "Interrupts sent to programs.")),
       interrupts_late(counter(registry, "capsule_interrupts_late_total",
                               "Interrupts that found their run's code gone and were dropped.")),
       output_chunks(counters(registry, "capsule_output_chunks_total", "Chunks read from programs, by stream."),
@@ -98,14 +148,24 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
           gauge(registry, "capsule_output_queue_deepest_bytes", "Most unsent output of one client since start.")),
       output_drain_timeouts(
           counter(registry, "capsule_output_drain_timeouts_total", "Runs whose output could not be drained in time.")),
-      frames(by_socket(counters(registry, "capsule_frames_total", "Frames, by direction and kind of peer."))),
-      frame_bytes(by_socket(counters(registry, "capsule_frame_bytes_total",
-                                     "Bytes of frames with their headers, by direction and kind of peer."))),
+      open_streams(gauge(registry, "capsule_open_streams", "Streams of programs that are open now.")),
+      frames(by_direction(counters(registry, "capsule_frames_total", "Frames, by direction and type."))),
+      frame_bytes(by_direction(counters(registry, "capsule_frame_bytes_total",
+                                        "Bytes of frames with their headers, by direction and type."))),
       frame_errors(counters(registry, "capsule_frame_errors_total", "Frames that broke the protocol."), "socket"),
+      requests(counters(registry, "capsule_requests_total", "Requests of clients over the socket, by type."), "type"),
+      request_errors(counters(registry, "capsule_request_errors_total",
+                              "Requests that were answered with an error, and connections that broke the protocol."),
+                     "code"),
+      request_seconds(histograms(registry, "capsule_request_seconds", "Time from a request to its answer.")
+                          .Add({}, kAnswerBuckets)),
+      rate_limit_asks(counter(registry, "capsule_rate_limit_acquires_total", "Frames that passed the rate limits.")),
       rate_limit_waits(
           counter(registry, "capsule_rate_limit_waits_total", "Times a client was made to wait by its rate limits.")),
       rate_limit_wait_seconds(counter(registry, "capsule_rate_limit_wait_seconds_total",
                                       "Time clients were made to wait by their rate limits.")),
+      rate_limit_wakes(
+          counter(registry, "capsule_rate_limit_wakeups_total", "Clients that were read again after such a wait.")),
       client_connections(gauge(registry, "capsule_client_connections", "Clients connected now.")),
       client_connections_total(counters(registry, "capsule_client_connections_total", "Connections, by outcome."),
                                "outcome"),
@@ -116,6 +176,9 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
       proxy_requests(counters(registry, "capsule_proxy_requests_total",
                               "Requests of programs to the proxy of their capsule, by outcome."),
                      "outcome"),
+      denials(counters(registry, "capsule_sandbox_denials_total",
+                       "What the sandbox refused to programs, by mechanism, as far as the manager sees it."),
+              "mechanism"),
       sessions_closed(counters(registry, "capsule_sessions_closed_total", "Sessions that ended, by reason."), "reason"),
       snapshots(counters(registry, "capsule_snapshots_total", "Snapshots of sessions, by outcome."), "outcome"),
       snapshots_evicted(counter(registry, "capsule_snapshots_evicted_total",
@@ -131,6 +194,13 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
       rollback_seconds(
           histograms(registry, "capsule_rollback_seconds", "Time from the end of a session's worker to its readiness.")
               .Add({}, kStepBuckets)),
+      snapshot_memory(gauge(registry, "capsule_snapshot_memory_bytes",
+                            "Memory that parked copies have for themselves, as of the latest look at each.")),
+      checkpoints(by_work(counters(registry, "capsule_checkpoints_total",
+                                   "Durable checkpoints that were saved or restored, by outcome."))),
+      checkpoint_bytes(counters(registry, "capsule_checkpoint_bytes_total", "Their bytes, before compression."),
+                       "operation"),
+      checkpoint_seconds(counters(registry, "capsule_checkpoint_seconds_total", "Time that took."), "operation"),
       record_appends(counters(registry, "capsule_record_appends_total", "Writes to the log of runs, by what they say."),
                      "what"),
       record_append_bytes(counters(registry, "capsule_record_append_bytes_total", "Bytes written to the log of runs."),
@@ -162,10 +232,14 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
       spans_waiting(gauge(registry, "capsule_trace_spans_waiting", "Spans that the collector has not taken yet.")),
       http_requests(counters(registry, "capsule_http_requests_total", "HTTP requests, by method, route and code.")),
       http_seconds(histograms(registry, "capsule_http_request_seconds", "Time to make the answer to an HTTP request.")
-                       .Add({}, kStepBuckets)),
+                       .Add({}, kAnswerBuckets)),
       log_messages(counters(registry, "capsule_log_messages_total", "Log records written, by level."), "level"),
       log_lost(
-          counter(registry, "capsule_log_lines_lost_total", "Log records that stderr's reader did not take in time.")) {
+          counter(registry, "capsule_log_lines_lost_total", "Log records that stderr's reader did not take in time.")),
+      user_metrics_dropped(counters(registry, "capsule_program_metrics_dropped_total",
+                                    "Figures of programs that were not taken, by reason."),
+                           "reason"),
+      user_series(gauge(registry, "capsule_program_metric_series", "Series of programs' own figures.")) {
   for (const label::HttpRoute route : label::kAllHttpRoutes) {
     if (route == label::HttpRoute::kOther) continue;
     http_requests.Add({{"method", "GET"}, {"route", std::string(to_string(route))}, {"code", "200"}});
@@ -184,6 +258,10 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
   sessions_ready = &sessions.Add({{"state", "ready"}});
   sessions_busy = &sessions.Add({{"state", "busy"}});
   sessions_rolled_back = &sessions.Add({{"state", "rolled_back"}});
+  auto& layer_counts = gauges(registry, "capsule_sandbox_layers", "Layers of the sandbox, by state.");
+  for (const label::LayerState state : label::kAllLayerStates) {
+    layers[static_cast<size_t>(state)] = &layer_counts.Add({{"state", std::string(to_string(state))}});
+  }
   auto& parked = gauges(registry, "capsule_snapshots", "Parked copies of workers, by kind.");
   snapshots_parked = &parked.Add({{"kind", "snapshot"}});
   checkpoints_parked = &parked.Add({{"kind", "checkpoint"}});
@@ -202,6 +280,13 @@ ProfileSeries Metrics::Families::make_profile(std::string name) {
   series.workers_retiring = in_state("retiring");
   series.capsules_ready = &capsules_ready.Add(labels);
   series.waiting = &waiting.Add(labels);
+  series.pool_warm = &pool_warm.Add(labels);
+  series.pool_min = &pool_min.Add(labels);
+  series.pool_max = &pool_max.Add(labels);
+  series.ready = &profile_ready.Add(labels);
+  series.private_memory = &worker_memory.Add({{"profile", name}, {"kind", "private"}});
+  series.shared_memory = &worker_memory.Add({{"profile", name}, {"kind", "shared"}});
+  series.max_reached = &max_reached.Add(labels);
   series.hits = &hits.Add(labels);
   series.misses = &misses.Add(labels);
   series.acquisitions = &acquisitions.Add(labels);

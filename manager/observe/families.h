@@ -18,6 +18,7 @@
 #include "manager/observe/labels.h"
 #include "manager/observe/log.h"
 #include "manager/observe/metrics.h"
+#include "manager/observe/user_metrics.h"
 #include "protocol/verdict.h"
 
 namespace capsule {
@@ -58,6 +59,9 @@ struct ProfileSeries {
                     *workers_retiring = nullptr;
   prometheus::Gauge* capsules_ready = nullptr;
   prometheus::Gauge* waiting = nullptr;
+  prometheus::Gauge *pool_warm = nullptr, *pool_min = nullptr, *pool_max = nullptr, *ready = nullptr;
+  prometheus::Gauge *private_memory = nullptr, *shared_memory = nullptr;
+  prometheus::Counter* max_reached = nullptr;
   prometheus::Counter *hits = nullptr, *misses = nullptr, *acquisitions = nullptr, *exhausted = nullptr;
   prometheus::Gauge *hit_ratio = nullptr, *acquire_max = nullptr;
   prometheus::Histogram* acquire = nullptr;
@@ -77,13 +81,17 @@ struct Metrics::Families {
 
   // Families with a profile label.
   prometheus::Family<prometheus::Counter>&runs_created, &runs, &hits, &misses, &acquisitions, &exhausted, &recycled,
-      &restarts, &warmup_triggers, &health_triggers, &health_checks;
-  prometheus::Family<prometheus::Gauge>&workers, &capsules_ready, &waiting, &hit_ratio, &acquire_max, &breaker_open;
+      &restarts, &warmup_triggers, &health_triggers, &health_checks, &max_reached;
+  prometheus::Family<prometheus::Gauge>&workers, &capsules_ready, &waiting, &hit_ratio, &acquire_max, &breaker_open,
+      &pool_warm, &pool_min, &pool_max, &profile_ready, &worker_memory;
   prometheus::Family<prometheus::Histogram>& acquire;
 
+  prometheus::Gauge &uptime, &state_size, &state_available;
   prometheus::Gauge& runs_in_progress;
+  prometheus::Counter &runs_awaited, &blocking_calls;
   prometheus::Histogram &run_duration, &queue_wait;
   BucketExemplars run_duration_exemplars, queue_wait_exemplars;
+  prometheus::Gauge &queue_wait_max, &queue_oldest_wait;
   prometheus::Gauge &queue_depth, &queue_capacity;
   CountersOf<label::kAllRejections> queue_rejected;
   std::array<prometheus::Histogram*, label::kAllSpawnSteps.size()> spawn_steps{};
@@ -91,15 +99,20 @@ struct Metrics::Families {
   prometheus::Counter &heartbeats, &heartbeat_suspects, &heartbeat_losses;
   CountersOf<label::kAllCancelReasons> cancels;
   CountersOf<label::kAllRungs> cancel_rungs;
-  prometheus::Counter &cancels_without_effect, &interrupts_late;
+  prometheus::Counter &cancels_without_effect, &interrupts, &interrupts_late;
   CountersOf<label::kAllStreams> output_chunks, output_bytes;
   prometheus::Counter &output_enqueued, &output_sent, &output_dropped, &output_late;
   prometheus::Gauge& output_queue_deepest;
   prometheus::Counter& output_drain_timeouts;
-  // Indexed by socket.
-  std::array<CountersOf<label::kAllDirections>, label::kAllSockets.size()> frames, frame_bytes;
+  prometheus::Gauge& open_streams;
+  // Indexed by direction, then by type.
+  using FrameCounters = std::array<std::array<prometheus::Counter*, label::kAllFrames.size()>, 2>;
+  FrameCounters frames, frame_bytes;
   CountersOf<label::kAllSockets> frame_errors;
-  prometheus::Counter &rate_limit_waits, &rate_limit_wait_seconds;
+  CountersOf<label::kAllRequests> requests;
+  CountersOf<label::kAllErrorCodes> request_errors;
+  prometheus::Histogram& request_seconds;
+  prometheus::Counter &rate_limit_asks, &rate_limit_waits, &rate_limit_wait_seconds, &rate_limit_wakes;
   prometheus::Gauge& client_connections;
   CountersOf<label::kAllConnections> client_connections_total;
   CountersOf<label::kAllDirections> file_bytes;
@@ -107,6 +120,8 @@ struct Metrics::Families {
   prometheus::Gauge *sessions_starting = nullptr, *sessions_ready = nullptr, *sessions_busy = nullptr,
                     *sessions_rolled_back = nullptr;
   CountersOf<label::kAllProxyOutcomes> proxy_requests;
+  CountersOf<label::kAllDenials> denials;
+  std::array<prometheus::Gauge*, label::kAllLayerStates.size()> layers{};
   CountersOf<label::kAllSessionCloses> sessions_closed;
   CountersOf<label::kAllSnapshots> snapshots;
   prometheus::Counter& snapshots_evicted;
@@ -114,6 +129,9 @@ struct Metrics::Families {
   CountersOf<label::kAllRollbacks> rollbacks;
   prometheus::Histogram &snapshot_seconds, &fork_seconds, &rollback_seconds;
   prometheus::Gauge *snapshots_parked = nullptr, *checkpoints_parked = nullptr;
+  prometheus::Gauge& snapshot_memory;
+  std::array<CountersOf<label::kAllCheckpointOutcomes>, label::kAllCheckpointWorks.size()> checkpoints;
+  CountersOf<label::kAllCheckpointWorks> checkpoint_bytes, checkpoint_seconds;
   CountersOf<label::kAllRecorded> record_appends, record_append_bytes, record_lost;
   prometheus::Counter &records_expired, &records_aborted;
   prometheus::Gauge &records, &record_bytes, &record_backlog;
@@ -128,6 +146,9 @@ struct Metrics::Families {
   prometheus::Histogram& http_seconds;
   CountersOf<kAllLogLevels> log_messages;
   prometheus::Counter& log_lost;
+  CountersOf<label::kAllUserMetricDrops> user_metrics_dropped;
+  prometheus::Gauge& user_series;
+  UserMetrics user;
 };
 
 }  // namespace capsule

@@ -197,7 +197,7 @@ HttpAnswer answer_http(const HttpQuestion& question, const HttpHandlers& handler
                                    : question.method == "HEAD" ? label::HttpMethod::kHead
                                                                : label::HttpMethod::kOther;
   const Page* page = find_page(std::string_view(question.target).substr(0, question.target.find('?')));
-  const HttpRoute route = page == nullptr ? HttpRoute::kOther : page->route;
+  HttpRoute route = page == nullptr ? HttpRoute::kOther : page->route;
   std::optional<KeyRuling> ruling;
   if (!question.host && question.host_is_required) {
     answer = {400, kText, "one Host header is required\n"};
@@ -210,6 +210,7 @@ HttpAnswer answer_http(const HttpQuestion& question, const HttpHandlers& handler
     const bool may = !ruling || ruling->outcome == KeyRuling::Outcome::kAllowed;
     answer = may ? page_answer(route, question, handlers) : refused(*ruling);
   }
+  if (answer.status == 400 || answer.status == 421 || answer.status == 405) route = HttpRoute::kOther;  // nobody looked
   answer.method = method;
   answer.route = route;
   answer.key = std::move(ruling);

@@ -243,4 +243,83 @@ std::string_view to_string(Rollback value) {
   return "";
 }
 
+std::string_view to_string(Frame value) {
+  switch (value) {
+    case Frame::kExecute: return "execute";
+    case Frame::kInput: return "input";
+    case Frame::kOutput: return "output";
+    case Frame::kDisplay: return "display";
+    case Frame::kResult: return "result";
+    case Frame::kFinished: return "finished";
+    case Frame::kHeartbeat: return "heartbeat";
+    case Frame::kFile: return "file";
+    case Frame::kProcess: return "process";
+    case Frame::kRequest: return "request";
+    case Frame::kAnswer: return "answer";
+    case Frame::kOther: return "other";
+  }
+  return "";
+}
+
+std::string_view to_string(Request value) {
+  switch (value) {
+    case Request::kExecute: return "execute";
+    case Request::kCancel: return "cancel";
+    case Request::kSession: return "session";
+    case Request::kInfo: return "info";
+    case Request::kRecord: return "record";
+    case Request::kTrace: return "trace";
+    case Request::kInspect: return "inspect";
+    case Request::kStack: return "stack";
+    case Request::kTap: return "tap";
+    case Request::kFile: return "file";
+    case Request::kCheckpoint: return "checkpoint";
+    case Request::kPing: return "ping";
+  }
+  return "";
+}
+
+std::string_view to_string(CheckpointWork value) {
+  switch (value) {
+    case CheckpointWork::kSave: return "save";
+    case CheckpointWork::kRestore: return "restore";
+  }
+  return "";
+}
+
+std::string_view to_string(CheckpointOutcome value) {
+  switch (value) {
+    case CheckpointOutcome::kDone: return "done";
+    case CheckpointOutcome::kFailed: return "failed";
+  }
+  return "";
+}
+
+std::string_view to_string(Denial value) {
+  switch (value) {
+    case Denial::kSeccomp: return "seccomp";
+    case Denial::kNetwork: return "network";
+    case Denial::kMemory: return "memory";
+  }
+  return "";
+}
+
+std::string_view to_string(LayerState value) {
+  switch (value) {
+    case LayerState::kOn: return "on";
+    case LayerState::kDegraded: return "degraded";
+    case LayerState::kOff: return "off";
+  }
+  return "";
+}
+
+std::string_view to_string(UserMetricDrop value) {
+  switch (value) {
+    case UserMetricDrop::kInvalid: return "invalid";
+    case UserMetricDrop::kFull: return "full";
+    case UserMetricDrop::kRate: return "rate";
+  }
+  return "";
+}
+
 }  // namespace capsule::label

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/result.h"
+
 namespace capsule::label {
 
 // Why a run was turned away before anything ran.
@@ -155,6 +157,52 @@ enum class Direction { kReceived, kSent };
 inline constexpr std::array kAllDirections{Direction::kReceived, Direction::kSent};
 std::string_view to_string(Direction value);
 
+// What a frame is about: the messages of a run by their own words, the others in groups. Which pairs of direction and
+// type there can be is in families.cc; whatever else a peer sends counts as `other`.
+enum class Frame {
+  kExecute,
+  kInput,
+  kOutput,
+  kDisplay,
+  kResult,
+  kFinished,
+  kHeartbeat,
+  kFile,     // what is in workspaces, and checkpoints on their way
+  kProcess,  // how zygotes, keepers and snapshots are led
+  kRequest,  // everything else that wants an answer
+  kAnswer,
+  kOther
+};
+inline constexpr std::array kAllFrames{Frame::kExecute, Frame::kInput,    Frame::kOutput,    Frame::kDisplay,
+                                       Frame::kResult,  Frame::kFinished, Frame::kHeartbeat, Frame::kFile,
+                                       Frame::kProcess, Frame::kRequest,  Frame::kAnswer,    Frame::kOther};
+std::string_view to_string(Frame value);
+
+// The words of an `error` frame.
+inline constexpr std::array kAllErrorCodes{Errc::kInvalid,  Errc::kTooLarge, Errc::kNotFound,
+                                           Errc::kConflict, Errc::kRefused,  Errc::kUnavailable,
+                                           Errc::kTimedOut, Errc::kClosed,   Errc::kSystem};
+
+// What clients ask for over the socket.
+enum class Request {
+  kExecute,
+  kCancel,
+  kSession,
+  kInfo,
+  kRecord,
+  kTrace,
+  kInspect,
+  kStack,
+  kTap,
+  kFile,
+  kCheckpoint,
+  kPing
+};
+inline constexpr std::array kAllRequests{Request::kExecute, Request::kCancel, Request::kSession,    Request::kInfo,
+                                         Request::kRecord,  Request::kTrace,  Request::kInspect,    Request::kStack,
+                                         Request::kTap,     Request::kFile,   Request::kCheckpoint, Request::kPing};
+std::string_view to_string(Request value);
+
 // Which kind of peer a frame came from or went to; zygotes and keepers count as workers.
 enum class Socket { kClient, kWorker };
 inline constexpr std::array kAllSockets{Socket::kClient, Socket::kWorker};
@@ -189,6 +237,34 @@ std::string_view to_string(Recorded value);
 enum class Fork { kMade, kRefused, kFailed };
 inline constexpr std::array kAllForks{Fork::kMade, Fork::kRefused, Fork::kFailed};
 std::string_view to_string(Fork value);
+
+// Durable checkpoints: out of a session, into a new one.
+enum class CheckpointWork { kSave, kRestore };
+inline constexpr std::array kAllCheckpointWorks{CheckpointWork::kSave, CheckpointWork::kRestore};
+std::string_view to_string(CheckpointWork value);
+enum class CheckpointOutcome { kDone, kFailed };
+inline constexpr std::array kAllCheckpointOutcomes{CheckpointOutcome::kDone, CheckpointOutcome::kFailed};
+std::string_view to_string(CheckpointOutcome value);
+
+// What the sandbox refused, as far as the manager sees it: a system call for which the program was ended, a connection
+// by the proxy, memory by the kernel.
+enum class Denial { kSeccomp, kNetwork, kMemory };
+inline constexpr std::array kAllDenials{Denial::kSeccomp, Denial::kNetwork, Denial::kMemory};
+std::string_view to_string(Denial value);
+
+// What is in force of the sandbox.
+enum class LayerState { kOn, kDegraded, kOff };
+inline constexpr std::array kAllLayerStates{LayerState::kOn, LayerState::kDegraded, LayerState::kOff};
+std::string_view to_string(LayerState value);
+
+// Why a program's own figure was not taken.
+enum class UserMetricDrop {
+  kInvalid,  // name, kind, labels or value are not what they can be
+  kFull,     // as many names or series as there may be
+  kRate      // more in a second than one worker may send
+};
+inline constexpr std::array kAllUserMetricDrops{UserMetricDrop::kInvalid, UserMetricDrop::kFull, UserMetricDrop::kRate};
+std::string_view to_string(UserMetricDrop value);
 
 // Where a session went back to.
 enum class Rollback { kSnapshot, kFresh };

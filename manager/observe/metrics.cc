@@ -10,6 +10,7 @@
 #include "manager/observe/golden_signals.h"
 #include "manager/observe/openmetrics.h"
 #include "manager/observe/process_collector.h"
+#include "protocol/process_messages.h"
 
 namespace capsule {
 namespace {
@@ -18,6 +19,10 @@ constexpr std::string_view kOtherProfiles = "other";
 
 double count(size_t number) { return static_cast<double>(number); }
 uint64_t whole(const prometheus::Counter& counter) { return static_cast<uint64_t>(counter.Value()); }
+
+void raise(prometheus::Gauge& highest, double value) {
+  if (value > highest.Value()) highest.Set(value);
+}
 
 // A counter of something that counts for itself.
 void follow(prometheus::Counter& counter, uint64_t total) {
@@ -33,6 +38,7 @@ Metrics::~Metrics() = default;
 std::string Metrics::expose(MetricsFormat format) const {
   std::vector<prometheus::MetricFamily> families = families_->registry.Collect();
   for (auto& family : collect_process_metrics()) families.push_back(std::move(family));
+  for (auto& family : families_->user.collect()) families.push_back(std::move(family));
   if (format == MetricsFormat::kOpenMetrics) {
     return openmetrics_text(families, {{"capsule_run_duration_seconds", &families_->run_duration_exemplars},
                                        {"capsule_run_queue_wait_seconds", &families_->queue_wait_exemplars}});
@@ -57,11 +63,18 @@ ProfileHandle Metrics::register_profile(std::string_view name) {
   return {profiles.size() - 1};
 }
 
+void Metrics::set_uptime(Duration uptime) { families_->uptime.Set(to_seconds(uptime)); }
+void Metrics::set_state_filesystem(uint64_t size_bytes, uint64_t available_bytes) {
+  families_->state_size.Set(count(size_bytes));
+  families_->state_available.Set(count(available_bytes));
+}
+
 void Metrics::run_created(ProfileHandle profile) { of(profile).runs_created->Increment(); }
 
 void Metrics::run_started(Duration queue_wait, std::string_view trace_id) {
   families_->queue_wait.Observe(to_seconds(queue_wait));
   families_->queue_wait_exemplars.note(to_seconds(queue_wait), trace_id, wall_clock_ms());
+  raise(families_->queue_wait_max, to_seconds(queue_wait));
 }
 
 void Metrics::run_finished(ProfileHandle profile, Verdict verdict, std::optional<Duration> ran,
@@ -73,6 +86,10 @@ void Metrics::run_finished(ProfileHandle profile, Verdict verdict, std::optional
 }
 
 void Metrics::set_runs_in_progress(size_t runs) { families_->runs_in_progress.Set(count(runs)); }
+void Metrics::run_awaited(uint32_t blocking_calls) {
+  families_->runs_awaited.Increment();
+  families_->blocking_calls.Increment(blocking_calls);
+}
 
 void Metrics::run_slow() { families_->runs_slow.Increment(); }
 
@@ -81,6 +98,7 @@ void Metrics::set_queue(size_t depth, size_t capacity) {
   families_->queue_capacity.Set(count(capacity));
 }
 
+void Metrics::set_oldest_wait(Duration wait) { families_->queue_oldest_wait.Set(to_seconds(wait)); }
 void Metrics::queue_rejected(label::Rejection reason) { families_->queue_rejected[reason].Increment(); }
 
 void Metrics::set_workers(ProfileHandle profile, const WorkerCounts& counts) {
@@ -96,13 +114,25 @@ void Metrics::set_capsules_ready(ProfileHandle profile, size_t capsules) {
 
 void Metrics::set_pool_waiting(ProfileHandle profile, size_t waiting) { of(profile).waiting->Set(count(waiting)); }
 
+void Metrics::set_pool_targets(ProfileHandle profile, const PoolTargets& targets) {
+  of(profile).pool_warm->Set(count(targets.warm));
+  of(profile).pool_min->Set(count(targets.min));
+  of(profile).pool_max->Set(count(targets.max));
+  of(profile).ready->Set(targets.ready ? 1 : 0);
+}
+void Metrics::set_worker_memory(ProfileHandle profile, const MemoryUse& memory) {
+  of(profile).private_memory->Set(count(memory.private_bytes));
+  of(profile).shared_memory->Set(count(memory.shared_bytes));
+}
+void Metrics::pool_max_reached(ProfileHandle profile) { of(profile).max_reached->Increment(); }
+
 void Metrics::pool_acquired(ProfileHandle profile, label::Lease how, Duration took) {
   const ProfileSeries& series = of(profile);
   const double took_s = to_seconds(took);
   (how == label::Lease::kHit ? series.hits : series.misses)->Increment();
   series.acquisitions->Increment();
   series.acquire->Observe(took_s);
-  if (took_s > series.acquire_max->Value()) series.acquire_max->Set(took_s);
+  raise(*series.acquire_max, took_s);
   series.hit_ratio->Set(series.hits->Value() / series.acquisitions->Value());
 }
 
@@ -153,6 +183,7 @@ void Metrics::heartbeat_lost() { families_->heartbeat_losses.Increment(); }
 void Metrics::cancel_requested(label::CancelReason reason) { families_->cancels[reason].Increment(); }
 void Metrics::cancel_rung(label::Rung rung) { families_->cancel_rungs[rung].Increment(); }
 void Metrics::cancel_without_effect() { families_->cancels_without_effect.Increment(); }
+void Metrics::interrupt_sent() { families_->interrupts.Increment(); }
 void Metrics::interrupts_late(uint64_t number) { families_->interrupts_late.Increment(count(number)); }
 
 void Metrics::output_chunk(label::Stream stream, size_t size_bytes) {
@@ -163,22 +194,26 @@ void Metrics::output_enqueued(size_t size_bytes) { families_->output_enqueued.In
 void Metrics::output_sent(size_t size_bytes) { families_->output_sent.Increment(count(size_bytes)); }
 void Metrics::output_dropped(size_t size_bytes) { families_->output_dropped.Increment(count(size_bytes)); }
 void Metrics::output_late(size_t size_bytes) { families_->output_late.Increment(count(size_bytes)); }
-void Metrics::output_queue_depth(size_t depth_bytes) {
-  if (count(depth_bytes) > families_->output_queue_deepest.Value()) {
-    families_->output_queue_deepest.Set(count(depth_bytes));
-  }
-}
+void Metrics::output_queue_depth(size_t depth_bytes) { raise(families_->output_queue_deepest, count(depth_bytes)); }
 void Metrics::output_drain_timed_out() { families_->output_drain_timeouts.Increment(); }
 
-void Metrics::frame(label::Direction direction, label::Socket socket, size_t size_bytes) {
-  families_->frames[static_cast<size_t>(socket)][direction].Increment();
-  families_->frame_bytes[static_cast<size_t>(socket)][direction].Increment(count(size_bytes));
+void Metrics::set_open_streams(size_t streams) { families_->open_streams.Set(count(streams)); }
+
+void Metrics::frame(label::Direction direction, label::Frame type, size_t size_bytes) {
+  const auto to = static_cast<size_t>(direction), of_type = static_cast<size_t>(type);
+  families_->frames[to][of_type]->Increment();
+  families_->frame_bytes[to][of_type]->Increment(count(size_bytes));
 }
+void Metrics::requested(label::Request type) { families_->requests[type].Increment(); }
+void Metrics::request_answered(Duration took) { families_->request_seconds.Observe(to_seconds(took)); }
+void Metrics::request_failed(Errc code) { families_->request_errors[code].Increment(); }
 void Metrics::file_bytes(label::Direction direction, size_t size_bytes) {
   families_->file_bytes[direction].Increment(count(size_bytes));
 }
 void Metrics::file_skipped() { families_->files_skipped.Increment(); }
 void Metrics::frame_error(label::Socket socket) { families_->frame_errors[socket].Increment(); }
+void Metrics::rate_limit_asked() { families_->rate_limit_asks.Increment(); }
+void Metrics::rate_limit_woke() { families_->rate_limit_wakes.Increment(); }
 void Metrics::rate_limit_waited(Duration wait) {
   families_->rate_limit_waits.Increment();
   families_->rate_limit_wait_seconds.Increment(to_seconds(wait));
@@ -192,7 +227,21 @@ void Metrics::set_sessions(const SessionCounts& counts) {
   families_->sessions_busy->Set(count(counts.busy));
   families_->sessions_rolled_back->Set(count(counts.rolled_back));
 }
-void Metrics::proxy_request(label::ProxyOutcome outcome) { families_->proxy_requests[outcome].Increment(); }
+void Metrics::proxy_request(label::ProxyOutcome outcome) {
+  families_->proxy_requests[outcome].Increment();
+  if (outcome == label::ProxyOutcome::kDenied) sandbox_denied(label::Denial::kNetwork);
+}
+void Metrics::sandbox_denied(label::Denial mechanism, uint64_t times) {
+  families_->denials[mechanism].Increment(count(times));
+}
+void Metrics::set_layers(const LayerCounts& counts) {
+  const auto set = [this](label::LayerState state, size_t number) {
+    families_->layers[static_cast<size_t>(state)]->Set(count(number));
+  };
+  set(label::LayerState::kOn, counts.on);
+  set(label::LayerState::kDegraded, counts.degraded);
+  set(label::LayerState::kOff, counts.off);
+}
 void Metrics::session_closed(label::SessionClose reason) { families_->sessions_closed[reason].Increment(); }
 void Metrics::snapshot(label::Snapshot outcome, Duration took) {
   families_->snapshots[outcome].Increment();
@@ -210,6 +259,15 @@ void Metrics::rolled_back(label::Rollback to, Duration took) {
 void Metrics::set_snapshots(size_t snapshots, size_t checkpoints) {
   families_->snapshots_parked->Set(count(snapshots));
   families_->checkpoints_parked->Set(count(checkpoints));
+}
+
+void Metrics::set_snapshot_memory(uint64_t private_bytes) { families_->snapshot_memory.Set(count(private_bytes)); }
+void Metrics::checkpointed(label::CheckpointWork work, label::CheckpointOutcome outcome, Duration took,
+                           uint64_t size_bytes) {
+  families_->checkpoints[static_cast<size_t>(work)][outcome].Increment();
+  if (outcome != label::CheckpointOutcome::kDone) return;
+  families_->checkpoint_seconds[work].Increment(to_seconds(took));
+  families_->checkpoint_bytes[work].Increment(count(size_bytes));
 }
 
 void Metrics::record_appended(label::Recorded what, size_t size_bytes) {
@@ -253,6 +311,13 @@ void Metrics::http_answered(label::HttpMethod method, label::HttpRoute route, un
 
 void Metrics::log_record(LogLevel level) { families_->log_messages[level].Increment(); }
 void Metrics::set_log_lines_lost(uint64_t total) { follow(families_->log_lost, total); }
+
+void Metrics::set_user_metric_limits(size_t names, size_t series) { families_->user.set_limits({names, series}); }
+void Metrics::user_metric(const Metric& metric) {
+  if (const auto dropped = families_->user.take(metric)) return user_metric_dropped(*dropped);
+  families_->user_series.Set(count(families_->user.series()));
+}
+void Metrics::user_metric_dropped(label::UserMetricDrop reason) { families_->user_metrics_dropped[reason].Increment(); }
 
 const ProfileSeries& Metrics::of(ProfileHandle profile) const {
   assert(profile.index < families_->profiles.size());

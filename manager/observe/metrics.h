@@ -17,12 +17,15 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/result.h"
 #include "manager/observe/http_exporter.h"
 #include "manager/observe/labels.h"
 #include "manager/observe/log.h"
 #include "protocol/verdict.h"
 
 namespace capsule {
+
+struct Metric;  // the message
 
 // Names a registered profile in calls; good for as long as the Metrics object.
 struct ProfileHandle {
@@ -33,6 +36,21 @@ struct ProfileSeries;  // inner part of Metrics
 
 struct WorkerCounts {
   size_t starting = 0, idle = 0, leased = 0, retiring = 0;
+};
+
+// What a pool is told to be, and whether it can make workers now.
+struct PoolTargets {
+  uint64_t warm = 0, min = 0, max = 0;
+  bool ready = false;
+};
+
+struct MemoryUse {
+  uint64_t private_bytes = 0, shared_bytes = 0;
+};
+
+// Layers of the sandbox in each state.
+struct LayerCounts {
+  size_t on = 0, degraded = 0, off = 0;
 };
 
 struct SessionCounts {
@@ -63,22 +81,30 @@ class Metrics {
   // The same name gives the same handle.
   ProfileHandle register_profile(std::string_view name);
 
+  void set_uptime(Duration uptime);
+  void set_state_filesystem(uint64_t size_bytes, uint64_t available_bytes);
+
   // Runs. `ran` is empty when the run never got to a worker, `trace_id` when it is no exemplar.
   void run_created(ProfileHandle profile);
   void run_started(Duration queue_wait, std::string_view trace_id = {});
   void run_finished(ProfileHandle profile, Verdict verdict, std::optional<Duration> ran,
                     std::string_view trace_id = {});
   void set_runs_in_progress(size_t runs);
-  void run_slow();  // it has lasted for run.slow_after_s
+  void run_slow();                            // it has lasted for run.slow_after_s
+  void run_awaited(uint32_t blocking_calls);  // it had top-level await; so often it held its own event loop
 
   // Queue.
   void set_queue(size_t depth, size_t capacity);
+  void set_oldest_wait(Duration wait);  // of those that are still queued
   void queue_rejected(label::Rejection reason);
 
   // Pool.
   void set_workers(ProfileHandle profile, const WorkerCounts& counts);
   void set_capsules_ready(ProfileHandle profile, size_t capsules);
   void set_pool_waiting(ProfileHandle profile, size_t waiting);
+  void set_pool_targets(ProfileHandle profile, const PoolTargets& targets);
+  void set_worker_memory(ProfileHandle profile, const MemoryUse& memory);
+  void pool_max_reached(ProfileHandle profile);  // as many workers as there may be are in use
   void pool_acquired(ProfileHandle profile, label::Lease how, Duration took);
   void pool_exhausted(ProfileHandle profile);  // an acquisition that ended without a worker
   void worker_recycled(ProfileHandle profile, label::Recycle reason);
@@ -99,6 +125,7 @@ class Metrics {
   void cancel_requested(label::CancelReason reason);
   void cancel_rung(label::Rung rung);
   void cancel_without_effect();  // nothing of that id was queued or running
+  void interrupt_sent();
   void interrupts_late(uint64_t count);
 
   // Output of programs. chunk: read from a pipe; enqueued, sent: towards a client; late: after its run had finished.
@@ -109,11 +136,18 @@ class Metrics {
   void output_late(size_t size_bytes);
   void output_queue_depth(size_t depth_bytes);  // the deepest ever seen is kept
   void output_drain_timed_out();
+  void set_open_streams(size_t streams);  // of programs that run: stdout, stderr, and stdin where a client feeds it
 
   // Frames and connections.
-  void frame(label::Direction direction, label::Socket socket, size_t size_bytes);
+  void frame(label::Direction direction, label::Frame type, size_t size_bytes);
   void frame_error(label::Socket socket);
+  void rate_limit_asked();
   void rate_limit_waited(Duration wait);
+  void rate_limit_woke();  // a client that was made to wait is read again
+  // Requests over the socket: when one comes, when it is answered, and with which error if so.
+  void requested(label::Request type);
+  void request_answered(Duration took);
+  void request_failed(Errc code);
   void client_connection(label::Connection outcome);
   void set_client_connections(size_t connections);
 
@@ -124,6 +158,10 @@ class Metrics {
   // A program asked the proxy of its capsule for a connection.
   void proxy_request(label::ProxyOutcome outcome);
 
+  // The sandbox.
+  void sandbox_denied(label::Denial mechanism, uint64_t times = 1);
+  void set_layers(const LayerCounts& counts);
+
   // Sessions.
   void set_sessions(const SessionCounts& counts);
   void session_closed(label::SessionClose reason);
@@ -132,12 +170,20 @@ class Metrics {
   void forked(label::Fork outcome, size_t forks, Duration took);
   void rolled_back(label::Rollback to, Duration took);
   void set_snapshots(size_t snapshots, size_t checkpoints);
+  void set_snapshot_memory(uint64_t private_bytes);
+  // Of durable checkpoints; `size_bytes` before compression, of those that were done.
+  void checkpointed(label::CheckpointWork work, label::CheckpointOutcome outcome, Duration took, uint64_t size_bytes);
 
   // Admission and audit. `written` and the like are totals since the start: the counters follow them.
   void ruled(label::Ruling ruling);
   void policy_violated(label::Policy policy);
   void set_audit(label::AuditLogKind kind, uint64_t written, uint64_t written_bytes, uint64_t lost);
   void set_audit_queue(size_t records);
+
+  // Programs' own figures; user_metrics.h says which are taken.
+  void set_user_metric_limits(size_t names, size_t series);
+  void user_metric(const Metric& metric);
+  void user_metric_dropped(label::UserMetricDrop reason);
 
   void http_answered(label::HttpMethod method, label::HttpRoute route, unsigned status, Duration took);
 

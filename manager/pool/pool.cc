@@ -287,6 +287,11 @@ void Pool::evaluate() {
     warm_up_needed_.clear();
     become_warm();
   }
+  if (picture.leased + picture.session_workers >= profile_.settings.pool.max) {
+    if (max_reached_.set()) metrics_.pool_max_reached(handle_);
+  } else {
+    max_reached_.clear();
+  }
   for (const Retirement& leaving : decision.retire) {
     const auto why = leaving.reason == RetireReason::kAge    ? label::Recycle::kAge
                      : leaving.reason == RetireReason::kIdle ? label::Recycle::kIdle

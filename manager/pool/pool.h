@@ -184,7 +184,7 @@ class Pool {
   std::mt19937_64 random_;
   Breaker breaker_;
   std::optional<TimePoint> python_ran_at_;
-  Trigger warm_up_needed_, health_due_;
+  Trigger warm_up_needed_, health_due_, max_reached_;
   Timer timer_;
   std::shared_ptr<ZygoteProcess> zygote_, next_zygote_;
   std::optional<ZygoteLifetime> zygote_lifetime_;

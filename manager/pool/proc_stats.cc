@@ -78,6 +78,14 @@ std::optional<ProcStats> ProcReader::read() const {
 
 std::optional<ProcStats> read_proc_stats(pid_t pid) { return ProcReader(pid).read(); }
 
+std::optional<ProcMemory> read_proc_memory(pid_t pid) {
+  const auto rollup = read_file("/proc/" + std::to_string(pid) + "/smaps_rollup", kProcFileBytes);
+  if (!rollup || rollup->empty()) return std::nullopt;
+  const uint64_t own_kib = value_of(*rollup, "\nPrivate_Clean") + value_of(*rollup, "\nPrivate_Dirty");
+  const uint64_t all_kib = value_of(*rollup, "\nRss");
+  return ProcMemory{own_kib * 1024, (all_kib > own_kib ? all_kib - own_kib : 0) * 1024};
+}
+
 pid_t pid_of(int pidfd) {
   const auto info = read_file("/proc/self/fdinfo/" + std::to_string(pidfd), kProcFileBytes);
   if (!info || info->find("Pid:\t-1") != std::string::npos) return 0;

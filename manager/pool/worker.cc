@@ -66,6 +66,7 @@ void Worker::handle(Message message) {
     last_beat_ = *beat;
     return;
   }
+  if (const auto* metric = std::get_if<Metric>(&message)) return take_metric(*metric);
   if (const auto* ack = std::get_if<Ack>(&message); ack != nullptr && health_done_) {
     if (ack->re != last_ping_) return;
     health_timer_.cancel();
@@ -91,6 +92,17 @@ void Worker::handle(Message message) {
   const bool is_from_before = std::holds_alternative<Report>(message) || std::holds_alternative<Branched>(message);
   if (!said_hello_ && is_from_before) return;
   if (holder_ != nullptr) holder_->worker_said(std::move(message));
+}
+
+void Worker::take_metric(const Metric& metric) {
+  switch (figure_rate_.rule(now())) {
+    case FigureRate::Ruling::kTake: return metrics_.user_metric(metric);
+    case FigureRate::Ruling::kDrop: return metrics_.user_metric_dropped(label::UserMetricDrop::kRate);
+    case FigureRate::Ruling::kGiveUp: break;
+  }
+  metrics_.user_metric_dropped(label::UserMetricDrop::kRate);
+  log_warning_seldom("worker broke the protocol", {{"worker", name_}, {"error", "too many figures in a second"}});
+  if (holder_ != nullptr) holder_->worker_lost(LostWhy::kProtocol);
 }
 
 void Worker::watch_heartbeat() {

@@ -13,6 +13,7 @@
 #include "manager/link/frame_channel.h"
 #include "manager/link/heartbeat_watch.h"
 #include "manager/link/run_ending.h"
+#include "manager/pool/figure_rate.h"
 #include "manager/pool/proc_stats.h"
 #include "manager/pool/worker_state.h"
 
@@ -23,7 +24,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   class Holder {
    public:
     virtual ~Holder() = default;
-    virtual void worker_said(Message message) = 0;  // never heartbeat
+    virtual void worker_said(Message message) = 0;  // never heartbeat and metric
     virtual void worker_died(const Exited& report) = 0;
     virtual void worker_link_closed() = 0;
     virtual void worker_lost(LostWhy why) = 0;  // give it up; it may still be alive
@@ -86,6 +87,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
 
  private:
   void handle(Message message);
+  void take_metric(const Metric& metric);
   void watch_heartbeat();
 
   Metrics& metrics_;
@@ -109,6 +111,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   ProcStats marked_;
   uint64_t runs_ = 0;
   uint64_t stacks_asked_ = 0;  // and not answered
+  FigureRate figure_rate_;
   bool said_hello_ = false;
 };
 

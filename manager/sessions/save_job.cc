@@ -22,6 +22,7 @@ std::string compose(const std::string& facts, const std::string& of_namespace) {
 
 SaveJob::SaveJob(Loop& loop, Metrics& metrics, CheckpointService& checkpoints, Start start, Done done)
     : loop_(loop),
+      metrics_(metrics),
       checkpoints_(checkpoints),
       start_(std::move(start)),
       done_(std::move(done)),
@@ -75,11 +76,21 @@ void SaveJob::begin_again() {
 
 void SaveJob::give_up(const Error& why) {
   patience_.cancel();
-  if (const auto done = std::exchange(done_, nullptr)) done(tl::unexpected<Error>(why));
+  const Result<CheckpointEntry> nothing = tl::unexpected<Error>(why);
+  count(nothing);
+  if (const auto done = std::exchange(done_, nullptr)) done(nothing);
+}
+
+void SaveJob::count(const Result<CheckpointEntry>& result) {
+  if (!done_) return;  // it was counted
+  metrics_.checkpointed(label::CheckpointWork::kSave,
+                        result ? label::CheckpointOutcome::kDone : label::CheckpointOutcome::kFailed, now() - begun_at_,
+                        result ? result->info.trailer.lengths.payload : 0);
 }
 
 void SaveJob::finish(Result<CheckpointEntry> result) {
   patience_.cancel();
+  count(result);
   loop_.post([done = std::exchange(done_, nullptr), result = std::move(result)] {
     if (done) done(result);
   });

@@ -37,7 +37,11 @@ class SaveJob {
   void ended(CheckpointSave::Outcome outcome);
   void finish(Result<CheckpointEntry> result);
 
+  void count(const Result<CheckpointEntry>& result);
+
   Loop& loop_;
+  Metrics& metrics_;
+  const TimePoint begun_at_ = now();
   CheckpointService& checkpoints_;
   Start start_;
   Done done_;

@@ -243,6 +243,9 @@ void Session::worker_link_closed() { lose_between_runs(label::Recycle::kLost, "c
 void Session::worker_lost(LostWhy) { lose_between_runs(label::Recycle::kLost, "was lost"); }
 
 void Session::fail(const Error& why) {
+  if (std::exchange(filling_since_, TimePoint{}) != TimePoint{}) {
+    metrics_.checkpointed(label::CheckpointWork::kRestore, label::CheckpointOutcome::kFailed, {}, 0);
+  }
   answer_resets(tl::unexpected<Error>(why));
   act_when_free(tl::unexpected<Error>(why));
   answer_returns(tl::unexpected<Error>(why));

@@ -250,7 +250,9 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   std::list<std::unique_ptr<SaveJob>> saves_;
   std::unique_ptr<CheckpointLoad> load_;
   bool is_filling_ = false;
-  bool is_moving_in_ = false;  // a fork that has not said hello
+  TimePoint filling_since_{};
+  uint64_t filling_bytes_ = 0;  // before compression
+  bool is_moving_in_ = false;   // a fork that has not said hello
   struct Forking {
     size_t count;
     Pool::Nest nest;

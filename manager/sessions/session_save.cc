@@ -115,6 +115,8 @@ void Session::fill_namespace() {
     parent_checkpoint_ = metadata["name"].get<std::string>();
   }
   is_filling_ = true;
+  filling_since_ = now();
+  filling_bytes_ = opened.info.trailer.lengths.payload;
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(pipe->first));
   lease_.worker->send(Restore{1}, std::move(fds));
@@ -134,6 +136,9 @@ void Session::namespace_filled(const Report& report) {
   const Json said = Json::parse(report.json.value, nullptr, false);
   const bool whole = said.is_object() && said.value("whole", false);
   if (!whole) return fail({Errc::kInvalid, "the checkpoint could not be read to its end"});
+  metrics_.checkpointed(label::CheckpointWork::kRestore, label::CheckpointOutcome::kDone, now() - filling_since_,
+                        filling_bytes_);
+  filling_since_ = {};
   restore_report_ = report.json.value;
   snapshots_.clear(Origin::kUnique);
   load_.reset();

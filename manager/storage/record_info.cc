@@ -79,6 +79,7 @@ InfoJson evidence_json(const Evidence& evidence) {
           {"fallback", evidence.fallback ? or_null(evidence.fallback->snapshot) : InfoJson(nullptr)},
           {"late_interrupts", evidence.late_interrupts},
           {"awaited", evidence.awaited},
+          {"blocking_calls", evidence.blocking_calls},
           {"retry", evidence.retry},
           {"stack", lines_of(evidence.stack.value)},
           {"stack_missing", or_null(evidence.stack_missing)},

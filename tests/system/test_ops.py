@@ -200,7 +200,12 @@ class OpsUnderLoad(ManagerCase):
         wait_for(lambda: cls.manager.info("sessions")["sessions"][0]["snapshots"], 20, "a snapshot")
         cls.manager.exec(session, "import os; os._exit(1)")
         cls.manager.exec(session, "x")
-        cls.manager.capsule("session", "rm", session)
+        for arguments in (("fork", session, "-n", "2"), ("checkpoint", session, "--name", "kept", "--durable"),
+                          ("new", "--from", "kept")):
+            done = cls.manager.capsule("session", *arguments)
+            assert done.status == 0, done
+        for each in cls.manager.info("sessions")["sessions"]:
+            cls.manager.capsule("session", "rm", each["session"])
 
     def assert_has_data(self, what, expression):
         samples = self.prometheus.query(expression)

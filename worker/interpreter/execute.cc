@@ -87,6 +87,8 @@ Finished finished_from(PyObject* result) {
   finished.evidence.left_threads =
       static_cast<uint32_t>(std::clamp<int64_t>(number_of(item(result, "left_threads")), 0, 1 << 20));
   finished.evidence.stack.value = text_of(item(result, "stack")).substr(0, limits::kStackBytes);
+  finished.evidence.blocking_calls =
+      static_cast<uint32_t>(std::clamp<int64_t>(number_of(item(result, "blocking_calls")), 0, 1 << 30));
   PyObject* awaited = item(result, "awaited");
   finished.evidence.awaited = awaited == Py_True;
   return finished;

@@ -86,6 +86,32 @@ PyObject* send_result(PyObject*, PyObject* args) {
   return raise(sent);
 }
 
+PyObject* send_metric(PyObject*, PyObject* args) {
+  const char *run_id = nullptr, *name = nullptr, *kind = nullptr;
+  double value = 0;
+  PyObject* labels = nullptr;
+  if (!PyArg_ParseTuple(args, "sssdO!", &run_id, &name, &kind, &value, &PyDict_Type, &labels)) return nullptr;
+  Metric metric{run_id, name, kind, value, {}};
+  PyObject *key = nullptr, *text = nullptr;
+  Py_ssize_t at = 0;
+  while (PyDict_Next(labels, &at, &key, &text)) {
+    const char* label = PyUnicode_Check(key) ? PyUnicode_AsUTF8(key) : nullptr;
+    const char* of_label = PyUnicode_Check(text) ? PyUnicode_AsUTF8(text) : nullptr;
+    if (label == nullptr || of_label == nullptr) {
+      if (PyErr_Occurred() == nullptr) PyErr_SetString(PyExc_TypeError, "labels map str to str");
+      return nullptr;
+    }
+    metric.labels[label] = of_label;
+  }
+  if (g_host == nullptr) return raise(no_host());
+  Status sent;
+  {
+    const WithoutGil released;
+    sent = g_host->send(metric);
+  }
+  return raise(sent);
+}
+
 PyObject* cancelled_run(PyObject*, PyObject*) {
   return PyUnicode_FromString(g_host != nullptr ? g_host->cancelled_run().c_str() : "");
 }
@@ -106,6 +132,7 @@ PyObject* has_standard_descriptors(PyObject*, PyObject*) {
 PyMethodDef g_methods[] = {
     {"send_display", send_display, METH_VARARGS, nullptr},
     {"send_result", send_result, METH_VARARGS, nullptr},
+    {"send_metric", send_metric, METH_VARARGS, nullptr},
     {"cancelled_run", cancelled_run, METH_NOARGS, nullptr},
     {"flush_c", flush_c, METH_NOARGS, nullptr},
     {"has_standard_descriptors", has_standard_descriptors, METH_NOARGS, nullptr},
@@ -122,6 +149,9 @@ PyObject* init_module() {
   PyModule_AddIntConstant(module, "BUNDLE_BYTES", static_cast<long>(limits::kBundleBytes));
   PyModule_AddIntConstant(module, "TRACEBACK_BYTES", static_cast<long>(limits::kTracebackBytes));
   PyModule_AddIntConstant(module, "STACK_BYTES", static_cast<long>(limits::kStackBytes));
+  PyModule_AddIntConstant(module, "METRIC_NAME_BYTES", static_cast<long>(limits::kMetricNameBytes));
+  PyModule_AddIntConstant(module, "METRIC_LABELS", static_cast<long>(limits::kMetricLabels));
+  PyModule_AddIntConstant(module, "METRIC_LABEL_BYTES", static_cast<long>(limits::kMetricLabelBytes));
   return module;
 }
 

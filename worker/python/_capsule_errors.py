@@ -21,7 +21,8 @@ _SYNTAX_TEXT_CHARS = 240  # of an offending line, when it is longer than that
 
 OWN_MODULES = frozenset((
     "_capsule_routes", "_capsule_streams", "_capsule_bundle", "_capsule_figures", "_capsule_errors",
-    "_capsule_stacks", "_capsule_interrupt", "_capsule_fresh", "_capsule_compile", "_capsule_run", "capsule"))
+    "_capsule_stacks", "_capsule_loop", "_capsule_interrupt", "_capsule_fresh", "_capsule_metrics", "_capsule_compile",
+    "_capsule_run", "capsule"))
 
 _PROGRAM = "<string>"  # what a program without a file is called
 

@@ -11,6 +11,7 @@ import weakref
 
 import _capsule
 import _capsule_errors
+import _capsule_loop
 import _capsule_stacks
 
 current = None  # the Run in progress, main thread only
@@ -29,6 +30,7 @@ class Run:
         self.delivered = False  # a KeyboardInterrupt of ours was raised in it
         self.stack = ""  # of all threads, when it was interrupted
         self.awaited = False  # an event loop was used
+        self.blocking_calls = 0  # times that the program's code held it
         self.task = None  # the program's main task, while its event loop runs
         self.task_cancelled = False
         self.shown_figures = weakref.WeakKeyDictionary()  # figure -> its PNG when it was last displayed
@@ -142,6 +144,7 @@ def drive(run, coroutine):
     """Runs a top-level coroutine on an event loop that ends with the run: one shared across forks would break both."""
     run.awaited = True
     loop = asyncio.new_event_loop()
+    _capsule_loop.watch(loop, run)
     completed = False
     try:
         result = _complete(run, loop, coroutine)

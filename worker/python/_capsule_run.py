@@ -19,6 +19,7 @@ import _capsule_errors
 import _capsule_figures
 import _capsule_fresh
 import _capsule_interrupt
+import _capsule_metrics
 import _capsule_streams
 
 _EXIT_CANCELLED = 130
@@ -96,6 +97,7 @@ def _execute(run, request, namespace, send_result):
         _capsule_streams.part_with_threads(run.id)
     verdict, status, report = _report(run, error)
     late_error = _guard(run, _capsule_streams.flush)[1]
+    _capsule_metrics.end_run()
     if verdict == "ok" and late_error is not None:
         verdict, status, report = _report(run, late_error)
     _capsule.flush_c()
@@ -125,6 +127,7 @@ def _answer(verdict, status, report, run=None, namespace=None):
         "late_interrupts": _capsule_interrupt.take_late(),
         "left_threads": _thread._count(),
         "awaited": run is not None and run.awaited,
+        "blocking_calls": 0 if run is None else run.blocking_calls,
         "stack": "" if run is None else run.stack,
     }
 

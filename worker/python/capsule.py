@@ -1,4 +1,4 @@
-"""What a program that runs in Capsule can use: display() and small wrappers for text and pictures.
+"""What a program that runs in Capsule can use: display(), small wrappers for text and pictures, metric().
 
 display() is also a builtin.
 """
@@ -10,8 +10,9 @@ import _capsule_bundle
 import _capsule_figures
 import _capsule_interrupt
 import _capsule_streams
+from _capsule_metrics import metric
 
-__all__ = ["display", "update_display", "DisplayHandle", "HTML", "Markdown", "Latex", "SVG", "JSON", "Image"]
+__all__ = ["display", "update_display", "DisplayHandle", "HTML", "Markdown", "Latex", "SVG", "JSON", "Image", "metric"]
 
 _MAX_DISPLAY_ID_CHARS = 256
 

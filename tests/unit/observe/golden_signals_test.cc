@@ -50,7 +50,7 @@ TEST_CASE("the golden signals are those of the registry", "[golden]") {
   CHECK(signals["saturation"]["queue_ratio"] == 0.25);
   CHECK(signals["saturation"]["workers_leased"] == 5);
   CHECK(signals["latency"]["run"]["count"] == 7);
-  CHECK(signals["latency"]["run"]["p50_s"].get<double>() == Approx(0.015));
+  CHECK(signals["latency"]["run"]["p50_s"].get<double>() == Approx(0.03));
   CHECK(signals["latency"]["queue_wait"]["p99_s"].is_null());
 }
 

@@ -4,8 +4,13 @@ import os
 BUNDLE_BYTES = 12 << 20
 TRACEBACK_BYTES = 256 << 10
 STACK_BYTES = 16 << 10
+METRIC_NAME_BYTES = 64
+METRIC_LABELS = 4
+METRIC_LABEL_BYTES = 64
 
-sent = []  # ("display", run_id, display_id, update, data, metadata) and ("result", run_id, count, data, metadata)
+# ("display", run_id, display_id, update, data, metadata), ("result", run_id, count, data, metadata) and
+# ("metric", run_id, name, kind, value, labels as pairs)
+sent = []
 read_cancelled = lambda: ""  # noqa: E731  the driver of a worker process puts its own here
 _pid = os.getpid()
 
@@ -20,6 +25,12 @@ def send_display(run_id, display_id, update, data, metadata_json):
 def send_result(run_id, execution_count, data, metadata_json):
     _check_bundle(data)
     sent.append(("result", run_id, execution_count, dict(data), metadata_json))
+
+
+def send_metric(run_id, name, kind, value, labels):
+    if os.getpid() != _pid:
+        raise RuntimeError("this process is not connected to Capsule (a forked child?)")
+    sent.append(("metric", run_id, name, kind, value, sorted(labels.items())))
 
 
 def cancelled_run():

@@ -15,7 +15,8 @@ import types
 import _capsule
 
 MODULES = ("_capsule_routes", "_capsule_streams", "_capsule_figures", "_capsule_bundle", "_capsule_errors",
-           "_capsule_stacks", "_capsule_interrupt", "_capsule_fresh", "_capsule_compile", "_capsule_run", "capsule")
+           "_capsule_stacks", "_capsule_loop", "_capsule_interrupt", "_capsule_metrics", "_capsule_fresh",
+           "_capsule_compile", "_capsule_run", "capsule")
 
 
 def read_cancelled(page):
