@@ -14,6 +14,7 @@ constexpr size_t kAtOnce = 8, kSessions = 4;
 const std::string kCode = "print('seen')\n1+1", kResult = "2";
 const std::string kNothing =
     "[records]\nmax_runs = 0\n"
+    "[trace]\nfile_bytes = 0\n"
     "[audit]\nfile_bytes = 0\ndecision_file_bytes = 0\n"
     "[server]\nlog_level = \"error\"\n";
 

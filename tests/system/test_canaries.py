@@ -102,7 +102,7 @@ class Canaries(ManagerCase):
     def test_nothing_of_what_users_bring_is_where_operators_look(self):
         places = list(self.places())
         names = " ".join(where for where, _ in places)
-        for kind in ("metrics", "log", "audit", "decisions"):
+        for kind in ("metrics", "log", "audit", "decisions", "traces"):
             self.assertIn(kind, names)
         written = b"".join(text for _, text in places).decode(errors="replace")
         self.assertEqual([run for run in self.runs if run not in written], [])  # they are the places where runs are
