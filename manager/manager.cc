@@ -335,7 +335,9 @@ Result<std::string> Manager::info(const InfoRequest& request, uid_t uid) {
 }
 
 InfoSources Manager::sources() const {
-  return {facts_, options_.config, pools_, sessions_, dispatcher_, metrics_, trail_.log()};
+  return {facts_,       options_.config,    pools_,
+          sessions_,    dispatcher_,        metrics_,
+          trail_.log(), traces_.exporter(), traces_.collector()};
 }
 
 // ---- life ----------------------------------------------------------------------------------------------------

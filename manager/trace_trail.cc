@@ -58,6 +58,7 @@ Status TraceTrail::open(const TraceConfig& config, const std::string& directory,
     if (!headers) return tl::unexpected<Error>(headers.error());
     auto endpoint = parse_otlp_endpoint(url, *headers);
     if (!endpoint) return tl::unexpected<Error>(endpoint.error());
+    collector_ = "http://" + endpoint->authority();
     options.endpoint = std::move(*endpoint);
   }
   options.timeout = config.otlp_timeout;

@@ -19,6 +19,8 @@ class TraceTrail {
   // kInvalid: the configuration is wrong. What cannot be had for other reasons is a warning in the log. `directory`
   // may be empty: no file.
   Status open(const TraceConfig& config, const std::string& directory, const std::string& version);
+  const TraceExporter& exporter() const { return exporter_; }
+  const std::string& collector() const { return collector_; }  // its URL without what may be secret; empty: none
   void set_python(const std::string& version) { exporter_.set_python(version); }
   void finished(const Run& run);
   // A request that is part of a trace is a span of it. The trace's id; empty: it is part of none.
@@ -31,6 +33,7 @@ class TraceTrail {
   Metrics& metrics_;
   TraceExporter exporter_;
   TraceIds ids_;
+  std::string collector_;
 };
 
 // For the document that `trace` asks for.

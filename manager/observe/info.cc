@@ -46,6 +46,18 @@ Json audit_json(const AuditLog& audit) {
   return {{"directory", or_null(audit.directory())}, {"logs", std::move(logs)}};
 }
 
+Json traces_json(const InfoSources& from) {
+  const TraceExporter::Totals totals = from.traces.totals();
+  return {{"directory", or_null(from.traces.directory())},
+          {"collector", or_null(from.collector)},
+          {"spans",
+           {{"exported", totals.exported},
+            {"recorded", totals.recorded},
+            {"refused", totals.refused},
+            {"lost", totals.lost},
+            {"waiting", totals.waiting}}}};
+}
+
 Json manager_json(const InfoSources& from) {
   const ManagerFacts& facts = from.facts;
   const auto stats = read_proc_stats(getpid());
@@ -65,6 +77,7 @@ Json manager_json(const InfoSources& from) {
           {"config_file", or_null(facts.config_file)},
           {"degraded", facts.degraded},
           {"audit", audit_json(from.audit)},
+          {"traces", traces_json(from)},
           {"rss_bytes", stats ? stats->rss_bytes : 0}};
 }
 

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "manager/doctor.h"
 #include "manager/observe/audit_log.h"
+#include "manager/observe/trace_exporter.h"
 #include "manager/schedule/dispatcher.h"
 #include "manager/sessions/session_registry.h"
 
@@ -32,6 +33,8 @@ struct InfoSources {
   const Dispatcher& dispatcher;
   const Metrics& metrics;
   const AuditLog& audit;
+  const TraceExporter& traces;
+  const std::string& collector;  // of spans; empty: none
 };
 
 // kInvalid for a section that does not exist; the text lists those that do.

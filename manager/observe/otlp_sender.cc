@@ -90,6 +90,11 @@ Result<OtlpEndpoint> parse_otlp_endpoint(std::string_view url, std::string_view 
   return endpoint;
 }
 
+std::string OtlpEndpoint::authority() const {
+  const bool is_v6 = host.find(':') != std::string::npos;
+  return (is_v6 ? "[" + host + "]" : host) + ":" + port;
+}
+
 struct OtlpSender::State {
   explicit State(OtlpEndpoint to) : endpoint(std::move(to)) {}
 
@@ -106,8 +111,7 @@ class Exchange {
  public:
   Exchange(asio::io_context& loop, const OtlpEndpoint& endpoint, const std::string& body)
       : stream_(loop), request_(http::verb::post, endpoint.path, kHttp11) {
-    const bool is_v6 = endpoint.host.find(':') != std::string::npos;
-    request_.set(http::field::host, (is_v6 ? "[" + endpoint.host + "]" : endpoint.host) + ":" + endpoint.port);
+    request_.set(http::field::host, endpoint.authority());
     request_.set(http::field::user_agent, "capsule");
     request_.set(http::field::content_type, "application/json");
     for (const auto& [name, value] : endpoint.headers) request_.set(name, value);

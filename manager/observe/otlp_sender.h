@@ -18,6 +18,8 @@ namespace capsule {
 struct OtlpEndpoint {
   std::string host, port, path;
   std::vector<std::pair<std::string, std::string>> headers;
+
+  std::string authority() const;  // "127.0.0.1:4318", "[::1]:4318"
 };
 
 // "http://127.0.0.1:4318" (then the path is /v1/traces) or with a path of its own. `headers` as in

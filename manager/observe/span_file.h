@@ -26,6 +26,8 @@ class SpanFile {
   // Makes the directory when it is missing; its parent has to exist.
   static Result<SpanFile> open(const std::string& directory, Limits limits);
 
+  const std::string& directory() const { return directory_; }
+
   // A line that could not be written whole is taken off again.
   Status append(std::string_view line);
 

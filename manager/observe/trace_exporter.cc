@@ -17,7 +17,7 @@ Status TraceExporter::open(TraceExportOptions options, SpanSource source) {
   if (!options_.directory.empty() && options_.file.file_bytes > 0) {
     auto file = SpanFile::open(options_.directory, options_.file);
     if (!file) has_place = tl::unexpected<Error>(file.error());
-    if (file) file_ = std::move(*file);
+    if (file) directory_ = file->directory(), file_ = std::move(*file);
   }
   if (sender_ || file_) thread_ = std::thread([this] { run(); });
   return has_place;

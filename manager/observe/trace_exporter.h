@@ -62,6 +62,8 @@ class TraceExporter {
   void close();
 
   Totals totals() const;
+  // Of traces.jsonl; empty: there is none.
+  const std::string& directory() const { return directory_; }
 
  private:
   struct Body {
@@ -90,6 +92,8 @@ class TraceExporter {
   std::deque<Body> bodies_;
   uint64_t body_bytes_ = 0, body_spans_ = 0;
   TimePoint next_try_{};
+
+  std::string directory_;  // as it was when the thread began
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_, ended_;

@@ -221,6 +221,8 @@ InfoJson row_of_info(const InfoJson& info) {
           {"profile", value("profile")},
           {"uid", value("uid")},
           {"filename", value("filename")},
+          {"request_id", value("request_id")},
+          {"trace_id", value("trace_id")},
           {"created_at", value("created_at")},
           {"finished_at", value("finished_at")},
           {"queued_s", value("queue_s")},

@@ -273,6 +273,10 @@ class OtlpTest(unittest.TestCase):
         written = path.read_text().splitlines()
         self.assertEqual(spans_in(written), collector.spans())
         self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+        info = manager.info("manager")["manager"]["traces"]
+        self.assertEqual((info["directory"], info["collector"]),
+                         (str(path.parent), f"http://127.0.0.1:{collector.port}"))
+        self.assertEqual(info["spans"], {"exported": 15, "recorded": 15, "refused": 0, "lost": 0, "waiting": 0})
         manager.stop()
 
     def test_files_are_rotated_within_their_bound(self):

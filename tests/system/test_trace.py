@@ -54,6 +54,8 @@ class TraceTest(ManagerCase):
         run = document["run_id"]
         self.assertEqual(document["request_id"], "order-17/a")
         self.assertEqual(self.inspect(run)["request_id"], "order-17/a")
+        rows = self.manager.capsule("ps", "--all", "--json").document()["runs"]
+        self.assertEqual([row["request_id"] for row in rows if row["run_id"] == run], ["order-17/a"])
         self.assertEqual(self.trace(run)["request_id"], "order-17/a")
         wait_for(lambda: len(self.audit_lines(object=f"run:{run}")) == 3, 10, "three lines of audit and decisions")
         for line in self.audit_lines(object=f"run:{run}"):

@@ -158,6 +158,8 @@ TEST_CASE("the collector's place is read", "[otlp]") {
   CHECK((named->host == "collector" && named->port == "80" && named->path == "/otlp/v1/traces"));
   CHECK(named->headers == std::vector<std::pair<std::string, std::string>>{{"x-key", "a b"}, {"x-org", "1"}});
   CHECK(parse_otlp_endpoint("http://[::1]:4318/", "")->host == "::1");
+  CHECK(parse_otlp_endpoint("http://[::1]:4318/", "")->authority() == "[::1]:4318");
+  CHECK(plain->authority() == "127.0.0.1:4318");
 }
 
 TEST_CASE("a place that is none is refused", "[otlp]") {
