@@ -62,6 +62,11 @@ bool CapsuleProcess::holds_workspace_to(WorkspaceSize wanted) const {
   return resizes_ == 0 && workspace_size_ == possible(wanted);
 }
 
+bool CapsuleProcess::keeps_workspace_within(WorkspaceSize wanted) const {
+  const WorkspaceSize size = possible(wanted);
+  return resizes_ == 0 && workspace_size_.bytes <= size.bytes && workspace_size_.files <= size.files;
+}
+
 void CapsuleProcess::bound_workspace(WorkspaceSize wanted, const Worker& worker, Bounded done) {
   const WorkspaceSize size = possible(wanted);
   if (resizes_ == 0 && workspace_size_ == size) return done({});

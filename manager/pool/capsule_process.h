@@ -85,6 +85,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   // The same for files: `worker` lives in it. Refused by the kernel when more is there already (kRefused).
   void bound_workspace(WorkspaceSize wanted, const Worker& worker, Bounded done);
   bool holds_workspace_to(WorkspaceSize wanted) const;                 // and no other size is on its way
+  bool keeps_workspace_within(WorkspaceSize wanted) const;             // to that, or less
   uint64_t memory_limit_bytes() const { return memory_limit_bytes_; }  // that the kernel holds it to; 0: none
 
   // Forks a worker; the callback gets it as soon as the fork is done. It says hello when it is ready.

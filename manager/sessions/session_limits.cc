@@ -37,7 +37,10 @@ bool Session::holds_limits() {
       return false;
     }
   }
-  if (lease_.capsule->holds_workspace_to(workspace_of(own))) return true;
+  if (lease_.capsule->keeps_workspace_within(workspace_of(own))) {
+    loosen();
+    return true;
+  }
   lease_.capsule->bound_workspace(
       workspace_of(own), *lease_.worker, [self = weak_from_this(), worker = lease_.worker](const Status& bounded) {
         const auto session = self.lock();
@@ -48,10 +51,11 @@ bool Session::holds_limits() {
   return false;
 }
 
+// Whatever a run had less of; nobody waits for it, and a zygote that is not there now costs no session.
 void Session::loosen() {
   lease_.capsule->bound_tasks(tasks_between_runs());
   if (lease_.capsule->holds_workspace_to(workspace_of(start_.limits))) return;
-  // Where it fails the next run, or the next worker, tries again.
+  // Where it fails, the next run tries again.
   lease_.capsule->bound_workspace(workspace_of(start_.limits), *lease_.worker, [](const Status&) {});
 }
 

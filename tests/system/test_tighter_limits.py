@@ -1,5 +1,7 @@
 """Processes, open files and the workspace of runs and sessions that ask for less than their profile."""
 import json
+import os
+import signal
 import unittest
 
 from support import SMALL, ManagerCase
@@ -218,6 +220,24 @@ class TighterCase:
                     message = client.receive()
                     messages["answer" if message["type"] in ("ack", "error") else message["type"]] = message
                 self.assertIn(messages["finished"]["verdict"], ("ok", "cancelled"))
+        self.assertEqual(self.printed(self.manager.exec(session, SIZE)), f"{256 * MIB} 10000")
+
+
+    def test_a_zygote_that_does_not_answer_costs_no_session(self):
+        session = self.new_session("--rollback", "always")
+        self.manager.exec(session, "x = 1")
+        zygote = self.manager.pool()["zygote_pid"]
+        with self.manager.raw() as client:
+            client.hello()
+            run_id = client.execute("import os; input(); os._exit(3)", session=session, standard_input=True,
+                                    workspace_bytes=MIB)
+            client.receive_of("started")
+            os.kill(zygote, signal.SIGSTOP)
+            client.send({"type": "input", "run_id": run_id, "data": b"x\n", "eof": True})
+            finished = client.messages_until_finished()[-1]
+        self.assertEqual(finished["evidence"]["session_state"], "rolled_back")
+        os.kill(zygote, signal.SIGCONT)
+        self.assertEqual(self.printed(self.manager.exec(session, "print(x)")), "1")
         self.assertEqual(self.printed(self.manager.exec(session, SIZE)), f"{256 * MIB} 10000")
 
 
