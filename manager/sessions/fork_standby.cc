@@ -62,12 +62,18 @@ void ForkStandby::begin(const EntryPtr& entry, const std::shared_ptr<Session>& o
   entry->is_ready = false;
   Session::Events events;
   events.on_ready = [entry] { entry->is_ready = true; };
-  events.on_broken = [] {};  // a snapshot; a fork that runs nothing is not lost to its own doing
-  events.on_failed = [this, entry, made = std::weak_ptr(entry->session)](const Error&) {
+  const auto give_up = [this, entry, made = std::weak_ptr(entry->session)] {
+    entry->is_ready = false;
     loop_.post([this, entry, made] {  // it is in the middle of something
       if (entry->session && entry->session == made.lock()) drop_session(*entry);
     });
   };
+  // Broken is also one that takes a snapshot. What has lost its worker would come back, as a fresh namespace.
+  events.on_broken = [made = std::weak_ptr(entry->session), give_up] {
+    const auto session = made.lock();
+    if (session && session->state() != SessionState::kReady) give_up();
+  };
+  events.on_failed = [give_up](const Error&) { give_up(); };
   entry->session->begin(std::move(events));
 }
 
