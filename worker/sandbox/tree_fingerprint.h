@@ -1,7 +1,7 @@
 // Whether anything below a directory has changed: a number made of every entry's name, inode, size, mode and times of
 // change, in the order in which the directory lists them. A change that keeps the size, within a tick of the clock that
-// stamps files after it was looked at, is not seen (Linux before 6.13). Not proof against somebody who sets out to hide a change from
-// it, and who could only hide it from a copy of his own session.
+// stamps files after it was looked at, is not seen (Linux before 6.13). Not proof against somebody who sets out to hide
+// a change from it, and who could only hide it from a copy of his own session.
 #pragma once
 
 #include <cstdint>
