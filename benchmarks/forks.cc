@@ -52,9 +52,8 @@ Status wait_for_fork_in_advance(cli::Client& client, const std::string& source) 
     const auto document = cli::request_document(client, std::move(request)).and_then(cli::parse_document);
     if (!document) return tl::unexpected(document.error());
     for (const cli::Json& session : cli::list(*document, "sessions")) {
-      if (cli::text_field(session, "session") == source && cli::text_field(session, "fork_in_advance") == "true") {
-        return {};
-      }
+      const cli::Json& in_advance = cli::field(session, "fork_in_advance");
+      if (cli::text_field(session, "session") == source && in_advance.is_boolean() && in_advance.get<bool>()) return {};
     }
     usleep(kLookUs);
   }
