@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cerrno>
@@ -34,9 +35,9 @@ Status set_nonblocking(int fd) {
   return {};
 }
 
-Result<std::string> read_file(const std::string& path, size_t limit) {
-  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return system_failure("open " + path);
+namespace {
+
+Result<std::string> read_to_end(const UniqueFd& file, const std::string& path, size_t limit) {
   std::string text;
   std::array<char, 4096> block{};
   for (;;) {
@@ -49,6 +50,23 @@ Result<std::string> read_file(const std::string& path, size_t limit) {
     }
     text.append(block.data(), static_cast<size_t>(got));
   }
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path, size_t limit) {
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return system_failure("open " + path);
+  return read_to_end(file, path, limit);
+}
+
+Result<std::string> read_regular_file(const std::string& path, size_t limit) {
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file) return system_failure("open " + path);
+  struct stat found {};
+  if (fstat(file.get(), &found) != 0) return system_failure("look at " + path);
+  if (!S_ISREG(found.st_mode)) return failure(Errc::kInvalid, path + " is not a regular file");
+  return read_to_end(file, path, limit);
 }
 
 Status write_all(int fd, std::string_view bytes) {

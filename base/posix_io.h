@@ -26,6 +26,8 @@ Status set_nonblocking(int fd);
 
 // Whole file, at most `limit` bytes (more is an error). For small files of /proc and configuration.
 Result<std::string> read_file(const std::string& path, size_t limit);
+// The same of a regular file only (kInvalid): a FIFO or a device in its place could keep the caller waiting.
+Result<std::string> read_regular_file(const std::string& path, size_t limit);
 
 // Writes all of it, waiting as needed (EINTR and EAGAIN included).
 Status write_all(int fd, std::string_view bytes);

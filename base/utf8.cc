@@ -29,9 +29,16 @@ size_t sequence_length(std::string_view text, size_t at) {
   return 4;
 }
 
-std::string escaped_byte(unsigned value) {
+constexpr char kDel = 0x7F;
+
+// U+0080..U+009F, two bytes each.
+bool is_c1(std::string_view text, size_t at) {
+  return text[at] == '\xC2' && sequence_length(text, at) == 2 && static_cast<unsigned char>(text[at + 1]) < 0xA0;
+}
+
+std::string escaped_byte(const char* format, unsigned value) {
   std::array<char, 8> text{};
-  std::snprintf(text.data(), text.size(), "\\x%02x", value);
+  std::snprintf(text.data(), text.size(), format, value);
   return text.data();
 }
 
@@ -68,12 +75,27 @@ std::string escape_control(std::string_view text) {
   for (size_t at = 0; at < text.size(); ++at) {
     const auto byte = static_cast<unsigned char>(text[at]);
     const bool c0 = byte < 0x20 && byte != '\n' && byte != '\t';
-    if (c0 || byte == 0x7F) {
-      out += escaped_byte(byte);
-    } else if (byte == 0xC2 && sequence_length(text, at) == 2 && static_cast<unsigned char>(text[at + 1]) < 0xA0) {
-      out += escaped_byte(static_cast<unsigned char>(text[++at]));  // C1 controls are U+0080..U+009F
+    if (c0 || byte == kDel) {
+      out += escaped_byte("\\x%02x", byte);
+    } else if (is_c1(text, at)) {
+      out += escaped_byte("\\x%02x", static_cast<unsigned char>(text[++at]));
     } else {
       out += text[at];
+    }
+  }
+  return out;
+}
+
+std::string escape_control_in_json(std::string_view json) {
+  std::string out;
+  out.reserve(json.size());
+  for (size_t at = 0; at < json.size(); ++at) {
+    if (json[at] == kDel) {
+      out += escaped_byte("\\u%04x", kDel);
+    } else if (is_c1(json, at)) {
+      out += escaped_byte("\\u%04x", static_cast<unsigned char>(json[++at]));
+    } else {
+      out += json[at];
     }
   }
   return out;

@@ -4,7 +4,6 @@
 //   bare_fork MODULE...     prints "ready"; then answers each line "WHAT N" on stdin with one line of N numbers:
 //                           fork  us until a child that does nothing has ended
 //                           run   us until a child that evaluates 1+1 has ended
-//                           spin  CPU seconds of the computing program (benchmarks/spin.h) in a child
 //                           copy  us until a child says that it is there; it stays until its end is asked for
 //                           kill  us from the SIGKILL of such a child until it is reaped
 //                           heap  0; from now on children have a copy of N MB more, in small pages
@@ -20,7 +19,6 @@
 #include <string>
 
 #include "base/clock.h"
-#include "benchmarks/spin.h"
 
 namespace {
 
@@ -28,8 +26,8 @@ constexpr long kMostForks = 10000;   // of one line
 constexpr long kMostHeapMb = 10000;  // 10 GB
 constexpr size_t kMegabyte = 1'000'000;
 
-enum class What { kFork, kRun, kSpin, kCopy, kKill };
-constexpr std::array<const char*, 5> kWords{"fork", "run", "spin", "copy", "kill"};  // in the same order
+enum class What { kFork, kRun, kCopy, kKill };
+constexpr std::array<const char*, 4> kWords{"fork", "run", "copy", "kill"};  // in the same order
 
 struct Order {
   What what{};
@@ -37,20 +35,17 @@ struct Order {
   long count = 0;
 };
 
-// In the child: what is to be sent, or a negative number.
+// In the child: a number; a negative one when it failed.
 double work(What what) {
   if (what == What::kFork) return 0;
   PyOS_AfterFork_Child();
   PyObject* names = PyDict_New();
   if (names == nullptr || PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins()) != 0) return -1;
-  const bool spins = what == What::kSpin;
-  PyObject* value = spins ? PyRun_String(capsule::bench::kSpinProgram, Py_file_input, names, names)
-                          : PyRun_String("1+1", Py_eval_input, names, names);
-  if (value == nullptr) return -1;
-  return PyFloat_AsDouble(spins ? PyDict_GetItemString(names, "took") : value);
+  PyObject* value = PyRun_String("1+1", Py_eval_input, names, names);
+  return value == nullptr ? -1 : PyFloat_AsDouble(value);
 }
 
-// What the child sent (spin) or microseconds; a negative number when it failed.
+// Microseconds; a negative number when it failed.
 double fork_once(What what) {
   std::array<int, 2> ends{};
   if (pipe(ends.data()) != 0) return -1;
@@ -68,7 +63,7 @@ double fork_once(What what) {
   close(ends[0]);
   close(ends[1]);
   if (!arrived) return -1;
-  return what == What::kSpin ? answer : took_us;
+  return took_us;
 }
 
 bool import_all(int count, char** names) {

@@ -1,8 +1,9 @@
-// What it costs to see everything: two managers, one with records, audit, traces, and metrics scraped each second, one
-// with all of that off.
+// What it costs to see everything: two managers, one with records, audit, traces that go to a file and to a collector,
+// and metrics scraped each second, one with all of that off.
 #include "benchmarks/interleave.h"
 #include "benchmarks/runs.h"
 #include "benchmarks/scraper.h"
+#include "benchmarks/sink_collector.h"
 #include "benchmarks/workloads.h"
 
 namespace capsule::bench {
@@ -66,7 +67,10 @@ Figure rate_of(std::string name, Samples own, Samples without) {
 
 Result<std::vector<Figure>> measure_evidence(Bench& bench) {
   const Effort& effort = bench.effort;
-  auto seen = Watched::start(effort.stock, "", "127.0.0.1:0");
+  auto collector = SinkCollector::start();
+  if (!collector) return tl::unexpected(collector.error());
+  const std::string traced = "[trace]\notlp_endpoint = \"" + (*collector)->endpoint() + "\"\n";
+  auto seen = Watched::start(effort.stock, traced, "127.0.0.1:0");
   if (!seen) return tl::unexpected(seen.error());
   auto unseen = Watched::start(effort.stock, kNothing, "");
   if (!unseen) return tl::unexpected(unseen.error());
@@ -76,6 +80,7 @@ Result<std::vector<Figure>> measure_evidence(Bench& bench) {
        [&] { return unseen->rate(unseen->sessions, effort.seen_warm_runs); }},
       effort.rounds);
   if (!samples) return tl::unexpected(samples.error());
+  if (!(*collector)->was_asked_within(seconds(5))) return failure(Errc::kInvalid, "no spans came to the collector");
   return std::vector<Figure>{
       rate_of("one-shot runs, everything recorded and scraped", (*samples)[0], (*samples)[1]),
       rate_of("runs in sessions, everything recorded and scraped", (*samples)[2], (*samples)[3])};

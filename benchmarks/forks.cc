@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <functional>
 
 #include "benchmarks/branch_parts.h"
 #include "benchmarks/interleave.h"
@@ -60,31 +61,52 @@ Status wait_for_fork_in_advance(cli::Client& client, const std::string& source) 
   return failure(Errc::kTimedOut, "no fork of " + source + " was made in advance");
 }
 
-// What a fork finds: a session that has just run something, or one that was forked before and has not.
-enum class Original { kAfterRun, kForkedBefore };
+// What a fork finds: a session that was never forked before, or one that was, and is at rest or has just run something.
+enum class Original { kNew, kAfterRun, kForkedBefore };
+
+constexpr std::pair<Original, const char*> kOriginals[] = {{Original::kNew, "a session's first fork, "},
+                                                           {Original::kAfterRun, "a further one, right after a run, "},
+                                                           {Original::kForkedBefore, "a further one, at rest, "}};
 
 struct ForkOf {
   Original original;
-  std::string session, asked, holds;
+  std::function<Result<std::string>()> session;  // kNew: makes one, which is removed after its fork
+  std::string asked, holds;
 };
 
 // Each fork is asked for what its original holds, and removed.
+Result<double> fork_and_remove(cli::Client& client, const std::string& source, const ForkOf& of) {
+  const auto fork = fork_once(client, source);
+  if (!fork) return tl::unexpected(fork.error());
+  if (auto right = run_expecting(client, cell(fork->session, of.asked.c_str()), of.holds); !right) {
+    return tl::unexpected(right.error());
+  }
+  if (auto gone = remove_and_wait(client, fork->session); !gone) return tl::unexpected(gone.error());
+  return ms(fork->took);
+}
+
+Status prepare(cli::Client& client, const std::string& source, Original original) {
+  if (original == Original::kNew) return {};
+  if (auto waited = wait_for_fork_in_advance(client, source); !waited) return waited;
+  if (original == Original::kForkedBefore) return {};
+  return run(client, cell(source, "changed = True")).map([](const RunSeen&) {});
+}
+
 Values fork_block(cli::Client& client, const ForkOf& of, size_t count) {
+  const bool is_new = of.original == Original::kNew;
   std::vector<double> took_ms;
   for (size_t i = 0; i < count; ++i) {
-    if (of.original == Original::kAfterRun) {
-      if (auto changed = run(client, cell(of.session, "changed = True")); !changed) {
-        return tl::unexpected(changed.error());
-      }
-    } else if (auto waited = wait_for_fork_in_advance(client, of.session); !waited) {
-      return tl::unexpected(waited.error());
+    const auto source = of.session();
+    if (!source) return tl::unexpected(source.error());
+    if (!is_new && i == 0) {  // what was made in advance may have been dropped since
+      if (auto first = fork_and_remove(client, *source, of); !first) return tl::unexpected(first.error());
     }
-    const auto fork = fork_once(client, of.session);
-    if (!fork) return tl::unexpected(fork.error());
-    took_ms.push_back(ms(fork->took));
-    auto right = run_expecting(client, cell(fork->session, of.asked.c_str()), of.holds);
-    if (!right) return tl::unexpected(right.error());
-    if (auto gone = remove_and_wait(client, fork->session); !gone) return tl::unexpected(gone.error());
+    if (auto prepared = prepare(client, *source, of.original); !prepared) return tl::unexpected(prepared.error());
+    const auto took = fork_and_remove(client, *source, of);
+    if (!took) return tl::unexpected(took.error());
+    took_ms.push_back(*took);
+    if (!is_new) continue;
+    if (auto gone = remove_and_wait(client, *source); !gone) return tl::unexpected(gone.error());
   }
   return took_ms;
 }
@@ -155,10 +177,14 @@ Figures fork_figures(BranchBench& bench) {
     sessions.push_back(std::move(*session));
   }
   for (size_t i = 0; i < sessions.size(); ++i) {
-    for (const Original original : {Original::kAfterRun, Original::kForkedBefore}) {
-      blocks.push_back([&, i, original] {
+    for (const auto& [original, name] : kOriginals) {
+      blocks.push_back([&, i, original = original] {
+        const auto session = [&, i, original]() -> Result<std::string> {
+          if (original != Original::kNew) return sessions[i].id();
+          return HeapSession::open(client, heaps_mb[i], "off").map([](const HeapSession& made) { return made.id(); });
+        };
         const std::string holds = std::to_string(heaps_mb[i] * 1'000'000);
-        return fork_block(client, {original, sessions[i].id(), "len(heap)", holds}, bench.effort.copies);
+        return fork_block(client, {original, session, "len(heap)", holds}, bench.effort.copies);
       });
     }
     blocks.push_back([&, i] { return bench.forks[i].copies(bench.effort.copies); });
@@ -166,41 +192,52 @@ Figures fork_figures(BranchBench& bench) {
   const auto samples = interleave(blocks, bench.effort.rounds);
   if (!samples) return tl::unexpected(samples.error());
   std::vector<Figure> figures;
+  size_t at = 0;
   for (size_t i = 0; i < sessions.size(); ++i) {
     if (auto closed = sessions[i].close(); !closed) return tl::unexpected(closed.error());
-    const Samples& bare = (*samples)[3 * i + 2];
-    figures.push_back(figure_in_ms("fork of a session after a run, " + heap_text(heaps_mb[i]), (*samples)[3 * i],
-                                   {{"bare fork, same heap", bare, kBesideFork}}));
-    figures.push_back(figure_in_ms("fork of a session forked before, " + heap_text(heaps_mb[i]), (*samples)[3 * i + 1],
-                                   {{"bare fork, same heap", bare, kBesideFork}}));
+    const Samples& bare = (*samples)[at + std::size(kOriginals)];
+    for (const auto& [original, name] : kOriginals) {
+      figures.push_back(
+          figure_in_ms(name + heap_text(heaps_mb[i]), (*samples)[at++], {{"bare fork, same heap", bare, kBesideFork}}));
+    }
+    ++at;
   }
   return figures;
 }
 
 Figures pickle_figures(BranchBench& bench) {
   cli::Client& client = bench.subject.client();
-  const size_t copies = bench.effort.copies;
-  const auto session = new_session(client, "off");
+  const auto with_objects = [&]() -> Result<std::string> {
+    const auto session = new_session(client, "off");
+    if (!session) return tl::unexpected(session.error());
+    if (auto filled = run(client, cell(*session, kObjects)); !filled) return tl::unexpected(filled.error());
+    return *session;
+  };
+  const auto session = with_objects();
   if (!session) return tl::unexpected(session.error());
-  if (auto filled = run(client, cell(*session, kObjects)); !filled) return tl::unexpected(filled.error());
-  const auto samples =
-      interleave({[&] {
-                    return fork_block(client, {Original::kAfterRun, *session, kAsked, kHolds}, copies);
-                  },
-                  [&] {
-                    return fork_block(client, {Original::kForkedBefore, *session, kAsked, kHolds}, copies);
-                  },
-                  [&] { return durable_block(client, *session); }, [&] { return pickle_block(client, *session); }},
-                 bench.effort.rounds);
+  std::vector<Block> blocks;
+  for (const auto& [original, name] : kOriginals) {
+    const std::function<Result<std::string>()> one = [&]() -> Result<std::string> { return *session; };
+    blocks.push_back([&, original = original,
+                      source = original == Original::kNew ? std::function<Result<std::string>()>(with_objects) : one] {
+      return fork_block(client, {original, source, kAsked, kHolds}, bench.effort.copies);
+    });
+  }
+  blocks.push_back([&] { return durable_block(client, *session); });
+  blocks.push_back([&] { return pickle_block(client, *session); });
+  const auto samples = interleave(blocks, bench.effort.rounds);
   if (!samples) return tl::unexpected(samples.error());
   if (auto removed = remove_session(client, *session); !removed) return tl::unexpected(removed.error());
   const std::string pickled = "cloudpickle, dumps and loads of the same objects";
-  const Samples& plain = (*samples)[3];
-  return std::vector<Figure>{
-      figure_in_ms("fork of a session after a run, 100 MB of small objects", (*samples)[0],
-                   {{pickled, plain, kBesidePickle}}),
-      figure_in_ms("fork of a session forked before, the same", (*samples)[1], {{pickled, plain, kBesidePickle}}),
-      figure_in_ms("durable checkpoint and a session from it, the same", (*samples)[2], {{pickled, plain, {}}})};
+  const Samples& plain = samples->back();
+  std::vector<Figure> figures;
+  for (size_t i = 0; i < std::size(kOriginals); ++i) {
+    figures.push_back(figure_in_ms(std::string(kOriginals[i].second) + "100 MB of small objects", (*samples)[i],
+                                   {{pickled, plain, kBesidePickle}}));
+  }
+  figures.push_back(figure_in_ms("durable checkpoint and a session from it, the same",
+                                 (*samples)[std::size(kOriginals)], {{pickled, plain, {}}}));
+  return figures;
 }
 
 }  // namespace capsule::bench

@@ -73,7 +73,6 @@ Result<std::vector<double>> BareFork::ask(const std::string& what, size_t count,
 
 Result<std::vector<double>> BareFork::forks(size_t count) { return ask("fork", count, 1e-3); }
 Result<std::vector<double>> BareFork::runs(size_t count) { return ask("run", count, 1e-3); }
-Result<std::vector<double>> BareFork::spins(size_t count) { return ask("spin", count, 1); }
 Result<std::vector<double>> BareFork::copies(size_t count) { return ask("copy", count, 1e-3); }
 Result<std::vector<double>> BareFork::kills(size_t count) { return ask("kill", count, 1e-3); }
 

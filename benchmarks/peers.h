@@ -20,7 +20,6 @@ class BareFork {
   static Result<BareFork> start(const std::vector<std::string>& modules);
   Result<std::vector<double>> forks(size_t count);   // ms, nothing runs in the child
   Result<std::vector<double>> runs(size_t count);    // ms, the child evaluates 1+1
-  Result<std::vector<double>> spins(size_t count);   // CPU s of the program in spin.h
   Status set_heap(size_t heap_mb);                   // so much more in every child, in small pages; MB of 10^6
   Result<std::vector<double>> copies(size_t count);  // ms until a child is there that stays
   Result<std::vector<double>> kills(size_t count);   // ms from the SIGKILL of such a child until it is reaped

@@ -10,6 +10,7 @@ const std::vector<Workload>& workloads() {
       {"straight", "fresh runs one after the other, refilling included", measure_straight},
       {"sandbox", "fresh runs from a ready capsule and from nothing, and computing, beside no sandbox",
        measure_sandbox},
+      {"probe", "what a start waits for until it knows which layers hold", measure_probe},
       {"warm", "1+1 in a session", measure_warm},
       {"writes", "stdout in writes of 64 KiB", measure_writes},
       {"prints", "a flood of print", measure_prints},

@@ -66,6 +66,7 @@ const std::vector<Workload>& workloads();
 Result<std::vector<Figure>> measure_fresh(Bench& bench);
 Result<std::vector<Figure>> measure_straight(Bench& bench);
 Result<std::vector<Figure>> measure_sandbox(Bench& bench);
+Result<std::vector<Figure>> measure_probe(Bench& bench);
 Result<std::vector<Figure>> measure_warm(Bench& bench);
 Result<std::vector<Figure>> measure_cancel(Bench& bench);
 Result<std::vector<Figure>> measure_writes(Bench& bench);

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/exit_code.h"
+#include "cli/size_text.h"
 
 namespace capsule::cli {
 
@@ -14,6 +15,34 @@ void add_common_options(CLI::App& app, CommonOptions& into) {
   add_socket_option(app, into.socket);
   app.add_flag_callback(
       "--json", [&into] { into.format = Format::kJson; }, "Print JSON with \"v\": 1");
+}
+
+CLI::Option* add_whole_number(CLI::App& app, const std::string& flag, uint64_t& into, const std::string& help) {
+  const auto take = [flag, &into](const std::string& text) {
+    const Result<uint64_t> value = parse_whole_number(text);
+    if (!value) throw CLI::ValidationError(flag.substr(flag.rfind(',') + 1) + ": " + value.error().message);
+    into = *value;
+  };
+  return app.add_option_function<std::string>(flag, take, help)->option_text("N");
+}
+
+void add_control_options(CLI::App& app, ControlCharacters& into) {
+  CLI::Option* escape = app.add_flag_callback(
+      "--escape", [&into] { into = ControlCharacters::kEscape; },
+      "Show control characters of the program as \\xNN (default on a terminal)");
+  app.add_flag_callback(
+         "--raw", [&into] { into = ControlCharacters::kPass; },
+         "Pass them on, to a terminal too, which does what they say")
+      ->excludes(escape);
+}
+
+CLI::Validator positive_count() {
+  const auto check = [](const std::string& text) -> std::string {
+    const bool is_number = text.find_first_not_of("0123456789") == text.npos;
+    const bool is_positive = text.find_first_not_of('0') != text.npos;
+    return is_number && is_positive ? "" : "found '" + text + "'; a whole number from 1 on is needed";
+  };
+  return CLI::Validator(check, "");
 }
 
 std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>& arguments) {

@@ -1,6 +1,7 @@
 // `audit verify`: checks audit logs. Needs no manager: the file says all there is.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -16,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr size_t kHeadFileBytes = 256;
+constexpr std::array kLogs{"audit", "decisions"};  // of a directory
 
 struct AuditOptions {
   std::vector<std::string> files;
@@ -25,19 +27,21 @@ struct AuditOptions {
 };
 
 struct Verdict {
+  std::string log;  // of a directory: which one
   Status status;
   uint64_t lines = 0, lines_before = 0;
   AuditHead head;
   bool is_against_head = false;
 };
 
-// audit-00000000000000000001.jsonl and audit.jsonl: the ones that are full sort before the one being written.
-std::vector<std::string> files_in(const std::string& directory) {
+// Of one log. audit-00000000000000000001.jsonl and audit.jsonl: the ones that are full sort before the one being
+// written.
+std::vector<std::string> files_in(const std::string& directory, const std::string& log) {
   std::vector<std::string> files;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(directory, error)) {
     const std::string name = entry.path().filename().string();
-    if (name == "audit.jsonl" || (name.starts_with("audit-") && name.ends_with(".jsonl"))) {
+    if (name == log + ".jsonl" || (name.starts_with(log + "-") && name.ends_with(".jsonl"))) {
       files.push_back(entry.path().string());
     }
   }
@@ -54,7 +58,21 @@ Result<std::optional<AuditHead>> head_for(const AuditOptions& options) {
   auto text = read_file(beside.string(), kHeadFileBytes);
   if (!text) return tl::unexpected<Error>(text.error());
   while (text->ends_with('\n')) text->pop_back();
-  return audit_head_from_string(*text);
+  const auto head = audit_head_from_string(*text);
+  if (head) return *head;
+  return failure(Errc::kInvalid, beside.string() + " is damaged (" + head.error().message +
+                                     "): give a head that was kept elsewhere with --head, or move it away to check "
+                                     "the log without one");
+}
+
+// What a manager found and said when it began a new file; --first with that line is for who knows of it.
+Status check_damage(const AuditCheck& check, uint64_t first) {
+  const uint64_t at = check.damage_said();
+  if (at == 0 || at == first) return {};
+  return failure(Errc::kInvalid, "line " + std::to_string(at) +
+                                     " of the log says that lines before it were changed or taken away (see "
+                                     "*.damaged-*.jsonl; --first " +
+                                     std::to_string(at) + " checks from there on)");
 }
 
 Verdict verify(const std::vector<std::string>& files, const std::optional<AuditHead>& head, uint64_t first) {
@@ -71,27 +89,39 @@ Verdict verify(const std::vector<std::string>& files, const std::optional<AuditH
     if (!verdict.status) break;
   }
   if (verdict.status) verdict.status = check.end();
+  if (verdict.status) verdict.status = check_damage(check, first);
   verdict.lines = check.lines();
   verdict.lines_before = check.lines_before();
   verdict.head = check.head();
   return verdict;
 }
 
-std::string json_of(const Verdict& verdict) {
-  const nlohmann::ordered_json document = {
-      {"v", 1},
-      {"whole", verdict.status.has_value()},
-      {"problem",
-       verdict.status ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(verdict.status.error().message)},
-      {"lines", verdict.lines},
-      {"lines_before", verdict.lines_before},
-      {"head", to_string(verdict.head)},
-      {"head_was_given", verdict.is_against_head}};
-  return document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+nlohmann::ordered_json json_of(const Verdict& verdict) {
+  return {{"v", 1},
+          {"whole", verdict.status.has_value()},
+          {"problem",
+           verdict.status ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(verdict.status.error().message)},
+          {"lines", verdict.lines},
+          {"lines_before", verdict.lines_before},
+          {"head", to_string(verdict.head)},
+          {"head_was_given", verdict.is_against_head}};
+}
+
+// Of a directory: each log, and whether all are whole.
+nlohmann::ordered_json json_of(const std::vector<Verdict>& verdicts) {
+  nlohmann::ordered_json logs = nlohmann::ordered_json::object();
+  bool whole = true;
+  for (const Verdict& verdict : verdicts) {
+    logs[verdict.log] = json_of(verdict);
+    logs[verdict.log].erase("v");
+    whole = whole && verdict.status.has_value();
+  }
+  return {{"v", 1}, {"whole", whole}, {"logs", std::move(logs)}};
 }
 
 std::string text_of(const Verdict& verdict) {
-  std::string text = std::to_string(verdict.lines) + " lines, none was changed, removed or moved\n";
+  std::string text = verdict.log.empty() ? "" : verdict.log + ": ";
+  text += std::to_string(verdict.lines) + " lines, none was changed, removed or moved\n";
   if (verdict.lines_before > 0) {
     text += "the " + std::to_string(verdict.lines_before) + " lines before them are in earlier files\n";
   }
@@ -101,28 +131,70 @@ std::string text_of(const Verdict& verdict) {
   return text + "head " + to_string(verdict.head) + "\n";
 }
 
-int verify_command(AuditOptions options) {
+// The manager writes the head of a log beside it and removes neither: one without the other is a log that was taken
+// away.
+bool was_taken_away(const std::string& directory, const std::string& log) {
   std::error_code error;
-  if (options.files.size() == 1 && fs::is_directory(options.files[0], error)) {
-    const std::string directory = options.files[0];
-    options.files = files_in(directory);
-    if (options.files.empty()) {
-      return report({Errc::kNotFound, "there is no audit log in " + directory}, options.format);
-    }
+  return fs::exists(fs::path(directory) / (log + ".head"), error) &&
+         !fs::exists(fs::path(directory) / (log + ".jsonl"), error);
+}
+
+// The logs to check. --head and --first are of the audit log, or of the one that was named.
+Result<std::vector<Verdict>> verify_all(AuditOptions options) {
+  std::error_code error;
+  std::vector<Verdict> verdicts;
+  if (options.files.size() != 1 || !fs::is_directory(options.files[0], error)) {
+    const auto head = head_for(options);
+    if (!head) return tl::unexpected<Error>(head.error());
+    verdicts.push_back(verify(options.files, *head, options.first));
+    return verdicts;
   }
-  const auto head = head_for(options);
-  if (!head) return report(head.error(), options.format);
-  const Verdict verdict = verify(options.files, *head, options.first);
-  if (!verdict.status && verdict.status.error().code != Errc::kInvalid) {
-    return report(verdict.status.error(), options.format);
+  const std::string directory = options.files[0];
+  for (const char* log : kLogs) {
+    AuditOptions of_log = log == kLogs.front() ? options : AuditOptions();
+    of_log.files = files_in(directory, log);
+    const bool is_expected = !of_log.head.empty() || of_log.first != 0;  // also where its head went with it
+    if (was_taken_away(directory, log) || (of_log.files.empty() && is_expected)) {
+      Verdict missing;
+      missing.log = log;
+      missing.status = failure(Errc::kInvalid, std::string(log) + ".jsonl is missing");
+      verdicts.push_back(std::move(missing));
+      continue;
+    }
+    if (of_log.files.empty()) continue;
+    const auto head = head_for(of_log);
+    if (!head) return tl::unexpected<Error>(head.error());
+    verdicts.push_back(verify(of_log.files, *head, of_log.first));
+    verdicts.back().log = log;
+  }
+  if (verdicts.empty()) return failure(Errc::kNotFound, "there is no audit log in " + directory);
+  return verdicts;
+}
+
+int verify_command(const AuditOptions& options) {
+  const auto verdicts = verify_all(options);
+  if (!verdicts) return report(verdicts.error(), options.format);
+  bool whole = true;
+  for (const Verdict& verdict : *verdicts) {
+    if (verdict.status) continue;
+    if (verdict.status.error().code != Errc::kInvalid) return report(verdict.status.error(), options.format);
+    whole = false;
   }
   if (options.format == Format::kJson) {
-    const int printed = print(json_of(verdict));
-    return printed != kExitOk ? printed : verdict.status ? kExitOk : kExitFailed;
+    const bool is_directory = !verdicts->front().log.empty();
+    const nlohmann::ordered_json document = is_directory ? json_of(*verdicts) : json_of(verdicts->front());
+    const int printed = print(document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+    return printed != kExitOk ? printed : whole ? kExitOk : kExitFailed;
   }
-  if (verdict.status) return print(text_of(verdict));
-  (void)report(verdict.status.error(), options.format);
-  return kExitFailed;
+  int printed = kExitOk;
+  for (const Verdict& verdict : *verdicts) {
+    if (!verdict.status) {
+      (void)report(verdict.status.error(), options.format);
+    } else if (printed == kExitOk) {
+      printed = print(text_of(verdict));
+    }
+  }
+  return whole ? printed : kExitFailed;
 }
 
 }  // namespace
@@ -132,11 +204,13 @@ int audit_command(const Invocation& invocation) {
   app.require_subcommand(1);
   AuditOptions options;
   auto* verify = app.add_subcommand("verify", "Find lines that were changed, removed, moved or cut off");
-  verify->add_option("FILE", options.files, "Files of one log, in order; or the directory of the log")->required();
-  verify->add_option("--head", options.head, "What `capsule info manager` or the manager's last words showed")
+  verify->add_option("FILE", options.files, "Files of one log, in order; or the directory of both")->required();
+  verify
+      ->add_option("--head", options.head,
+                   "What `capsule info manager` or the manager's last words showed; of a directory: of audit.jsonl")
       ->option_text("N:DIGEST");
-  verify->add_option("--first", options.first, "The first line that has to be there; 1: none may be in earlier files")
-      ->option_text("N");
+  add_whole_number(*verify, "--first", options.first,
+                   "The first line that has to be there; 1: none may be in earlier files");
   verify->add_flag_callback(
       "--json", [&options] { options.format = Format::kJson; }, "One JSON document");
   app.footer(
@@ -147,7 +221,7 @@ int audit_command(const Invocation& invocation) {
       "  capsule audit verify audit.jsonl --head $(capsule info manager --json | jq -r "
       ".manager.audit.logs.audit.head)");
   if (const auto status = parse_arguments(app, invocation.arguments)) return *status;
-  return verify_command(std::move(options));
+  return verify_command(options);
 }
 
 }  // namespace capsule::cli

@@ -44,7 +44,10 @@ size_t size_of(const Message& message) {
 class BranchRuns {
  public:
   BranchRuns(Client& client, const RunOptions& options, std::vector<Branch> branches, StdioWriter& stdio)
-      : client_(client), options_(options), branches_(std::move(branches)), stdio_(stdio) {}
+      : client_(client), options_(options), branches_(std::move(branches)), stdio_(stdio) {
+    // Now: while the runs are under way, answers are theirs.
+    if (options.format != RunFormat::kText) layers_ = ask_profile_layers(client, {}, options.session);
+  }
 
   // Until each has a verdict.
   Status run() {
@@ -178,6 +181,7 @@ class BranchRuns {
     }
     auto document = std::make_unique<FinalDocument>(stdio_);
     document->name_session(branch.session);
+    document->ask_layers_of([this] { return layers_; });
     return document;
   }
 
@@ -193,6 +197,7 @@ class BranchRuns {
   const RunOptions& options_;
   std::vector<Branch> branches_;
   StdioWriter& stdio_;
+  ProfileLayers layers_;
   bool is_cancelled_ = false, has_no_reader_ = false;
 };
 

@@ -99,7 +99,8 @@ std::string overview_text() {
 int dispatch(std::vector<std::string> arguments) {
   Invocation invocation;
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
-  if (dashes != arguments.end()) {
+  const bool has_dashes = dashes != arguments.end();
+  if (has_dashes) {
     invocation.program_arguments.assign(dashes + 1, arguments.end());
     arguments.erase(dashes, arguments.end());
   }
@@ -130,7 +131,7 @@ int dispatch(std::vector<std::string> arguments) {
   }
   const Command* command = find_command(arguments[at]);
   if (command == nullptr) return unknown_command(arguments[at]);
-  if (dashes != arguments.end() && command->name != "run" && command->name != "exec" && command->name != "serve") {
+  if (has_dashes && command->name != "run" && command->name != "exec" && command->name != "serve") {
     note("'" + std::string(command->name) + "' takes nothing after --");
     return kExitUsage;
   }

@@ -1,10 +1,12 @@
 #include "cli/document_fields.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
 
 #include "base/bytes.h"
+#include "base/utf8.h"
 
 namespace capsule::cli {
 namespace {
@@ -42,15 +44,25 @@ const Json& list(const Json& object, std::string_view name) {
   return value.is_array() ? value : kEmpty;
 }
 
-std::string text_field(const Json& object, std::string_view name) {
-  const Json& value = field(object, name);
+std::string text_of(const Json& value) {
   if (value.is_string()) {
-    std::string text = value.get<std::string>();
+    std::string text = escape_control(replace_invalid_utf8(value.get<std::string>()));
+    std::replace(text.begin(), text.end(), '\n', ' ');
     return text.empty() ? kMissing : text;
   }
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
   if (value.is_number()) return value.dump();
   return kMissing;
+}
+
+std::string text_field(const Json& object, std::string_view name) { return text_of(field(object, name)); }
+
+std::string joined(const Json& texts) {
+  std::string all;
+  for (const Json& each : texts) {
+    if (each.is_string()) all += (all.empty() ? "" : ", ") + text_of(each);
+  }
+  return all;
 }
 
 std::string bytes_field(const Json& object, std::string_view name) {

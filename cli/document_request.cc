@@ -1,5 +1,7 @@
 #include "cli/document_request.h"
 
+#include "base/utf8.h"
+
 namespace capsule::cli {
 namespace {
 
@@ -12,7 +14,7 @@ Result<std::string> ask(Client& client, Request request) {
   if (document == nullptr) {
     return failure(Errc::kInvalid, "the manager answered with '" + std::string(type_of(*answer)) + "', not a document");
   }
-  std::string text = std::move(document->json.value);
+  std::string text = escape_control_in_json(document->json.value);
   if (!text.ends_with('\n')) text += '\n';
   return text;
 }

@@ -75,7 +75,8 @@ void FinalDocument::capture(const Display& display) {
   }
 }
 
-std::string FinalDocument::finished_text(const Finished& finished, const std::string& artifacts_json) const {
+std::string FinalDocument::finished_text(const Finished& finished, const std::string& artifacts_json,
+                                         const std::string& layers_missing) const {
   Json document;
   document["v"] = 1;
   document["run_id"] = finished.run_id;
@@ -97,6 +98,9 @@ std::string FinalDocument::finished_text(const Finished& finished, const std::st
   document["evidence"] = evidence_json(finished.evidence);
   document["usage"] = usage_json(finished.usage);
   document["layers"] = layers_json(finished.evidence.layers);
+  if (finished.evidence.layers.empty()) {
+    document["layers_missing"] = layers_missing.empty() ? "no capsule of its profile had come up" : layers_missing;
+  }
   if (!artifacts_json.empty()) document["artifacts"] = Json::parse(artifacts_json);
   return dump_line(document);
 }
@@ -108,7 +112,10 @@ std::string FinalDocument::rejected_text(const ErrorReply& refusal) const {
   rejected.exit_status = kExitUnavailable;
   rejected.evidence.detail = refusal.message;
   rejected.evidence.retry = refusal.code == to_string(Errc::kUnavailable) || refusal.code == to_string(Errc::kTimedOut);
-  return finished_text(rejected);
+  ProfileLayers profile{{}, "the manager closed the connection"};
+  if (refusal.re != 0 && profile_layers_) profile = profile_layers_();
+  rejected.evidence.layers = std::move(profile.layers);
+  return finished_text(rejected, {}, profile.missing);
 }
 
 }  // namespace capsule::cli

@@ -4,10 +4,12 @@
 // counted and left out, and the document says how much ("truncated_by_client" in bytes).
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/profile_layers.h"
 #include "cli/run_view.h"
 #include "cli/stdio_writer.h"
 
@@ -27,6 +29,8 @@ class FinalDocument final : public RunView {
 
   // Becomes a member of the document.
   void name_session(std::string session) { session_ = std::move(session); }
+  // For a run that is refused: the refusal has no layers, and its document shall.
+  void ask_layers_of(std::function<ProfileLayers()> profile) { profile_layers_ = std::move(profile); }
 
   Status show(const Message& message) override;
   // What show() kept back; `artifacts_json` becomes a member of it. Nothing when the run did not end.
@@ -35,7 +39,8 @@ class FinalDocument final : public RunView {
  private:
   void capture(const Output& output);
   void capture(const Display& display);
-  std::string finished_text(const Finished& finished, const std::string& artifacts_json = {}) const;
+  std::string finished_text(const Finished& finished, const std::string& artifacts_json = {},
+                            const std::string& layers_missing = {}) const;
   std::string rejected_text(const ErrorReply& refusal) const;
 
   struct Shown {
@@ -45,6 +50,7 @@ class FinalDocument final : public RunView {
 
   StdioWriter& stdio_;
   Writing writing_;
+  std::function<ProfileLayers()> profile_layers_;
   std::optional<Finished> kept_;
   size_t room_bytes_;
   std::string run_id_, session_, request_id_, trace_id_;

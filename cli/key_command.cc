@@ -1,10 +1,13 @@
 // `key`: API keys for the manager's HTTP listener. Done by the manager program, beside a running manager: whoever may
-// write its state directory may make keys.
+// write its state directory may make keys. Which directory that is: the one that was named, by itself or in settings;
+// else that of the manager that listens; else the one that a manager of this user would take.
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "cli/arguments.h"
 #include "cli/command.h"
+#include "cli/connect.h"
+#include "cli/document_request.h"
 #include "cli/exit_code.h"
 #include "cli/manager_answer.h"
 #include "cli/table.h"
@@ -15,7 +18,7 @@ namespace {
 using Json = nlohmann::json;
 
 struct KeyOptions {
-  std::string name, state_dir, config;
+  std::string name, state_dir, config, socket;
   uint64_t per_minute = 600, days = 0;
   Format format = Format::kText;
 };
@@ -24,7 +27,8 @@ std::string text_of(const Json& value) { return value.is_string() ? value.get<st
 
 // The key alone, so that a script can take it; what to do with it is for people.
 std::string render_new(const Json& document) {
-  note("this key is not shown again; send it as: Authorization: Bearer KEY");
+  note("the key is kept in " + text_of(document["file"]) + ", for the manager of that state directory");
+  note("it is not shown again; send it as: Authorization: Bearer KEY");
   return text_of(document["key"]) + "\n";
 }
 
@@ -37,7 +41,29 @@ std::string render_list(const Json& document) {
   return table.text(0);
 }
 
-int use_keys(const std::string& operation, const KeyOptions& options) {
+// Empty: nobody listens, and nobody said that somebody does.
+Result<std::string> state_dir_of_manager(const std::string& socket) {
+  const SocketEnvironment environment = read_socket_environment(socket);
+  const bool is_named = !environment.flag.empty() || !environment.capsule_socket.empty();
+  Result<Client> client = connect_to_manager(socket, WhenNobodyListens::kFail);
+  if (!client && !is_named) return std::string();
+  if (!client) {
+    return failure(client.error().code, client.error().message + "; or say which state directory with --state-dir");
+  }
+  const auto info = request_document(*client, InfoRequest{.id = 0, .sections = {"manager"}});
+  if (!info) return tl::unexpected<Error>(info.error());
+  const Json document = Json::parse(*info, nullptr, false);
+  const Json::json_pointer place("/manager/state_dir");
+  if (document.is_object() && document.contains(place) && document[place].is_string()) return text_of(document[place]);
+  return failure(Errc::kUnavailable, "the manager that listens has no state directory");
+}
+
+int use_keys(const std::string& operation, KeyOptions options) {
+  if (options.state_dir.empty() && options.config.empty()) {
+    auto state_dir = state_dir_of_manager(options.socket);
+    if (!state_dir) return report(state_dir.error(), options.format);
+    options.state_dir = std::move(*state_dir);
+  }
   std::vector<std::string> words{"--key", operation};
   if (!options.name.empty()) words.insert(words.end(), {"--key-name", options.name});
   if (!options.state_dir.empty()) words.insert(words.end(), {"--state-dir", options.state_dir});
@@ -58,7 +84,8 @@ int use_keys(const std::string& operation, const KeyOptions& options) {
 }
 
 void add_options(CLI::App& app, KeyOptions& options) {
-  app.add_option("--state-dir", options.state_dir, "The manager's, where it was given one")->option_text("DIR");
+  add_socket_option(app, options.socket);
+  app.add_option("--state-dir", options.state_dir, "Of a manager that does not listen now")->option_text("DIR");
   app.add_option("--config", options.config, "The manager's settings (TOML)")->option_text("FILE");
   app.add_flag_callback(
       "--json", [&options] { options.format = Format::kJson; }, "One JSON document");
@@ -70,10 +97,11 @@ int key_command(const Invocation& invocation) {
   CLI::App app("API keys for the manager's HTTP listener (capsule serve --http).", "capsule key");
   app.require_subcommand(1);
   KeyOptions options;
+  options.socket = invocation.socket;
   auto* make = app.add_subcommand("new", "Make a key and print it, this one time");
   make->add_option("NAME", options.name, "For lists, limits and the audit log")->required();
-  make->add_option("--per-minute", options.per_minute, "Requests that it may make in a minute")->option_text("N");
-  make->add_option("--days", options.days, "Days until it expires; 0: never")->option_text("N");
+  add_whole_number(*make, "--per-minute", options.per_minute, "Requests that it may make in a minute");
+  add_whole_number(*make, "--days", options.days, "Days until it expires; 0: never");
   auto* list = app.add_subcommand("ls", "List the keys, without what opens");
   auto* remove = app.add_subcommand("rm", "Remove a key; it stops to hold at once");
   remove->add_option("NAME", options.name, "Which")->required();

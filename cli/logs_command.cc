@@ -1,4 +1,6 @@
 // `logs`: what a run wrote, from its record. Following is asking again, from where one is.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <thread>
 
@@ -20,17 +22,17 @@ struct LogsOptions {
   std::string run, stream;  // empty: both
   uint64_t offset = 0;
   bool follow = false;
-  bool escape = false;  // control characters
+  ControlCharacters control_characters = ControlCharacters::kAuto;
 };
 
 struct Followed {
   Stream to;
   uint32_t number;  // on the wire
   const char* name;
+  TerminalText text;
   uint64_t offset = 0;
   bool finished = false;
   uint64_t unrecorded_bytes = 0;
-  TerminalText text = {};
 };
 
 Result<RecordData> fetch(Client& client, const std::string& run, const Followed& stream) {
@@ -52,9 +54,9 @@ Result<RecordData> fetch(Client& client, const std::string& run, const Followed&
 }
 
 Status write(const LogsOptions& options, Followed& stream, const std::string& bytes) {
-  StdioWriter stdio(1, 2, -1);
+  StdioWriter stdio(STDOUT_FILENO, STDERR_FILENO, -1);
   if (options.common.format == Format::kText) {
-    return stdio.write(stream.to, options.escape ? stream.text.feed(bytes) : bytes);
+    return stdio.write(stream.to, stream.text.feed(bytes));
   }
   Json line = {{"v", 1}, {"run_id", options.run}, {"stream", stream.name}, {"offset", stream.offset}};
   put_text(line, "data", bytes);
@@ -80,9 +82,11 @@ Status copy(Client& client, const LogsOptions& options, Followed& stream) {
 
 int show_logs(Client& client, const LogsOptions& options) {
   std::vector<Followed> streams;
-  if (options.stream != "stderr") streams.push_back(Followed{.to = Stream::kOut, .number = 1, .name = "stdout"});
-  if (options.stream != "stdout") streams.push_back(Followed{.to = Stream::kErr, .number = 2, .name = "stderr"});
-  for (Followed& stream : streams) stream.offset = options.offset;
+  const auto add = [&](Stream to, uint32_t number, const char* name, int fd) {
+    streams.push_back({to, number, name, {options.control_characters, kind_of(fd)}, options.offset});
+  };
+  if (options.stream != "stderr") add(Stream::kOut, 1, "stdout", STDOUT_FILENO);
+  if (options.stream != "stdout") add(Stream::kErr, 2, "stderr", STDERR_FILENO);
   while (true) {
     bool finished = true;
     for (Followed& stream : streams) {
@@ -95,7 +99,7 @@ int show_logs(Client& client, const LogsOptions& options) {
     std::this_thread::sleep_for(kFollowInterval);
   }
   for (Followed& stream : streams) {
-    if (options.escape) (void)StdioWriter(1, 2, -1).write(stream.to, stream.text.finish());
+    (void)StdioWriter(STDOUT_FILENO, STDERR_FILENO, -1).write(stream.to, stream.text.finish());
     if (stream.unrecorded_bytes == 0) continue;
     note(std::to_string(stream.unrecorded_bytes) + " more bytes of " + stream.name +
          " were not recorded (run.recorded, run.recorded_output_bytes)");
@@ -118,8 +122,8 @@ int logs_command(const Invocation& invocation) {
   app.add_flag("-f,--follow", options.follow, "Go on until the run is over");
   app.add_option("--stream", options.stream, "Only this one: stdout or stderr")
       ->check(CLI::IsMember({"stdout", "stderr"}).description(""));
-  app.add_option("--offset", options.offset, "Leave out so many bytes of each stream");
-  app.add_flag("--escape", options.escape, "Show control characters of the program as \\xNN");
+  add_whole_number(app, "--offset", options.offset, "Leave out so many bytes of each stream");
+  add_control_options(app, options.control_characters);
   add_common_options(app, options.common);
   if (const auto status = parse_arguments(app, invocation.arguments)) return *status;
   Result<Client> client = connect_to_manager(options.common.socket, WhenNobodyListens::kFail);

@@ -27,13 +27,9 @@ Result<std::string> render_checkpoints(std::string_view json) {
                {"A CRASH GOES BACK TO IT"},
                {"NOT CAPTURED", Align::kLeft, kSentenceBytes}});
   for (const Json& each : list(*document, "checkpoints")) {
-    std::string missing;
-    for (const Json& what : list(each, "not_captured")) {
-      if (what.is_string()) missing += (missing.empty() ? "" : ", ") + what.get<std::string>();
-    }
     table.add_row({text_field(each, "name"), text_field(each, "kind"), seconds_field(each, "age_s"),
                    bytes_field(each, "private_bytes"), bytes_field(each, "shared_bytes"),
-                   text_field(each, "is_fallback"), missing});
+                   text_field(each, "is_fallback"), joined(list(each, "not_captured"))});
   }
   return table.text(0);
 }
@@ -45,7 +41,7 @@ Result<std::string> render_return(std::string_view json) {
   std::string out = "back to " + (to == "-" ? "a fresh namespace" : to) +
                     "; runs undone: " + std::to_string(list(*document, "lost_runs").size()) + "\n";
   for (const Json& what : list(*document, "not_captured")) {
-    if (what.is_string()) out += "not there any more: " + what.get<std::string>() + "\n";
+    if (what.is_string()) out += "not there any more: " + text_of(what) + "\n";
   }
   return out;
 }
@@ -94,10 +90,7 @@ Result<std::string> render_stored_checkpoint(std::string_view json) {
   line("functions", text_field(said, "functions"));
   line("classes", text_field(said, "classes"));
   const Json& lists = field(said, "lists");
-  std::string modules;
-  for (const Json& each : list(lists, "modules")) {
-    if (each.is_string()) modules += (modules.empty() ? "" : ", ") + each.get<std::string>();
-  }
+  const std::string modules = joined(list(lists, "modules"));
   line("modules", modules.empty() ? "-" : modules);
   Table names({{"NAME"}, {"TYPE"}, {"SERIALISED", Align::kRight}});
   for (const Json& each : list(lists, "names")) {

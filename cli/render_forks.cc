@@ -25,7 +25,7 @@ void add_branch(const Children& children, const std::string& parent, int depth, 
 
 }  // namespace
 
-// What descends from a session that is gone stands beside those that began by themselves.
+// What descends from nobody who lives stands beside those that began by themselves.
 Result<std::string> render_session_tree(std::string_view json) {
   const Result<Json> document = parse_document(json);
   if (!document) return tl::unexpected(document.error());
@@ -46,7 +46,7 @@ Result<std::string> render_forks(std::string_view json) {
   if (!document) return tl::unexpected(document.error());
   std::string text;
   for (const Json& id : list(*document, "forks")) {
-    if (id.is_string()) text += id.get<std::string>() + "\n";
+    if (id.is_string()) text += text_of(id) + "\n";
   }
   return text;
 }

@@ -1,5 +1,4 @@
 // `inspect` of a session as text: see render_info.h.
-#include "base/utf8.h"
 #include "cli/document_fields.h"
 #include "cli/render_info.h"
 #include "cli/table.h"
@@ -9,15 +8,7 @@ namespace {
 
 std::string line(std::string name, const std::string& value) {
   name.resize(15, ' ');
-  return name + escape_control(value) + "\n";
-}
-
-std::string joined(const Json& texts) {
-  std::string all;
-  for (const Json& each : texts) {
-    if (each.is_string()) all += (all.empty() ? "" : ", ") + each.get<std::string>();
-  }
-  return all.empty() ? "-" : all;
+  return name + value + "\n";
 }
 
 std::string shape_text(const Json& entry) {
@@ -32,7 +23,7 @@ std::string names_text(const Json& names) {
   std::string out = "\n" + text_field(names, "names") + " names, " + bytes_field(names, "bytes") + ": " +
                     text_field(kinds, "data") + " data, " + text_field(kinds, "function") + " functions, " +
                     text_field(kinds, "class") + " classes, " + text_field(kinds, "module") + " modules\n";
-  if (const std::string why = text_field(names, "incomplete"); why != "-") out += "(" + escape_control(why) + ")\n";
+  if (const std::string why = text_field(names, "incomplete"); why != "-") out += "(" + why + ")\n";
   Table table({{"NAME"}, {"KIND"}, {"TYPE"}, {"SIZE", Align::kRight}, {"LENGTH"}, {"ELEMENTS"}});
   for (const Json& each : list(names, "list")) {
     table.add_row({text_field(each, "name"), text_field(each, "kind"), text_field(each, "type"),
@@ -67,7 +58,8 @@ Result<std::string> render_session(std::string_view json) {
   out += line("pending", pending.empty() ? "-" : pending);
   out += line("snapshots", snapshots.empty() ? "-" : snapshots);
   out += line("parent", text_field(lineage, "parent"));
-  out += line("forks", joined(list(lineage, "forks")));
+  const std::string forks = joined(list(lineage, "forks"));
+  out += line("forks", forks.empty() ? "-" : forks);
   out += line("limits", "wall " + seconds_field(limits, "wall_s") + ", cpu " + seconds_field(limits, "cpu_s") +
                             ", memory " + bytes_field(limits, "memory_bytes") + ", output " +
                             bytes_field(limits, "output_bytes"));

@@ -43,7 +43,7 @@ std::string right(const std::string& text, size_t columns) {
 
 // Each event below the span that it happened in.
 std::vector<Row> rows_of(const Json& document) {
-  std::vector<Row> rows{{0, number_of(document, "total_us"), "run"}};
+  std::vector<Row> rows{{0, number_of(document, "total_us"), "run"}};  // without an end: a beginning
   for (const Json& span : list(document, "spans")) {
     rows.push_back({number_of(span, "begin_us"), number_of(span, "end_us"), "  " + text_field(span, "name")});
   }
@@ -55,6 +55,21 @@ std::vector<Row> rows_of(const Json& document) {
     rows.insert(after.base(), {at, at, escape_control(name)});
   }
   return rows;
+}
+
+// What the bars are drawn to: the run, or as far as it is known.
+int64_t end_of(const Json& document, const std::vector<Row>& rows) {
+  if (field(document, "total_us").is_number_integer()) return number_of(document, "total_us");
+  int64_t end_us = 0;
+  for (const Row& row : rows) end_us = std::max(end_us, row.end_us);
+  return end_us;
+}
+
+std::string verdict_text(const Json& document) {
+  const bool is_over = field(document, "verdict").is_string();
+  const std::string verdict = is_over ? text_field(document, "verdict") : "none yet";
+  if (is_over && field(document, "total_us").is_null()) return verdict + ", nobody knows when: its manager was killed";
+  return verdict + " after " + time_text(number_of(document, "total_us"));
 }
 
 // A span covers at least one column, an event exactly one; what came after the end is shown at the end.
@@ -82,16 +97,15 @@ Result<std::string> render_trace(std::string_view json, const TraceLook& look) {
   const Result<Json> document = parse_document(json);
   if (!document) return tl::unexpected(document.error());
   const size_t columns = std::max(look.columns, kTraceColumns) - kHeadColumns;
-  const int64_t total_us = number_of(*document, "total_us");
-  const bool is_over = field(*document, "verdict").is_string();
+  const std::vector<Row> rows = rows_of(*document);
+  const int64_t total_us = end_of(*document, rows);
   std::string out = "run      " + text_field(*document, "run_id") + "\n";
-  out +=
-      "verdict  " + (is_over ? text_field(*document, "verdict") : "none yet") + " after " + time_text(total_us) + "\n";
+  out += "verdict  " + verdict_text(*document) + "\n";
   if (field(*document, "session").is_string()) out += "session  " + text_field(*document, "session") + "\n";
   out += "request  " + text_field(*document, "request_id") + "\n";
   out += "trace    " + text_field(*document, "trace_id") + "\n\n";
   out += left("", kNameColumns) + right("AT", kGap + kTimeColumns) + right("TOOK", kGap + kTimeColumns) + "\n";
-  for (const Row& row : rows_of(*document)) {
+  for (const Row& row : rows) {
     const bool is_event = row.begin_us == row.end_us;
     out += left(row.name, kNameColumns) + right(time_text(row.begin_us), kGap + kTimeColumns);
     out += right(is_event ? "" : time_text(row.end_us - row.begin_us), kGap + kTimeColumns) + std::string(kGap, ' ');

@@ -12,8 +12,10 @@
 namespace capsule::cli {
 
 void note(std::string_view text) {
+  std::string line = "capsule: ";
+  for (const char c : escape_control(text)) c == '\n' ? line += "\\x0a" : line += c;
   // A stderr that cannot be written leaves nowhere to say so.
-  (void)write_all(STDERR_FILENO, "capsule: " + escape_control(text) + "\n");
+  (void)write_all(STDERR_FILENO, line + "\n");
 }
 
 int report(const Error& error, Format format) {

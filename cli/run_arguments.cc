@@ -39,16 +39,16 @@ void add_limits(CLI::App& app, RunOptions& into) {
                                        "Memory in bytes, of all it starts; 512M, 1G (default: the profile's)")
       ->option_text("BYTES");
   app.add_option("--processes", into.processes, "Processes and threads of the program (default: the profile's)")
-      ->check(CLI::PositiveNumber)
+      ->check(positive_count())
       ->option_text("N");
   app.add_option("--open-files", into.open_files, "Open files of each of its processes (default: the profile's)")
-      ->check(CLI::PositiveNumber)
+      ->check(positive_count())
       ->option_text("N");
   app.add_option_function<std::string>("--workspace", checked(parse_size_bytes, into.workspace_bytes),
                                        "What its workspace may hold in bytes; 16M (default: the profile's)")
       ->option_text("BYTES");
   app.add_option("--workspace-files", into.workspace_files, "Files and directories in it (default: the profile's)")
-      ->check(CLI::PositiveNumber)
+      ->check(positive_count())
       ->option_text("N");
   app.add_option("--require", into.require, "Sandbox layers that must be in force: seccomp,landlock,netns")
       ->delimiter(',')
@@ -88,9 +88,7 @@ void add_output_options(CLI::App& app, RunOptions& into) {
       ->option_text("WHEN");
   app.add_option("--display-dir", into.display_dir, "Save pictures, HTML and the like to this directory")
       ->option_text("DIR");
-  app.add_flag_callback(
-      "--escape", [&into] { into.control_characters = ControlCharacters::kEscape; },
-      "Escape control characters in the output");
+  add_control_options(app, into.control_characters);
 }
 
 }  // namespace
@@ -106,7 +104,7 @@ void add_run_options(CLI::App& app, BranchesOptions& options) {
   app.add_flag_callback(
       "--no-stdin", [&into] { into.standard_input = StandardInput::kNone; }, "Give the program end-of-file at once");
   app.add_option("--branches", options.count, "Fork a session so often, and run the code, or a file each, in the forks")
-      ->check(CLI::PositiveNumber)
+      ->check(positive_count())
       ->option_text("N");
   app.add_option("--session", into.session, "With --branches: the session to fork")->option_text("SESSION");
   app.add_option("--name", options.name, "With --branches: what to call the forks, NAME-1, NAME-2 ...")

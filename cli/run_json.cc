@@ -1,36 +1,14 @@
 #include "cli/run_json.h"
 
-#include <algorithm>
-
+#include "base/json_shape.h"
 #include "base/utf8.h"
 
 namespace capsule::cli {
 namespace {
 
-// Nesting of a JSON text, without parsing it: brackets outside of strings.
-size_t json_depth(std::string_view text) {
-  size_t depth = 0;
-  size_t deepest = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '[' || c == '{') {
-      deepest = std::max(deepest, ++depth);
-    } else if ((c == ']' || c == '}') && depth > 0) {
-      --depth;
-    }
-  }
-  return deepest;
-}
-
 Json representation_json(const std::string& mime, const std::string& data) {
-  if (is_json_type(mime) && json_depth(data) <= kJsonDepth) {
-    Json parsed = Json::parse(data, nullptr, false);
+  if (is_json_type(mime)) {
+    Json parsed = parse_bounded<Json>(data, std::string_view::npos);  // nested too deep it stays text
     if (!parsed.is_discarded()) return parsed;
   }
   if (is_json_type(mime) || is_text_type(mime)) return replace_invalid_utf8(data);
@@ -153,6 +131,8 @@ void put_text(Json& into, const std::string& key, std::string_view bytes) {
   if (!is_valid_utf8(bytes)) into[key + "_base64"] = base64(bytes);
 }
 
-std::string dump_line(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string dump_line(const Json& value) {
+  return escape_control_in_json(value.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n";
+}
 
 }  // namespace capsule::cli

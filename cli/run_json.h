@@ -12,8 +12,6 @@ namespace capsule::cli {
 
 using Json = nlohmann::ordered_json;  // keys in the order they were put: people read these
 
-inline constexpr size_t kJsonDepth = 64;  // deeper application/json stays text: printing it would recurse as deep
-
 std::string base64(std::string_view bytes);
 
 // Text types are strings (bad UTF-8 replaced), JSON types are parsed when they can be, everything else is base64.

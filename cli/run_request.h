@@ -41,7 +41,7 @@ struct RunOptions {
   StandardInput standard_input = StandardInput::kDefault;
   RunFormat format = RunFormat::kText;
   ShowResult show_result = ShowResult::kAuto;
-  ControlCharacters control_characters = ControlCharacters::kPass;
+  ControlCharacters control_characters = ControlCharacters::kAuto;
   std::string display_dir;
   std::vector<std::string> files;  // LOCAL or LOCAL=INSIDE
   std::string artifacts_dir;

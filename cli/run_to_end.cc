@@ -20,11 +20,18 @@ Format error_format(const RunOptions& options) {
   return options.format == RunFormat::kText ? Format::kText : Format::kJson;
 }
 
-Result<std::unique_ptr<RunView>> make_view(const RunOptions& options, StdioWriter& stdio) {
+std::unique_ptr<RunView> make_document(Client& client, const RunOptions& options, StdioWriter& stdio) {
+  auto document = std::make_unique<FinalDocument>(
+      stdio, options.artifacts_dir.empty() ? FinalDocument::Writing::kAtTheEnd : FinalDocument::Writing::kWhenTold);
+  document->ask_layers_of([&client, profile = options.profile, session = options.session] {
+    return ask_profile_layers(client, profile, session);
+  });
+  return document;
+}
+
+Result<std::unique_ptr<RunView>> make_view(Client& client, const RunOptions& options, StdioWriter& stdio) {
   switch (options.format) {
-    case RunFormat::kDocument:
-      return std::make_unique<FinalDocument>(
-          stdio, options.artifacts_dir.empty() ? FinalDocument::Writing::kAtTheEnd : FinalDocument::Writing::kWhenTold);
+    case RunFormat::kDocument: return make_document(client, options, stdio);
     case RunFormat::kEvents: return std::make_unique<EventLines>(stdio);
     case RunFormat::kText: break;
   }
@@ -82,7 +89,7 @@ int run_to_end(const RunOptions& options, WhenNobodyListens policy) {
   const Result<CancelSignals> signals = CancelSignals::install();
   if (!signals) return report(signals.error(), error_format(options));
   StdioWriter stdio(STDOUT_FILENO, STDERR_FILENO, signals->fd());
-  const Result<std::unique_ptr<RunView>> view = make_view(options, stdio);
+  const Result<std::unique_ptr<RunView>> view = make_view(*client, options, stdio);
   if (!view) return report(view.error(), error_format(options));
   const RunEnd end = run_stream(*client, std::move(request), STDIN_FILENO, **view, stdio);
   if (end.problem) {

@@ -86,7 +86,8 @@ int change_sessions(Client& client, const SessionOptions& options) {
 }
 
 template <class Parse>
-void add_amount(CLI::App& command, const char* flag, const char* unit, const char* what, Parse parse, uint64_t& into) {
+void add_amount(CLI::App& command, const char* flag, const char* unit, const std::string& what, Parse parse,
+                uint64_t& into) {
   const auto take = [parse, &into](const std::string& text) {
     const Result<uint64_t> value = parse(text);
     if (!value) throw CLI::ValidationError(value.error().message);
@@ -95,28 +96,31 @@ void add_amount(CLI::App& command, const char* flag, const char* unit, const cha
   command.add_option_function<std::string>(flag, take, what)->option_text(unit);
 }
 
-void add_session_limits(CLI::App& command, SessionOptions& options) {
+// `whose`: what holds without them.
+void add_session_limits(CLI::App& command, SessionOptions& options, const std::string& whose) {
   SessionLimits& limits = options.request.limits;
-  add_amount(command, "--timeout", "SECONDS", "Wall-clock limit of each run (default: the profile's)",
-             parse_seconds_as_ms, limits.timeout_ms);
-  add_amount(command, "--cpu", "SECONDS", "Processor time of each run (default: the profile's)", parse_seconds_as_ms,
-             limits.cpu_ms);
-  add_amount(command, "--memory", "BYTES", "Memory of its capsule; 512M, 1G (default: the profile's)", parse_size_bytes,
+  const std::string otherwise = " (default: " + whose + ")";
+  add_amount(command, "--timeout", "SECONDS", "Wall-clock limit of each run" + otherwise, parse_seconds_as_ms,
+             limits.timeout_ms);
+  add_amount(command, "--cpu", "SECONDS", "Processor time of each run" + otherwise, parse_seconds_as_ms, limits.cpu_ms);
+  add_amount(command, "--memory", "BYTES", "Memory of its capsule; 512M, 1G" + otherwise, parse_size_bytes,
              limits.memory_bytes);
-  add_amount(command, "--output-limit", "BYTES", "Output limit of each run (default: the profile's)", parse_size_bytes,
+  add_amount(command, "--output-limit", "BYTES", "Output limit of each run" + otherwise, parse_size_bytes,
              limits.output_bytes);
-  add_amount(command, "--workspace", "BYTES", "What its workspace may hold; 16M (default: the profile's)",
-             parse_size_bytes, limits.workspace_bytes);
-  command
-      .add_option("--workspace-files", limits.workspace_files, "Files and directories in it (default: the profile's)")
-      ->check(CLI::PositiveNumber)
+  add_amount(command, "--workspace", "BYTES", "What its workspace may hold; 16M" + otherwise, parse_size_bytes,
+             limits.workspace_bytes);
+  command.add_option("--workspace-files", limits.workspace_files, "Files and directories in it" + otherwise)
+      ->check(positive_count())
       ->option_text("N");
-  command.add_option("--processes", limits.processes, "Processes and threads of its programs (default: the profile's)")
-      ->check(CLI::PositiveNumber)
+  command.add_option("--processes", limits.processes, "Processes and threads of its programs" + otherwise)
+      ->check(positive_count())
       ->option_text("N");
-  command.add_option("--open-files", limits.open_files, "Open files of each of its processes (default: the profile's)")
-      ->check(CLI::PositiveNumber)
+  command.add_option("--open-files", limits.open_files, "Open files of each of its processes" + otherwise)
+      ->check(positive_count())
       ->option_text("N");
+}
+
+void add_secrets(CLI::App& command, SessionOptions& options) {
   command.add_option("--secret-env", options.secrets.variables, "Give its programs this variable of yours, in secret")
       ->option_text("NAME");
   command.add_option("--secret-file", options.secrets.files, "Give its programs a variable with a file's content")
@@ -139,7 +143,8 @@ void add_new(CLI::App& app, SessionOptions& options) {
       ->option_text("NAME");
   command->add_option("--from", options.request.checkpoint, "Begin with a durable checkpoint")
       ->option_text("CHECKPOINT");
-  add_session_limits(*command, options);
+  add_session_limits(*command, options, "the profile's");
+  add_secrets(*command, options);
   command
       ->add_option_function<std::string>(
           "--idle-timeout",
@@ -174,7 +179,7 @@ CLI::App* add_of_one(CLI::App& app, const char* name, const char* what, SessionO
 
 void add_returns(CLI::App& app, SessionOptions& options) {
   CLI::App* undo = add_of_one(app, "undo", "Go back to the state before the last runs", options);
-  undo->add_option("RUNS", options.request.count, "How many runs to go back (default: 1)")->check(CLI::PositiveNumber);
+  undo->add_option("RUNS", options.request.count, "How many runs to go back (default: 1)")->check(positive_count());
   undo->footer(
       "Files in the workspace stay as they are.\n\nExamples:\n  capsule session undo lab\n"
       "  capsule session undo lab 3");
@@ -201,9 +206,10 @@ void add_returns(CLI::App& app, SessionOptions& options) {
 void add_forks(CLI::App& app, SessionOptions& options) {
   CLI::App* fork = app.add_subcommand("fork", "Make independent copies of a live session and print their ids");
   fork->add_option("SESSION", options.request.source, "The session to copy")->required();
-  fork->add_option("-n,--count", options.request.count, "How many (default: 1)")->check(CLI::PositiveNumber);
+  fork->add_option("-n,--count", options.request.count, "How many (default: 1)")->check(positive_count());
   fork->add_option("--name", options.request.session, "Name it; of several NAME-1, NAME-2 ... (default: made up)");
   add_rollback(*fork, options);
+  add_session_limits(*fork, options, "the session's, and never more");
   fork->footer(
       "Everything in it is copied, also what cannot be pickled, and so are its files. What it shares with other\n"
       "processes (sockets, pipes, shared memory) is not.\n\nExamples:\n  capsule session fork lab -n 4\n"

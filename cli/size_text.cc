@@ -55,6 +55,15 @@ Result<uint64_t> parse_size_bytes(std::string_view text) {
   return wrong();
 }
 
+Result<uint64_t> parse_whole_number(std::string_view text) {
+  uint64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error == std::errc{} && stop == end) return number;
+  return failure(Errc::kInvalid, "'" + std::string(text) + "' is not a number from 0 to " +
+                                     std::to_string(std::numeric_limits<uint64_t>::max()));
+}
+
 Result<uint64_t> parse_seconds_as_ms(std::string_view text) {
   double value = 0;
   const char* end = text.data() + text.size();

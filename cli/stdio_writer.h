@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "cli/terminal_text.h"
 
 namespace capsule::cli {
 
@@ -16,6 +17,7 @@ class StdioWriter {
   // Descriptors are not owned. `cancel_fd` (or -1) becomes readable when the user wants to stop.
   StdioWriter(int out_fd, int err_fd, int cancel_fd) : out_fd_(out_fd), err_fd_(err_fd), cancel_fd_(cancel_fd) {}
 
+  OutputKind kind_of(Stream stream) const { return cli::kind_of(stream == Stream::kOut ? out_fd_ : err_fd_); }
   int cancel_fd() const { return cancel_fd_; }
   void on_cancel(std::function<void()> hook) { on_cancel_ = std::move(hook); }
 

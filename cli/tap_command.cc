@@ -84,7 +84,7 @@ int tap_command(const Invocation& invocation) {
   TapOptions options;
   options.common.socket = invocation.socket;
   app.add_option("SESSION", options.session, "Name of a session")->required();
-  app.add_option("-n,--frames", options.frames, "End after so many frames");
+  add_whole_number(app, "-n,--frames", options.frames, "End after so many frames");
   add_common_options(app, options.common);
   if (const auto status = parse_arguments(app, invocation.arguments)) return *status;
   Result<Client> client = connect_to_manager(options.common.socket, WhenNobodyListens::kFail);

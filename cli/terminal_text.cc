@@ -1,5 +1,7 @@
 #include "cli/terminal_text.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -30,7 +32,10 @@ std::string made_safe(std::string_view text) { return escape_control(replace_inv
 
 }  // namespace
 
+OutputKind kind_of(int fd) { return isatty(fd) == 1 ? OutputKind::kTerminal : OutputKind::kOther; }
+
 std::string TerminalText::feed(std::string_view bytes) {
+  if (!escapes_) return std::string(bytes);
   std::string text = std::exchange(waiting_, {});
   text += bytes;
   const size_t cut = text.size() - unfinished_bytes(text);

@@ -25,15 +25,13 @@ Status TextView::show_output(const Output& output) {
     late_bytes_ += output.data.value.size();
     return {};
   }
-  const Stream stream = output.stream == 2 ? Stream::kErr : Stream::kOut;
-  if (options_.control_characters == ControlCharacters::kPass) return stdio_.write(stream, output.data.value);
-  return stdio_.write(stream, (stream == Stream::kErr ? err_text_ : out_text_).feed(output.data.value));
+  return write(output.stream == 2 ? Stream::kErr : Stream::kOut, output.data.value);
 }
 
 Status TextView::show_bundle(const std::string& run_id, const std::string& label, const Bundle& bundle) {
   const bool is_shown = label != "result" || options_.result_text == ResultText::kShow;
   if (const auto plain = bundle.find("text/plain"); plain != bundle.end() && is_shown) {
-    if (auto status = stdio_.write(Stream::kOut, safe(plain->second.value) + "\n"); !status) return status;
+    if (auto status = write(Stream::kOut, plain->second.value + "\n"); !status) return status;
   }
   if (!files_) {
     note_pictures(bundle);
@@ -58,19 +56,17 @@ void TextView::note_pictures(const Bundle& bundle) {
 }
 
 Status TextView::show_finished(const Finished& finished) {
-  if (options_.control_characters == ControlCharacters::kEscape) {
-    if (auto status = stdio_.write(Stream::kOut, out_text_.finish()); !status) return status;
-    (void)stdio_.write(Stream::kErr, err_text_.finish());
-  }
-  (void)stdio_.write(Stream::kErr, safe(traceback_text(finished)));
+  if (auto status = stdio_.write(Stream::kOut, out_text_.finish()); !status) return status;
+  (void)stdio_.write(Stream::kErr, err_text_.finish());
+  (void)write(Stream::kErr, traceback_text(finished));
   if (late_bytes_ > 0) say(std::to_string(late_bytes_) + " bytes were printed after an earlier run had finished");
   for (const std::string& text : ending_notes(finished)) say(text);
   return {};
 }
 
-std::string TextView::safe(std::string text) const {
-  if (options_.control_characters == ControlCharacters::kPass) return text;
-  return escape_control(replace_invalid_utf8(text));
+// Bytes of the program.
+Status TextView::write(Stream stream, std::string_view bytes) {
+  return stdio_.write(stream, (stream == Stream::kErr ? err_text_ : out_text_).feed(bytes));
 }
 
 void TextView::say(const std::string& text) {

@@ -12,11 +12,10 @@
 
 namespace capsule::cli {
 
-enum class ControlCharacters { kPass, kEscape };
 enum class ResultText { kShow, kHide };
 
 struct TextViewOptions {
-  ControlCharacters control_characters = ControlCharacters::kPass;
+  ControlCharacters control_characters = ControlCharacters::kAuto;
   ResultText result_text = ResultText::kShow;
 };
 
@@ -24,7 +23,11 @@ class TextView final : public RunView {
  public:
   // `files` (or none) is where representations that are not text go.
   TextView(StdioWriter& stdio, TextViewOptions options, std::optional<DisplayFiles> files)
-      : stdio_(stdio), options_(options), files_(std::move(files)) {}
+      : stdio_(stdio),
+        options_(options),
+        files_(std::move(files)),
+        out_text_(options.control_characters, stdio.kind_of(Stream::kOut)),
+        err_text_(options.control_characters, stdio.kind_of(Stream::kErr)) {}
 
   Status show(const Message& message) override;
 
@@ -33,7 +36,7 @@ class TextView final : public RunView {
   Status show_bundle(const std::string& run_id, const std::string& label, const Bundle& bundle);
   Status show_finished(const Finished& finished);
   void note_pictures(const Bundle& bundle);
-  std::string safe(std::string text) const;
+  Status write(Stream stream, std::string_view bytes);
   void say(const std::string& text);
 
   StdioWriter& stdio_;

@@ -79,9 +79,20 @@ void AuditTrail::finished(const Run& run) {
                                      .profile = run.profile});
 }
 
-void AuditTrail::cancelled(const std::string& run_id, uid_t uid, const Status& done) {
+void AuditTrail::aborted(const AbortedRun& run) {
+  log_.record(AuditLogKind::kAudit, {.action = "run.finish",
+                                     .object_kind = "run",
+                                     .object = run.run_id,
+                                     .outcome = to_string(Verdict::kAborted),
+                                     .uid = run.uid,
+                                     .request_id = run.request_id,
+                                     .profile = run.profile});
+}
+
+void AuditTrail::cancelled(const std::string& run_id, const Asker& asker, const Status& done) {
   // What is no run's id can be anything.
-  AuditRecord record{.action = "run.cancel", .outcome = outcome_of(done), .uid = uid};
+  AuditRecord record{
+      .action = "run.cancel", .outcome = outcome_of(done), .uid = asker.uid, .request_id = asker.request_id};
   if (done) record.object_kind = "run", record.object = run_id;
   log_.record(AuditLogKind::kAudit, std::move(record));
 }
@@ -103,8 +114,9 @@ void AuditTrail::session(const Asked& asked, const Result<std::string>& answer) 
   log_.record(AuditLogKind::kAudit, std::move(record));
 }
 
-void AuditTrail::transferred(const Transfer& transfer, uid_t uid, const Status& done) {
-  AuditRecord record{.action = transfer.action, .outcome = outcome_of(done), .uid = uid};
+void AuditTrail::transferred(const Transfer& transfer, const Asker& asker, const Status& done) {
+  AuditRecord record{
+      .action = transfer.action, .outcome = outcome_of(done), .uid = asker.uid, .request_id = asker.request_id};
   if (done) record.object_kind = transfer.object_kind, record.object = transfer.object;
   log_.record(AuditLogKind::kAudit, std::move(record));
 }
@@ -137,7 +149,7 @@ void AuditTrail::close() {
 void AuditTrail::refresh_gauges() {
   for (const AuditLogKind kind : label::kAllAuditLogKinds) {
     const AuditLog::Totals totals = log_.totals(kind);
-    metrics_.set_audit(kind, totals.written, totals.bytes, totals.lost);
+    metrics_.set_audit(kind, {totals.written, totals.bytes, totals.lost, totals.damages});
   }
   metrics_.set_audit_queue(log_.queued());
 }

@@ -9,6 +9,7 @@
 #include "manager/observe/audit_log.h"
 #include "manager/observe/metrics.h"
 #include "manager/schedule/run.h"
+#include "manager/storage/aborted_run.h"
 #include "protocol/message.h"
 
 namespace capsule {
@@ -31,7 +32,14 @@ class AuditTrail {
   void submitted(const Result<Accepted>& answer, const Submitted& request, std::string_view refusal);
   void ruled(const Run& run, label::Ruling ruling, std::string_view reason);
   void finished(const Run& run);
-  void cancelled(const std::string& run_id, uid_t uid, const Status& done);
+  // A run that an earlier manager left without an end.
+  void aborted(const AbortedRun& run);
+  // Of a request that brings no id: one was made for it.
+  struct Asker {
+    uid_t uid = 0;
+    std::string request_id;
+  };
+  void cancelled(const std::string& run_id, const Asker& asker, const Status& done);
   // Of a request about sessions and what they keep. `session` is one that exists, or empty.
   struct Asked {
     std::string operation, session, checkpoint;
@@ -40,9 +48,9 @@ class AuditTrail {
   };
   // Requests that only look are not recorded.
   void session(const Asked& asked, const Result<std::string>& answer);
-  void transferred(const Transfer& transfer, uid_t uid, const Status& done);
+  void transferred(const Transfer& transfer, const Asker& asker, const Status& done);
   void http(const HttpExchange& exchange);
-  // Heads go into the manager's log: from here on nothing is written.
+  // Heads go into the manager's log, whatever its level: from here on nothing is written.
   void close();
 
   void refresh_gauges();

@@ -68,6 +68,8 @@ struct Order {
   bool may_be_equal;
 };
 constexpr std::array kOrders{Order{"pool.min", "pool.max", true},
+                             Order{"run.timeout_s", "run.max_timeout_s", true},
+                             Order{"run.output_bytes", "run.max_output_bytes", true},
                              Order{"limits.memory_soft_bytes", "limits.memory_bytes", true},
                              Order{"breaker.backoff_min_s", "breaker.backoff_max_s", true},
                              Order{"worker.suspect_after", "worker.lost_after", false}};

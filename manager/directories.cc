@@ -6,6 +6,9 @@
 #include <filesystem>
 #include <vector>
 
+#include "manager/files/own_directory.h"
+#include "manager/observe/log.h"
+
 namespace capsule {
 namespace fs = std::filesystem;
 namespace {
@@ -24,10 +27,17 @@ fs::path user_directory(const char* xdg, const char* below_home, const char* nam
   return fs::path(own_temporary()) / name;
 }
 
-// The first of the places that exists or can be made, and that we can write to.
+// The first of the places that exists or can be made, and that we can write to. Where everybody can make names, it has
+// to be ours.
 std::string made(const std::vector<fs::path>& places) {
   for (const fs::path& place : places) {
     std::error_code error;
+    if (place.string().starts_with(own_temporary() + "/")) {
+      if (const Status ours = make_own_directory(own_temporary()); !ours) {
+        log_warning("a directory is not used", {{"path", place.string()}, {"error", ours.error().message}});
+        continue;
+      }
+    }
     fs::create_directories(place, error);
     if (!error && access(place.c_str(), W_OK | X_OK) == 0) return place.string();
   }

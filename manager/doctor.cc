@@ -54,6 +54,7 @@ std::string text_of(const Json& row, const char* key) {
   return found != row.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+constexpr const char* kGroupProof = ": in a group of one a second process was refused, and memory was counted";
 constexpr const char* kDelegate = "in the manager's systemd unit: Delegate=memory pids cpu";
 
 Result<DoctorFindings> judge(std::string_view text) {
@@ -65,8 +66,8 @@ Result<DoctorFindings> judge(std::string_view text) {
 
 void add_cgroups(DoctorFindings& findings, const Layer& cgroup) {
   const bool on = cgroup.state == "on";
-  findings.rows.push_back({cgroup.name, cgroup.state, on ? cgroup.detail + ": a group could be made in each" : "",
-                           on ? "" : cgroup.detail, on ? "" : kDelegate});
+  findings.rows.push_back(
+      {cgroup.name, cgroup.state, on ? cgroup.detail + kGroupProof : "", on ? "" : cgroup.detail, on ? "" : kDelegate});
 }
 
 std::vector<Layer> DoctorFindings::layers() const {

@@ -39,6 +39,7 @@ Result<std::string> make_key(const std::string& path, std::vector<ApiKey> keys, 
   Json document = row_of(keys.back());
   document["v"] = 1;
   document["key"] = *text;
+  document["file"] = path;
   return document.dump();
 }
 

@@ -10,10 +10,12 @@
 #include <filesystem>
 
 #include "base/posix_io.h"
+#include "base/utf8.h"
 #include "manager/cgroup/detect.h"
 #include "manager/cgroup/group_claim.h"
 #include "manager/directories.h"
 #include "manager/doctor.h"
+#include "manager/files/own_directory.h"
 #include "manager/key_tool.h"
 #include "manager/manager.h"
 #include "manager/observe/listen_fds.h"
@@ -77,7 +79,7 @@ Result<Config> read_config(const std::string& file) {
 }
 
 int fail(int status, const std::string& text) {
-  std::fprintf(stderr, "capsule-manager: %s\n", text.c_str());
+  std::fprintf(stderr, "capsule-manager: %s\n", escape_control(text).c_str());  // what is wrong may be in several lines
   return status;
 }
 
@@ -95,6 +97,19 @@ void override_floor(const std::optional<Floor>& floor, Config& config) {
   if (!floor) return;
   config.defaults.sandbox.floor = *floor;
   for (auto& [name, profile] : config.profiles) profile.settings.sandbox.floor = *floor;
+}
+
+// The one that was named, if it is nobody else's: who may make names in it could have us write, and take away rights,
+// wherever a link leads. Empty: none was named.
+Result<std::string> own_state_dir(const Arguments& arguments, const Config& config) {
+  const std::string path = !arguments.state_dir.empty() ? arguments.state_dir : config.server.state_dir;
+  if (path.empty()) return path;
+  // Made as it always was: where there is no private root, programs have to get through it to their workspaces.
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  const Status ours = make_own_directory(path);
+  if (!ours) return failure(ours.error().code, "the state directory cannot be used: " + ours.error().message);
+  return path;
 }
 
 // `--doctor`: 0 when the floor is met.
@@ -116,7 +131,9 @@ int tell_what_holds(const Arguments& arguments) {
 int tell_of_keys(const Arguments& arguments) {
   auto config = read_config(arguments.config_file);
   if (!config) return fail(kConfigStatus, config.error().message);
-  const std::string file = api_key_file(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
+  const auto state_dir = own_state_dir(arguments, *config);
+  if (!state_dir) return fail(kUnavailableStatus, state_dir.error().message);
+  const std::string file = api_key_file(*state_dir);
   if (file.empty()) return fail(kUnavailableStatus, "there is no state directory that can be written to (--state-dir)");
   const auto answer = use_keys(file, arguments.key, wall_clock_ms());
   if (!answer) return fail(kUnavailableStatus, answer.error().message);
@@ -148,6 +165,7 @@ int prepare(Arguments arguments) {
   hold_signals(SIG_BLOCK);
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a write beyond RLIMIT_FSIZE answers EFBIG: a full disk is no reason to end either
   auto config = read_config(arguments.config_file);
   if (!config) return fail(kConfigStatus, config.error().message);
   if (const Status there = check_profile_paths(*config); !there) return fail(kConfigStatus, there.error().message);
@@ -163,6 +181,8 @@ int prepare(Arguments arguments) {
   ManagerOptions options;
   options.worker_program = worker_program();
   if (options.worker_program.empty()) return fail(kUnavailableStatus, "capsule-worker is not beside this program");
+  const auto state_dir = own_state_dir(arguments, *config);
+  if (!state_dir) return fail(kUnavailableStatus, state_dir.error().message);
   std::string path = !arguments.socket.empty() ? arguments.socket : config->server.socket;
   if (path.empty()) path = default_socket();
   auto socket = take_socket(*passed, path, config->server.socket_group);
@@ -174,13 +194,12 @@ int prepare(Arguments arguments) {
   options.socket = std::move(*socket);
   options.http = !arguments.http.empty() ? arguments.http : config->server.http;
   options.http_socket = !arguments.http_socket.empty() ? arguments.http_socket : config->server.http_socket;
-  options.scratch_dir = make_scratch_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
-  options.checkpoint_dir =
-      make_checkpoint_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
-  options.records_dir = make_records_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
-  options.audit_dir = audit_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
-  options.trace_dir = trace_dir(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
-  options.api_keys = api_key_file(!arguments.state_dir.empty() ? arguments.state_dir : config->server.state_dir);
+  options.scratch_dir = make_scratch_dir(*state_dir);
+  options.checkpoint_dir = make_checkpoint_dir(*state_dir);
+  options.records_dir = make_records_dir(*state_dir);
+  options.audit_dir = audit_dir(*state_dir);
+  options.trace_dir = trace_dir(*state_dir);
+  options.api_keys = api_key_file(*state_dir);
   options.build = build_facts();
   options.log_level = arguments.log_level;
   options.lifetime = arguments.is_private ? Lifetime::kPrivate : Lifetime::kService;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "base/posix_io.h"
 #include "manager/cgroup/detect.h"
@@ -61,11 +62,12 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
       files_(loop, options_.config.files, sessions_, metrics_),
       dispatcher_(loop, options_.config, pools_, sessions_, files_, records_, metrics_, worker_user_,
                   dispatcher_events(trail_, traces_)),
-      session_service_(pools_, sessions_, dispatcher_, checkpoints_),
+      session_service_(pools_, sessions_, dispatcher_, checkpoints_, metrics_),
       watchdog_timer_(loop),
       idle_timer_(loop),
       drain_timer_(loop),
       profile_timer_(loop),
+      proof_timer_(loop),
       last_used_(now()) {
   if (geteuid() == 0 && worker_user_ == 0) {
     facts_.degraded.push_back("workers run as the manager's own user: this user namespace has no other");
@@ -76,6 +78,7 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
   facts_.started_at = now();
   facts_.is_private = options_.lifetime == Lifetime::kPrivate;
   facts_.config_file = options_.config_file;
+  facts_.state_dir = std::filesystem::path(options_.api_keys).parent_path().string();
   facts_.default_profile = options_.config.default_profile.empty() ? kDataProfile : options_.config.default_profile;
 }
 
@@ -84,8 +87,8 @@ Manager::~Manager() {
   records_.close();
   traces_.close();
   trail_.manager("manager.stop", exit_status_ == 0 ? "ok" : "failed");
+  open_log({LogLevel::kInfo, detect_log_format(STDERR_FILENO), {}});  // before the heads are said: they always are
   trail_.close();
-  open_log({LogLevel::kInfo, detect_log_format(STDERR_FILENO), {}});
 }
 
 // Also on reload. The level was checked when the configuration was read.
@@ -106,7 +109,11 @@ void Manager::toggle_debug() {
 // Without one the manager still serves, and says so.
 void Manager::open_audit() {
   const AuditConfig& config = options_.config.audit;
-  const Status opened = trail_.open({options_.audit_dir, config.file_bytes, config.decision_file_bytes, config.files});
+  Status opened = trail_.open({options_.audit_dir, config.file_bytes, config.decision_file_bytes, config.files});
+  const bool is_wanted = config.file_bytes > 0 || config.decision_file_bytes > 0;
+  if (is_wanted && options_.audit_dir.empty()) {
+    opened = failure(Errc::kUnavailable, "no state directory can be written to (server.state_dir)");
+  }
   if (!opened) facts_.degraded.push_back("there is no audit log: " + opened.error().message);
   trail_.manager("manager.start");
 }
@@ -147,6 +154,7 @@ void Manager::open_records() {
   } else if (records_.is_on()) {
     log_info("records of runs", {{"directory", records_.directory()}, {"aborted", std::to_string(records_.aborted())}});
   }
+  for (const AbortedRun& run : records_.take_aborted_runs()) trail_.aborted(run);
 }
 
 std::map<std::string, std::string> Manager::zygote_environment() const {
@@ -200,7 +208,7 @@ void Manager::examined(Result<DoctorFindings> found) {
 }
 
 std::unique_ptr<Pool> Manager::make_pool(const Profile& profile) {
-  PoolEnvironment environment{options_.worker_program, zygote_environment(), options_.scratch_dir, worker_user_,
+  PoolEnvironment environment{options_.worker_program, zygote_environment(), scratch_, worker_user_,
                               cgroups_.get(),          users_.get()};
   Pool::Events events;
   events.on_settled = [this] { pool_settled(); };
@@ -210,6 +218,8 @@ std::unique_ptr<Pool> Manager::make_pool(const Profile& profile) {
 
 void Manager::find_cgroups() {
   const std::string owner = group_owner(getpid(), facts_.started_wall_ms);
+  scratch_ = std::make_shared<Scratch>(options_.scratch_dir, owner);
+  scratch_->reap();
   cgroups_ = std::make_unique<CgroupKeeper>(loop_, detect_cgroups(options_.config.defaults.sandbox.cgroup, owner));
   log_info("control groups", {{"state", cgroups_->layer().state}, {"detail", cgroups_->layer().detail}});
 }
@@ -296,7 +306,7 @@ std::string Manager::known_session(const std::string& id) { return sessions_.fin
 
 Status Manager::cancel(const std::string& run_id, uid_t uid) {
   const Status done = dispatcher_.cancel(run_id, uid);
-  trail_.cancelled(run_id, uid, done);
+  trail_.cancelled(run_id, {uid, request_ids_.next(wall_clock_ms())}, done);
   return done;
 }
 
@@ -307,6 +317,7 @@ void Manager::session(const SessionRequest& request, uid_t uid, Answer answer) {
                           request.request_id};
   name_request(asked.request_id);
   if (!is_printable_id(asked.request_id)) {
+    metrics_.policy_violated(label::Policy::kRequest);
     return answer(failure(Errc::kInvalid, "request_id is 1 to 128 printable characters of ASCII without a space"));
   }
   answer = [this, asked, reply = std::move(answer)](Result<std::string> document) {
@@ -362,7 +373,7 @@ void Manager::watch_idleness() {
 void Manager::reload() {
   if (options_.config_file.empty()) return log_warning("reload: there is no configuration file");
   (void)notify_.reloading();
-  const auto text = read_file(options_.config_file, kConfigBytes);
+  const auto text = read_regular_file(options_.config_file, kConfigBytes);
   auto config = text ? parse_config(*text, options_.config_file) : tl::unexpected<Error>(text.error());
   if (config) {
     if (const Status there = check_profile_paths(*config); !there) config = tl::unexpected<Error>(there.error());
@@ -414,7 +425,13 @@ void Manager::shut_down() {
     exit_status_ = 1;
     dispatcher_.abort_all();
   });
-  dispatcher_.drain([this] { finish(); });
+  dispatcher_.drain([this] { await_saves(); });
+}
+
+// Durable checkpoints under way are written to their end, or until the drain's timeout.
+void Manager::await_saves() {
+  if (!sessions_.is_saving() || exit_status_ != 0) return finish();
+  idle_timer_.after(kEndLook, [this] { await_saves(); });
 }
 
 // Runs are over. Give the last frames a chance to leave, end every process, then the loop.

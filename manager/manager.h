@@ -9,6 +9,7 @@
 #include "manager/config.h"
 #include "manager/doctor.h"
 #include "manager/files/file_service.h"
+#include "manager/files/scratch.h"
 #include "manager/intake/listener.h"
 #include "manager/memory_look.h"
 #include "manager/observe/api_keys.h"
@@ -72,7 +73,7 @@ class Manager : public ClientService {
     return session_service_.tap(request, std::move(listener), uid);
   }
   void transferred(const Transfer& transfer, uid_t uid, const Status& done) override {
-    trail_.transferred(transfer, uid, done);
+    trail_.transferred(transfer, {uid, request_ids_.next(wall_clock_ms())}, done);
   }
 
  private:
@@ -94,9 +95,12 @@ class Manager : public ClientService {
   void watch_idleness();
   std::string known_session(const std::string& id);
   void name_request(std::string& request_id);
+  void await_saves();
   void finish();
   void await_end();
   Health health() const;
+  void prove_python(std::function<void(Health)> told);
+  void look_for_proof();
   std::string version_document() const;
   void profile_cpu(seconds length, std::function<void(Result<std::string>)> told);
   void answered(const HttpExchange& exchange);
@@ -116,6 +120,7 @@ class Manager : public ClientService {
   KeyRing keys_;
   unsigned worker_user_;
   std::unique_ptr<CgroupKeeper> cgroups_;
+  std::shared_ptr<Scratch> scratch_;
   std::unique_ptr<UserRange> users_;  // none: capsules share worker_user_
   std::unique_ptr<Doctor> doctor_;
   Pools pools_;
@@ -129,7 +134,9 @@ class Manager : public ClientService {
   std::unique_ptr<Listener> listener_;
   std::shared_ptr<HttpExporter> http_, http_on_path_;
   BoundSocket http_path_;  // of the latter
-  Timer watchdog_timer_, idle_timer_, drain_timer_, profile_timer_;
+  Timer watchdog_timer_, idle_timer_, drain_timer_, profile_timer_, proof_timer_;
+  std::vector<std::function<void(Health)>> proof_waiters_;  // who asked whether Python runs
+  TimePoint proof_since_;
   Uuid7Generator request_ids_;
   TimePoint last_used_;
   bool examined_ = false;  // what the sandbox can be here is known, and enough

@@ -7,6 +7,10 @@
 #include "protocol/version.h"
 
 namespace capsule {
+namespace {
+constexpr seconds kProofPatience{3};  // a capsule and a worker take a few hundredths of one
+constexpr milliseconds kProofLook{5};
+}  // namespace
 
 Status Manager::start_http() {
   if (!options_.http.empty()) {
@@ -34,6 +38,7 @@ HttpHandlers Manager::http_handlers() {
     return metrics_.expose(format);
   };
   handlers.health = [this] { return health(); };
+  handlers.prove = [this](auto told) { prove_python(std::move(told)); };
   handlers.version = [this] { return version_document(); };
   handlers.golden_signals = [this] {
     refresh_gauges();
@@ -54,8 +59,33 @@ void Manager::profile_cpu(seconds length, std::function<void(Result<std::string>
   profile_timer_.after(length, [told = std::move(told)] { told(profiler::stop_cpu()); });
 }
 
+// The first who asks starts it, all others wait along: at most as many as there are connections.
+void Manager::prove_python(std::function<void(Health)> told) {
+  const auto pool = pools_.find(facts_.default_profile);
+  const auto state = pool == pools_.end() ? Pool::State::kUnavailable : pool->second->state();
+  if (state != Pool::State::kReady && state != Pool::State::kStarting) return told(health());
+  if (proof_waiters_.empty()) {
+    proof_since_ = now();
+    pool->second->prove();
+  }
+  proof_waiters_.push_back(std::move(told));
+  if (proof_waiters_.size() == 1) look_for_proof();
+}
+
+void Manager::look_for_proof() {
+  const auto pool = pools_.find(facts_.default_profile);
+  const auto ran_at = pool == pools_.end() ? std::nullopt : pool->second->python_ran_at();
+  const bool is_proven = ran_at && *ran_at >= proof_since_;
+  if (!is_proven && now() - proof_since_ < kProofPatience) {
+    return proof_timer_.after(kProofLook, [this] { look_for_proof(); });
+  }
+  for (const auto& told : std::exchange(proof_waiters_, {})) told(health());
+}
+
 Health Manager::health() const {
   Health health{facts_.state, facts_.state == "ready"};
+  health.reason = records_.problem();
+  health.serving = health.serving && health.reason.empty();
   const auto pool = pools_.find(facts_.default_profile);
   if (pool == pools_.end() || pool->second->state() != Pool::State::kReady) return health;
   if (const auto ran_at = pool->second->python_ran_at()) health.python_ran_s = to_seconds(now() - *ran_at);

@@ -32,7 +32,7 @@ std::string endpoint_of(const TraceConfig& config) {
 
 Result<std::string> headers_of(const TraceConfig& config) {
   if (config.otlp_headers_file.empty()) return variable("OTEL_EXPORTER_OTLP_HEADERS");
-  auto text = read_file(config.otlp_headers_file, kHeadersFileBytes);
+  auto text = read_regular_file(config.otlp_headers_file, kHeadersFileBytes);
   if (!text) return text;
   while (text->ends_with('\n')) text->pop_back();
   std::replace(text->begin(), text->end(), '\n', ',');
@@ -101,8 +101,9 @@ std::string TraceTrail::answered(const HttpExchange& exchange) {
   span.context = ids_.begin(exchange.traceparent);
   span.took_us = to_microseconds(exchange.took);
   span.began_wall_us = wall_clock_us() - span.took_us;
-  span.method = to_string(exchange.method);
-  span.route = to_string(exchange.route);
+  span.method = exchange.method;
+  if (exchange.route != label::HttpRoute::kOther) span.route = to_string(exchange.route);
+  span.path = exchange.path;
   span.status = exchange.status;
   span.request_id = exchange.request_id;
   std::string trace_id = span.context.trace_id;

@@ -39,6 +39,12 @@ std::optional<Prefix> parse_prefix(std::string_view line) {
   return Prefix{*sequence, *previous, line.substr(0, end)};
 }
 
+// Of the first line of a file: why it is there comes last.
+bool says_damage(std::string_view line) {
+  const std::string end = "\"why\":\"" + std::string(kAuditAfterDamage) + "\"}";
+  return line.ends_with(end);
+}
+
 }  // namespace
 
 std::string to_string(const AuditHead& head) { return std::to_string(head.sequence) + ":" + hex_text(head.digest); }
@@ -77,6 +83,7 @@ Status AuditCheck::line(std::string_view line) {
     return wrong(at_file_begin_ ? "is missing: its file does not begin with " + std::string(kAuditFileBegin)
                                 : "begins a file, but is not the first of one");
   }
+  if (at_file_begin_ && damage_said_ == 0 && says_damage(line)) damage_said_ = prefix->sequence;
   at_file_begin_ = false;
   if (lines_ == 0) {
     lines_before_ = prefix->sequence - 1;

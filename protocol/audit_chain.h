@@ -9,7 +9,8 @@
 // the end of a log can be forged (or all of it, by whoever computes every hash anew).
 //
 // A log is cut into files. Each begins with a line of the action "file.begin", which occurs nowhere else, so that lines
-// missing at the start of a file are noticed too; sequence and hashes go on from file to file.
+// missing at the start of a file are noticed too; sequence and hashes go on from file to file. That line says why there
+// is a new file; with kAuditAfterDamage it stands where the manager found that lines before it are changed or gone.
 #pragma once
 
 #include <cstddef>
@@ -24,6 +25,7 @@
 namespace capsule {
 
 inline constexpr std::string_view kAuditFileBegin = "file.begin";
+inline constexpr std::string_view kAuditAfterDamage = "after_damage";
 inline constexpr size_t kAuditLineBytes = 16 * 1024;  // of one line; the manager writes far shorter ones
 
 struct AuditHead {
@@ -55,6 +57,8 @@ class AuditCheck {
   uint64_t lines() const { return lines_; }
   // Lines before the first one given here, in files that are not here.
   uint64_t lines_before() const { return lines_before_; }
+  // The first line that says that lines before it were damaged; 0: none does.
+  uint64_t damage_said() const { return damage_said_; }
 
  private:
   Status check_expected() const;
@@ -62,7 +66,7 @@ class AuditCheck {
   std::optional<AuditHead> expected_;
   uint64_t first_;
   AuditHead head_;
-  uint64_t lines_ = 0, lines_before_ = 0;
+  uint64_t lines_ = 0, lines_before_ = 0, damage_said_ = 0;
   bool at_file_begin_ = false;
 };
 

@@ -27,7 +27,7 @@ struct SessionRequest {
   std::string session;                         // new, fork: a name of the caller's choice, or empty; else which
   std::string profile;                         // new
   uint64_t idle_timeout_ms = 0;                // new; 0: the configured one
-  SessionLimits limits;                        // new
+  SessionLimits limits;                        // new, fork
   std::map<std::string, std::string> secrets;  // new; variables of its programs, never shown again
   std::string rollback;                        // new, fork: always, idle, off; empty: the profile's
   uint64_t count = 0;                          // undo: runs; fork: copies

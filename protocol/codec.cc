@@ -332,11 +332,14 @@ Status check_metric(const Metric& metric) {
   return check_size("metric: name", metric.name.size(), limits::kMetricNameBytes);
 }
 
+constexpr size_t kOwnVariables = 1;  // TRACEPARENT, beside a session's secrets
+
 Status check_limits(const Message& message) {
   if (const auto* m = std::get_if<Execute>(&message)) {
     if (m->arguments.size() > limits::kArguments) return failure(Errc::kTooLarge, "execute: too many arguments");
     if (m->require.size() > limits::kRequired) return failure(Errc::kTooLarge, "execute: too many required layers");
-    if (m->environment.size() > limits::kSecrets) return failure(Errc::kTooLarge, "execute: too many variables");
+    if (m->environment.size() > limits::kSecrets + kOwnVariables)
+      return failure(Errc::kTooLarge, "execute: too many variables");
     return check_size("execute: code", m->code.value.size(), limits::kCodeBytes)
         .and_then([&] { return check_size("execute: filename", m->filename.size(), limits::kFilenameBytes); })
         .and_then([&] { return check_size("execute: request_id", m->request_id.size(), limits::kRequestIdBytes); })

@@ -60,14 +60,15 @@ void visit(V& v, Branch& m) {
   v("name", m.name, kOptional);
   v("workspace", m.workspace, kOptional);
   v("uid", m.uid, kOptional);
-  v("cgroup", m.cgroup, kOptional);
   v("awaited", m.awaited, kOptional);
   v("nested", m.nested, kOptional);
+  v("ahead", m.ahead, kOptional);
 }
 template <class V>
 void visit(V& v, Expect& m) {
   v("pid", m.pid, kRequired);
   v("nested", m.nested, kOptional);
+  v("withdrawn", m.withdrawn, kOptional);
 }
 template <class V>
 void visit(V& v, Snapshot& m) {

@@ -37,19 +37,20 @@ struct Prepare {
 };
 
 // manager -> parked or worker: fork a child that gets the descriptor sent along as its link. A zygote's child is a
-// keeper, a keeper's child is a worker; a worker's and a snapshot's child is a snapshot: a parked copy. With `cgroup` a
-// second descriptor comes: the version 2 directory to be born into. With `nested` a keeper's child is the keeper of a
-// capsule inside this one, and its end of the relay comes second, then the control groups it is to enter; the copy of a
-// worker or a snapshot goes into such a capsule, whose namespaces come after the link.
+// keeper, a keeper's child is a worker; a worker's and a snapshot's child is a snapshot: a parked copy. With `nested` a
+// keeper's child is the keeper of a capsule inside this one, and its end of the relay comes second, then the control
+// groups it is to enter; the copy of a worker or a snapshot goes into such a capsule, whose namespaces come after the
+// link. With `ahead` a zygote's child forks its first worker before it is asked for one: nobody is going to move it
+// into another control group then.
 struct Branch {
   static constexpr std::string_view kType = "branch";
   uint64_t id = 0;
   std::string name;       // for people: shows up in the process list
   std::string workspace;  // a directory to use when no private one can be mounted
   uint32_t uid = 0;       // the capsule's own user and group (Prepare.own_users); 0: the zygote's
-  bool cgroup = false;
-  bool awaited = false;  // keepers: a run waits for this worker, which therefore starts without a rehearsal
+  bool awaited = false;   // keepers: a run waits for this worker, which therefore starts without a rehearsal
   bool nested = false;
+  bool ahead = false;
   bool operator==(const Branch&) const = default;
 };
 
@@ -72,11 +73,13 @@ struct Branched {
 };
 
 // manager -> keeper, no answer: this process of yours is about to be asked for a copy of itself. Only then may it make
-// one (a child of the keeper); with `nested` also go into the namespaces of a capsule inside this one.
+// one (a child of the keeper); with `nested` also go into the namespaces of a capsule inside this one. With `withdrawn`
+// that is over: the copy is parked, or was refused.
 struct Expect {
   static constexpr std::string_view kType = "expect";
   int64_t pid = 0;
   bool nested = false;
+  bool withdrawn = false;
   bool operator==(const Expect&) const = default;
 };
 

@@ -16,7 +16,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-CHECKS = ["check-includes", "check-file-length", "check-map", "check-paths", "check-systemd"]
+CHECKS = ["check-includes", "check-file-length", "check-map", "check-paths", "check-labels", "check-systemd"]
 BINARIES = ["cli/capsule", "manager/capsule-manager", "worker/capsule-worker"]
 SHOWN_LINES = 60  # of the output of something that failed
 SHOWN_REPORTS = 5

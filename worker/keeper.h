@@ -1,6 +1,9 @@
 // Pid 1 of a capsule: sets the layers up, forks workers on request, reaps everything, reports how its workers ended.
 // Runs no user code and no Python. Single-threaded; all signals blocked.
 //
+// With `forks_ahead` the first worker is forked as soon as the capsule is set up, and waits to be one: the fork and
+// what the interpreter does after it are the longer half of a start (docs/decisions/0023).
+//
 // A capsule may have others inside, for copies of its live session. The copies in all of them are children of the
 // outermost keeper, which reaps and reports them and hears what their filters ask; the keepers inside know the numbers
 // that their processes use. A keeper inside is the child of the keeper around it.
@@ -23,6 +26,7 @@ struct KeeperOptions {
   std::string workspace;                    // for when no private one can be mounted
   std::string profile;
   Duration heartbeat_interval{};
+  bool forks_ahead = false;  // its first worker, before it is asked for
 };
 
 // Never returns: ends when the manager closes the link, and takes the capsule with it.

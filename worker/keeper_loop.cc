@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <csignal>
 #include <map>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -43,6 +44,12 @@ Exited make_report(pid_t pid, int status, const rusage& usage) {
   return exited;
 }
 
+struct Forked {
+  parked::Child child;
+  UniqueFd handover;  // its filter's listener will come through it
+  RawChannel orders;  // it waits for the request to be a worker
+};
+
 class Keeper {
  public:
   Keeper(KeeperParts parts, const KeeperOptions& options)
@@ -56,6 +63,7 @@ class Keeper {
         guard_(signals_, [this] { catch_up(); }) {}
 
   [[noreturn]] void serve() {
+    if (options_.forks_ahead) fork_ahead();
     for (;;) {
       if (!channel_.has_buffered()) wait();
       reap(WNOHANG);
@@ -132,7 +140,7 @@ class Keeper {
       const pid_t pid = wait4(-1, &status, flags | __WALL, &usage);
       if (pid <= 0) return;
       signals_.unprotect(pid);
-      guard_.branches().forget(pid);
+      guard_.forget(pid);
       nested_.erase(pid);
       if (workers_.erase(pid) == 0) continue;
       Exited report = make_report(pid, status, usage);
@@ -151,8 +159,9 @@ class Keeper {
     }
     if (const auto* expect = std::get_if<Expect>(&request.message)) {
       using May = sandbox::BranchGuard::May;
-      return guard_.branches().expect(static_cast<pid_t>(expect->pid),
-                                      expect->nested ? May::kCopyIntoNested : May::kCopy);
+      const auto pid = static_cast<pid_t>(expect->pid);
+      return expect->withdrawn ? guard_.withdraw(pid)
+                               : guard_.expect(pid, expect->nested ? May::kCopyIntoNested : May::kCopy);
     }
     if (std::holds_alternative<Nested>(request.message)) return add_nested(request.fds);
     if (const auto* snapshot = std::get_if<Snapshot>(&request.message)) return keep(*snapshot);
@@ -195,6 +204,7 @@ class Keeper {
     if (pidfd) {
       signals_.protect(pid);
       signals_.remember(pid);
+      if (is_child) guard_.keep(pid);
       kill(pid, SIGCONT);  // a sweep that came while it was being made has stopped it, and did not see it yet
     }
     if (!channel_.send(reply, pidfd ? std::span<const int>(&fd, 1) : std::span<const int>())) die();
@@ -208,7 +218,6 @@ class Keeper {
     how.spared = signals_.protected_pids();
     how.is_inside = static_cast<bool>(relay_);
     how.has_nested = !nested_.empty();
-    how.inside = guard_.branches().parked_inside();
     for (const auto& [pid, pidfd] : guests_) {
       if (!how.spared.contains(pid)) how.guests[pid] = pidfd.get();
     }
@@ -253,40 +262,77 @@ class Keeper {
     sandbox::close_all_but(std::move(kept));
     KeeperOptions options = options_;
     options.name = branch.name;
+    options.forks_ahead = false;  // its workers are copies
     NestedStart start{std::move(fds[0]), std::move(fds[1]), std::move(capsule_.ruleset), {}};
     for (size_t i = 2; i < fds.size(); ++i) start.doors.push_back(std::move(fds[i]));
     serve_as_nested_keeper(std::move(start), options);
+  }
+
+  // The first worker, which waits here for the request to be one: the fork, and what the interpreter does after it,
+  // take longer than the rest of a start. Without one a request forks for itself.
+  void fork_ahead() {
+    auto worker = fork_worker();
+    if (worker) ahead_ = std::move(*worker);
   }
 
   void make_worker(const Branch& branch, std::vector<UniqueFd>& fds) {
     const TimePoint started = now();
     Branched reply;
     reply.re = branch.id;
-    auto handover = make_stream_socketpair();
-    if (fds.size() != 1 || !handover) {
-      reply.failure = handover ? "branch needs exactly one descriptor, the link" : handover.error().message;
-      if (!channel_.send(reply)) die();
-      return;
-    }
-    auto child = parked::branch_worker();
-    if (child && child->pid == 0) become_worker(branch, std::move(fds[0]), std::move(handover->second));
-    if (child) {
-      workers_.insert(child->pid);
-      signals_.remember(child->pid);
-      arriving_[child->pid] = std::move(handover->first);
-      reply.pid = child->pid;
+    Result<Forked> worker = failure(Errc::kInvalid, "branch needs exactly one descriptor, the link");
+    if (fds.size() == 1) worker = order_worker(branch, fds[0].get());
+    if (worker) {
+      workers_.insert(worker->child.pid);
+      signals_.remember(worker->child.pid);
+      arriving_[worker->child.pid] = std::move(worker->handover);
+      reply.pid = worker->child.pid;
     } else {
-      reply.failure = child.error().message;
+      reply.failure = worker.error().message;
     }
     reply.took_us = static_cast<uint64_t>(to_microseconds(now() - started));
-    const int pidfd = child ? child->pidfd.get() : -1;
-    const auto fds_to_send = child ? std::span<const int>(&pidfd, 1) : std::span<const int>();
-    if (!channel_.send(reply, fds_to_send)) die();
+    const int pidfd = worker ? worker->child.pidfd.get() : -1;
+    if (!channel_.send(reply, worker ? std::span<const int>(&pidfd, 1) : std::span<const int>())) die();
+  }
+
+  // The one that was forked ahead may have died since: only this tells.
+  Result<Forked> order_worker(const Branch& branch, int link) {
+    if (ahead_) {
+      Forked waiting = std::move(*std::exchange(ahead_, std::nullopt));
+      if (waiting.orders.send(branch, std::span<const int>(&link, 1))) return waiting;
+    }
+    return fork_worker().and_then([&](Forked forked) -> Result<Forked> {
+      if (auto sent = forked.orders.send(branch, std::span<const int>(&link, 1)); !sent) {
+        return tl::unexpected<Error>(sent.error());
+      }
+      return forked;
+    });
+  }
+
+  Result<Forked> fork_worker() {
+    auto handover = make_stream_socketpair();
+    auto orders = make_stream_socketpair();
+    if (!handover) return tl::unexpected<Error>(handover.error());
+    if (!orders) return tl::unexpected<Error>(orders.error());
+    auto child = parked::branch_worker();
+    if (!child) return tl::unexpected<Error>(child.error());
+    if (child->pid == 0) await_order(std::move(orders->second), std::move(handover->second));
+    return Forked{std::move(*child), std::move(handover->first), RawChannel(std::move(orders->first))};
   }
 
   // All that this process holds is closed, whatever owned it: the objects are never destroyed in the child.
+  [[noreturn]] void await_order(UniqueFd orders, UniqueFd handover) {
+    sandbox::close_all_but({orders.get(), handover.get(), capsule_.ruleset.get()});
+    RawChannel channel(std::move(orders));
+    auto order = channel.receive();
+    if (!order || !*order || (*order)->fds.size() != 1) _exit(0);  // the keeper has ended
+    const auto* branch = std::get_if<Branch>(&(*order)->message);
+    if (branch == nullptr) _exit(0);
+    UniqueFd link = std::move((*order)->fds[0]);
+    channel.close();
+    become_worker(*branch, std::move(link), std::move(handover));
+  }
+
   [[noreturn]] void become_worker(const Branch& branch, UniqueFd link, UniqueFd handover) {
-    sandbox::close_all_but({link.get(), handover.get(), capsule_.ruleset.get()});
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -314,6 +360,7 @@ class Keeper {
   KeeperOptions options_;
   sandbox::Signals signals_;
   sandbox::KillGuard guard_;
+  std::optional<Forked> ahead_;         // the first worker, before it is asked for
   std::set<pid_t> workers_;             // children, snapshots too
   std::map<pid_t, UniqueFd> guests_;    // the same of a keeper further out, with a pidfd each
   std::set<pid_t> nested_;              // children: keepers of capsules inside

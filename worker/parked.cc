@@ -27,14 +27,10 @@ uint64_t libc_thread_id_address() {
 
 }  // namespace
 
-Result<Child> branch_capsule(Namespaces namespaces, int cgroup) {
+Result<Child> branch_capsule(Namespaces namespaces) {
   int pidfd = -1;
   clone_args arguments{};
   arguments.flags = CLONE_PARENT | CLONE_PIDFD | namespaces;
-  if (cgroup != kNoCgroup) {
-    arguments.flags |= CLONE_INTO_CGROUP;
-    arguments.cgroup = static_cast<uint64_t>(cgroup);
-  }
   arguments.pidfd = reinterpret_cast<uint64_t>(&pidfd);
   if (const uint64_t address = libc_thread_id_address(); address != 0) {
     arguments.flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
@@ -43,8 +39,8 @@ Result<Child> branch_capsule(Namespaces namespaces, int cgroup) {
   // CLONE_PARENT takes the exit signal of the caller; one of our own is refused with EINVAL.
   interpreter::before_fork();
   long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
-  // Where containers hide clone3 the older call does the same, but for control groups.
-  if (pid < 0 && errno == ENOSYS && cgroup == kNoCgroup) {
+  // Where containers hide clone3 the older call does the same.
+  if (pid < 0 && errno == ENOSYS) {
     pid = syscall(SYS_clone, arguments.flags, 0, &pidfd, arguments.child_tid, 0);
   }
   if (pid == 0) return Child{};

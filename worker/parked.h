@@ -18,9 +18,11 @@ using Namespaces = uint64_t;
 inline constexpr Namespaces kNoNamespaces = 0;
 inline constexpr Namespaces kAllNamespaces =
     CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+// From what is wanted to what can be had: a kernel may refuse one kind alone (user.max_mnt_namespaces and its like).
+inline constexpr Namespaces kChoices[] = {kAllNamespaces, kAllNamespaces & ~Namespaces{CLONE_NEWNET},
+                                          kAllNamespaces & ~Namespaces{CLONE_NEWNS},
+                                          kAllNamespaces & ~Namespaces{CLONE_NEWNS | CLONE_NEWNET}, kNoNamespaces};
 constexpr bool has(Namespaces namespaces, uint64_t flag) { return (namespaces & flag) != 0; }
-
-inline constexpr int kNoCgroup = -1;
 
 struct Child {
   pid_t pid = 0;   // 0: this is the child
@@ -29,9 +31,8 @@ struct Child {
 
 // zygote -> keeper: clone3 with CLONE_PARENT, so the manager is its parent and reaps it, and the zygote may die
 // without it. The interpreter stays "in mid-fork" in the child: a keeper never runs Python, its children finish the
-// fork. With a directory of a version 2 control group it is born there. Fails with kUnavailable when the kernel refuses
-// the namespaces.
-Result<Child> branch_capsule(Namespaces namespaces, int cgroup);
+// fork. Fails with kUnavailable when the kernel refuses the namespaces.
+Result<Child> branch_capsule(Namespaces namespaces);
 
 // keeper -> keeper of a capsule inside: a child of this one. Its interpreter is in mid-fork like its parent's.
 Result<Child> branch_nested(Namespaces namespaces);

@@ -34,8 +34,9 @@ void settle_down(const OpenFiles& open, Root root, const std::string& name) {
     if (null >= 0) dup2(null, standard);
   }
   if (null > STDERR_FILENO) close(null);
-  // Last: afterwards its keeper can no longer open its /proc.
-  (void)sandbox::set_dumpable(sandbox::Dumpable::kNo);
+  // Last: afterwards its keeper can no longer open its /proc. Waits until the keeper has heard of this copy; one that
+  // cannot hide would be in the program's reach.
+  if (!sandbox::set_dumpable(sandbox::Dumpable::kNo)) _exit(kBrokenStatus);
 }
 
 // proc(5): lines of "Name:   123 kB".
@@ -96,6 +97,8 @@ class ParkedCopy {
       const auto copy = parked::branch_copy();
       if (copy && copy->pid == 0) {
         channel_ = RawChannel(std::move(fds[0]));
+        // It was born hidden; as long as it is not, its keeper can open its oom score, for when it is the worker.
+        (void)sandbox::set_dumpable(sandbox::Dumpable::kYes);
         settle_down(open, Root::kSame, branch.name);
         return greet();
       }

@@ -161,6 +161,7 @@ class Worker {
     const TimePoint started = now();
     Branched reply;
     reply.re = branch.id;
+    bool was_paused = false;
     const auto wanted =
         branch.nested ? sandbox::namespaces_to_enter(options_.sandbox.namespaces) : std::vector<uint64_t>();
     if (fds.size() != 1 + wanted.size()) {
@@ -168,7 +169,9 @@ class Worker {
     } else if (parked::thread_count() > kOwnThreads) {
       reply.failure = "threads of the program are running (" + interpreter::thread_names() + "): they cannot be copied";
     } else if (!LinkThread::has_room_for_copy()) {
-      reply.failure = "no process or thread more can be started, so there is no room for a copy";
+      reply.failure =
+          "no process or thread more can be started, so there is no room for a copy (limits.processes; without control "
+          "groups the forks of a session count too)";
     } else {
       const Root root = branch.nested ? Root::kNew : Root::kSame;
       const OpenFiles open = list_descriptors(fds, root);
@@ -179,13 +182,14 @@ class Worker {
         fds.clear();
         return live_on(stay_parked(std::move(parked), open, branch.name));
       }
-      if (!link_.resume()) stay_dead();
       copy ? void(reply.pid = copy->pid) : void(reply.failure = copy.error().message);
       reply.not_captured = open.not_captured;
+      was_paused = true;
     }
     reply.took_us = static_cast<uint64_t>(to_microseconds(now() - started));
+    say(reply);  // first: the copy waits for what the manager does then, and a thread takes a while to start
+    if (was_paused && !link_.resume()) stay_dead();
     link_.mark_idle();
-    say(reply);
   }
 
   void fill_namespace(const Restore& restore, std::vector<UniqueFd>& fds) {

@@ -54,6 +54,8 @@ class Zygote {
     hello.role = "zygote";
     hello.features = own_features();
     hello.profile = prepare.profile;
+    const sandbox::landlock::Proof landlock = sandbox::landlock::prove();  // a fork, while there is little to copy
+    hello.timings_us["landlock_proof"] = static_cast<uint64_t>(to_microseconds(now() - started));
     const Status ready = check_places(prepare)
                              .and_then([&] { return interpreter::start(prepare.packages); })
                              .and_then([&] { return interpreter::preload(prepare.preload); })
@@ -66,7 +68,7 @@ class Zygote {
     }
     hello.timings_us["preload"] = static_cast<uint64_t>(to_microseconds(now() - started));
     TimePoint loaded = now();
-    recipe_ = sandbox::make_recipe(prepare);
+    recipe_ = sandbox::make_recipe(prepare, landlock);
     hello.timings_us["sandbox_recipe"] = static_cast<uint64_t>(to_microseconds(now() - loaded));
     loaded = now();
     fill_heap_holes();
@@ -98,17 +100,16 @@ class Zygote {
     const TimePoint started = now();
     Branched reply;
     reply.re = branch.id;
-    if (!recipe_ || fds.size() != (branch.cgroup ? 2 : 1)) {
-      reply.failure = "branch comes after prepare, with the link, and the control group if there is one";
+    if (!recipe_ || fds.size() != 1) {
+      reply.failure = "branch comes after prepare, with the link";
       return channel_.send(reply);
     }
-    const int cgroup = branch.cgroup ? fds[1].get() : parked::kNoCgroup;
     parked::Namespaces made = parked::kNoNamespaces;
     Result<parked::Child> child = failure(Errc::kUnavailable, "no namespaces were tried");
     for (const parked::Namespaces wanted : choices()) {
       made = wanted;
       sandbox::complete_recipe(*recipe_, wanted);
-      child = parked::branch_capsule(wanted, cgroup);
+      child = parked::branch_capsule(wanted);
       if (child || child.error().code != Errc::kUnavailable) break;
     }
     if (child && child->pid == 0) become_keeper(branch, made, std::move(fds[0]));
@@ -132,10 +133,9 @@ class Zygote {
     return channel_.send(report);
   }
 
-  // From what is wanted to what can be had; a kernel may refuse one kind alone (user.max_net_namespaces).
-  std::vector<parked::Namespaces> choices() const {
-    if (profile_.namespaces == "off") return {parked::kNoNamespaces};
-    return {parked::kAllNamespaces, parked::kAllNamespaces & ~parked::Namespaces{CLONE_NEWNET}, parked::kNoNamespaces};
+  std::span<const parked::Namespaces> choices() const {
+    const std::span<const parked::Namespaces> all(parked::kChoices);
+    return profile_.namespaces == "off" ? all.last(1) : all;
   }
 
   [[noreturn]] void become_keeper(const Branch& branch, parked::Namespaces namespaces, UniqueFd link) {
@@ -149,6 +149,8 @@ class Zygote {
       options.capsule.id_maps = sandbox::IdMaps::kByManager;
     }
     options.recipe = &*recipe_;
+    // Without a user namespace the manager does not wait to hear where the keeper is, and may put it elsewhere.
+    options.forks_ahead = branch.ahead && (branch.uid == 0 || options.capsule.id_maps == sandbox::IdMaps::kByManager);
     options.workspace = branch.workspace;
     options.profile = profile_.profile;
     options.heartbeat_interval = milliseconds(profile_.heartbeat_ms);

@@ -10,6 +10,7 @@
 
 #include "base/posix_io.h"
 #include "manager/cgroup/group_claim.h"
+#include "manager/cgroup/group_proof.h"
 
 namespace capsule {
 namespace {
@@ -142,7 +143,14 @@ CgroupRoot detect_cgroups(const CgroupPlaces& places, CgroupMode mode, const std
 CgroupRoot detect_cgroups(CgroupMode mode, const std::string& owner) {
   const auto mounts = read_file("/proc/self/mountinfo", kProcFileBytes);
   const auto own = read_file("/proc/self/cgroup", kProcFileBytes);
-  return detect_cgroups(find_cgroups(mounts.value_or(""), own.value_or("")), mode, owner);
+  CgroupRoot root = detect_cgroups(find_cgroups(mounts.value_or(""), own.value_or("")), mode, owner);
+  const Status proved = prove_groups(root);
+  if (proved) return root;
+  remove_groups_of(root);
+  CgroupRoot none;
+  none.detail = root.detail + ": " + proved.error().message;
+  none.places = std::move(root.places);
+  return none;
 }
 
 Layer layer_of(const CgroupRoot& root) {

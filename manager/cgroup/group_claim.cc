@@ -40,15 +40,6 @@ bool is_at(const UniqueFd& held, const std::string& dir) {
          mine.st_dev == there.st_dev;
 }
 
-// Ours, and held by nobody: locked now, for as long as the descriptor is open.
-UniqueFd lock_dead(const std::string& dir) {
-  UniqueFd fd = open_dir(dir);
-  struct stat facts {};
-  if (!fd || fstat(fd.get(), &facts) != 0 || facts.st_uid != geteuid()) return {};
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return {};
-  return fd;
-}
-
 }  // namespace
 
 std::string group_owner(pid_t pid, int64_t wall_ms) { return std::to_string(pid) + "-" + std::to_string(wall_ms); }
@@ -62,6 +53,15 @@ Result<UniqueFd> claim_group(const std::string& dir) {
     if (fd && flock(fd.get(), LOCK_EX) == 0 && is_at(fd, dir)) return fd;
   }
   return failure(Errc::kConflict, dir + " cannot be held");
+}
+
+UniqueFd hold_dead(const std::string& dir) {
+  if (!is_owned_name(fs::path(dir).filename().string())) return {};
+  UniqueFd fd = open_dir(dir);
+  struct stat facts {};
+  if (!fd || fstat(fd.get(), &facts) != 0 || facts.st_uid != geteuid()) return {};
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return {};
+  return fd;
 }
 
 bool remove_groups_below(const std::string& dir) {
@@ -83,7 +83,7 @@ bool remove_dead_groups(const std::string& place) {
   }
   bool all = true;
   for (const fs::path& dir : owned) {
-    const UniqueFd held = lock_dead(dir.string());
+    const UniqueFd held = hold_dead(dir.string());
     if (!held) continue;
     all &= remove_groups_below(dir.string()) && (rmdir(dir.c_str()) == 0 || errno == ENOENT);
   }

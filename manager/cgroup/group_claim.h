@@ -1,7 +1,8 @@
 // The groups of capsules are in a directory of their manager's own. A live manager holds a lock (flock) on it, which
 // the kernel ends with the process; what nobody holds was left by a manager that was killed, and the next one of the
 // same user removes it, wherever that one listened. Only directories of this user and with a name of this form are
-// touched, and only empty groups can be removed at all.
+// touched, and only empty groups can be removed at all. Its workspaces on the disk are told apart the same way
+// (files/scratch).
 #pragma once
 
 #include <sys/types.h>
@@ -24,6 +25,10 @@ Result<UniqueFd> claim_group(const std::string& dir);
 // in use (capsules that are being ended); to be tried again.
 inline constexpr size_t kDeadManagers = 256;
 bool remove_dead_groups(const std::string& place);
+
+// Whether `dir` has such a name, is ours, and is held by nobody: a dead manager's, and locked from now on, for as long
+// as the descriptor is open. None: it is not.
+UniqueFd hold_dead(const std::string& dir);
 
 // The empty groups below `dir`. False: some are in use.
 bool remove_groups_below(const std::string& dir);

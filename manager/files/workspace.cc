@@ -4,22 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
-
 namespace capsule {
 
-Result<std::shared_ptr<Workspace>> Workspace::adopt(UniqueFd directory, std::string removed_at_end) {
+Result<std::shared_ptr<Workspace>> Workspace::adopt(UniqueFd directory, std::shared_ptr<const void> place) {
   struct stat facts {};
   if (fstat(directory.get(), &facts) != 0) return system_failure("fstat of a workspace");
   if (!S_ISDIR(facts.st_mode)) return failure(Errc::kInvalid, "a workspace that is not a directory");
-  return std::shared_ptr<Workspace>(
-      new Workspace(std::move(directory), std::move(removed_at_end), facts.st_uid, facts.st_gid));
-}
-
-Workspace::~Workspace() {
-  if (removed_at_end_.empty()) return;
-  std::error_code ignored;
-  std::filesystem::remove_all(removed_at_end_, ignored);
+  return std::shared_ptr<Workspace>(new Workspace(std::move(directory), std::move(place), facts.st_uid, facts.st_gid));
 }
 
 // setfsuid(2) also takes CAP_DAC_OVERRIDE and its like out of force, and gives them back.

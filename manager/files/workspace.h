@@ -1,14 +1,13 @@
 // A capsule's workspace as the manager may touch it: by an open directory and never by a name. The keeper opened it; it
 // stays usable when the capsule has ended, because an open directory holds its mount.
 //
-// Shared by the capsule, and by whoever still reads its files. The last owner removes a directory of ours (places where
-// a private one cannot be mounted).
+// Shared by the capsule, and by whoever still reads its files; where a private one cannot be mounted it is a directory
+// of ours, whose place (scratch.h) goes with its last owner.
 #pragma once
 
 #include <sys/types.h>
 
 #include <memory>
-#include <string>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -17,9 +16,8 @@ namespace capsule {
 
 class Workspace {
  public:
-  // `directory` may be O_PATH. `removed_at_end` is a path of ours, or empty.
-  static Result<std::shared_ptr<Workspace>> adopt(UniqueFd directory, std::string removed_at_end);
-  ~Workspace();
+  // `directory` may be O_PATH. `place` (or none) is kept for as long.
+  static Result<std::shared_ptr<Workspace>> adopt(UniqueFd directory, std::shared_ptr<const void> place);
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
 
@@ -28,11 +26,11 @@ class Workspace {
   gid_t group() const { return group_; }
 
  private:
-  Workspace(UniqueFd directory, std::string removed_at_end, uid_t user, gid_t group)
-      : directory_(std::move(directory)), removed_at_end_(std::move(removed_at_end)), user_(user), group_(group) {}
+  Workspace(UniqueFd directory, std::shared_ptr<const void> place, uid_t user, gid_t group)
+      : directory_(std::move(directory)), place_(std::move(place)), user_(user), group_(group) {}
 
   UniqueFd directory_;
-  std::string removed_at_end_;
+  std::shared_ptr<const void> place_;
   uid_t user_;
   gid_t group_;
 };

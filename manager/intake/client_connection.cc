@@ -1,5 +1,7 @@
 #include "manager/intake/client_connection.h"
 
+#include <poll.h>
+
 #include "manager/files/file_service.h"
 #include "manager/link/frame_label.h"
 #include "manager/observe/log.h"
@@ -10,6 +12,7 @@ namespace capsule {
 namespace {
 constexpr seconds kWatchInterval{1};
 constexpr size_t kUnreadRefusals = 256;
+constexpr size_t kDocumentBytes = limits::kFrameBytes - 4096;  // of JSON; the rest of its frame is less than that
 constexpr milliseconds kLastWords{200};  // for the error frame to leave before the connection is closed
 
 // Which request it is, or is the answer to; 0: neither.
@@ -27,11 +30,17 @@ uint64_t id_of(const Message& message) {
       message);
 }
 
+bool has_hung_up(int socket) {
+  pollfd look{socket, 0, 0};
+  return poll(&look, 1, 0) == 1 && (look.revents & POLLHUP) != 0;
+}
+
 Status status_of(const Result<FileData>& data) { return data ? Status() : Status(tl::unexpected<Error>(data.error())); }
 }  // namespace
 
 ClientConnection::ClientConnection(Loop& loop, UniqueFd socket, ClientKey key, Peer peer, const ClientConfig& config,
-                                   ClientService& service, Metrics& metrics, Gone gone)
+                                   ClientService& service, Metrics& metrics, std::shared_ptr<TokenBucket> user_time,
+                                   Gone gone)
     : loop_(loop),
       key_(key),
       peer_(peer),
@@ -43,6 +52,7 @@ ClientConnection::ClientConnection(Loop& loop, UniqueFd socket, ClientKey key, P
                                               metrics)),
       frames_(config.frames_per_s, config.frame_burst, now()),
       bytes_(config.bytes_per_s, config.byte_burst, now()),
+      user_time_(std::move(user_time)),
       backlog_(config.send_buffer_bytes),
       throttle_timer_(loop),
       watch_timer_(loop),
@@ -70,8 +80,22 @@ void ClientConnection::begin() {
 void ClientConnection::handle(Message message, size_t payload_bytes) {
   if (closing_) return;
   frame_since_ = TimePoint::max();
-  throttle(payload_bytes);
-  if (greeted_) return serve(std::move(message));
+  const TimePoint begun = now();
+  metrics_.rate_limit_asked();
+  const Duration rate_wait = std::max(frames_.take(1, begun), bytes_.take(payload_bytes, begun));
+  if (!greeted_) {
+    take_hello(message);
+    return pause_for(rate_wait);
+  }
+  const bool metered = is_metered(message);
+  serve(std::move(message));
+  if (!metered) return pause_for(rate_wait);
+  const TimePoint ended = now();
+  const auto spent = static_cast<uint64_t>(std::max<int64_t>(to_microseconds(ended - begun), 0));
+  pause_for(std::max(rate_wait, user_time_->take(spent, ended)));
+}
+
+void ClientConnection::take_hello(const Message& message) {
   if (const auto* hello = std::get_if<Hello>(&message)) return greet(*hello);
   fail({Errc::kInvalid, "the first frame must be hello"});
 }
@@ -131,8 +155,7 @@ void ClientConnection::serve(Message message) {
   }
   if (const auto* request = std::get_if<InfoRequest>(&message)) {
     auto json = service_.info(*request, peer_.uid);
-    if (!json) return refuse(request->id, json.error());
-    return send(Document{request->id, {std::move(*json)}});
+    return answer(request->id, std::move(json));
   }
   if (serve_checkpoints(message) || serve_files(message) || serve_records(message) || serve_looks(message)) return;
   if (const auto* ping = std::get_if<Ping>(&message)) return send(Ack{ping->id, {}});
@@ -168,10 +191,18 @@ bool ClientConnection::serve_checkpoints(const Message& message) {
 
 ClientService::Answer ClientConnection::document_for(uint64_t id) {
   return [self = weak_from_this(), id](Result<std::string> json) {
-    const auto connection = self.lock();
-    if (!connection) return;
-    json ? connection->send(Document{id, {std::move(*json)}}) : connection->refuse(id, json.error());
+    if (const auto connection = self.lock()) connection->answer(id, std::move(json));
   };
+}
+
+// Some of them hold what programs said, which may be of any size.
+void ClientConnection::answer(uint64_t id, Result<std::string> json) {
+  if (!json) return refuse(id, json.error());
+  if (json->size() > kDocumentBytes) {
+    return refuse(id, {Errc::kTooLarge,
+                       "the answer has " + std::to_string(json->size()) + " bytes, which is more than a frame takes"});
+  }
+  send(Document{id, {std::move(*json)}});
 }
 
 bool ClientConnection::serve_records(const Message& message) {
@@ -266,10 +297,18 @@ void ClientConnection::count_answer(const Message& message) {
 }
 
 void ClientConnection::send_output(const Output& meta, std::string_view data) {
-  if (closing_) return;
-  sent_bytes_ += data.size();
+  if (closing_ || !channel_->is_open()) return;
+  metrics_.output_enqueued(data.size());
   channel_->send_bytes(label::Frame::kOutput, encode_output_prefix(meta, data.size()), std::string(data));
-  if (channel_->queued_bytes() == 0) metrics_.output_sent(std::exchange(sent_bytes_, 0));
+  metrics_.output_queue_depth(channel_->queued_bytes());
+  count_sent_output();
+}
+
+void ClientConnection::count_sent_output() {
+  const FrameChannel::Bodies sent = channel_->sent_bodies();
+  if (sent.bytes == counted_.bytes) return;
+  metrics_.output_sent(sent.whole - counted_.whole, sent.bytes - counted_.bytes);
+  counted_ = sent;
 }
 
 bool ClientConnection::may_read_output() { return backlog_.may_read(channel_->queued_bytes()); }
@@ -277,7 +316,7 @@ bool ClientConnection::may_read_output() { return backlog_.may_read(channel_->qu
 void ClientConnection::progress() {
   stalled_since_ = TimePoint::max();
   unread_refusals_ = 0;
-  if (channel_->queued_bytes() == 0) metrics_.output_sent(std::exchange(sent_bytes_, 0));
+  count_sent_output();
   if (backlog_.is_blocked() && may_read_output()) service_.can_take_more(key_);
 }
 
@@ -296,18 +335,22 @@ void ClientConnection::fail(const Error& error) {
   });
 }
 
-void ClientConnection::throttle(size_t payload_bytes) {
-  const TimePoint at = now();
-  metrics_.rate_limit_asked();
-  const Duration wait = std::max(frames_.take(1, at), bytes_.take(payload_bytes, at));
-  if (wait == Duration::zero()) return;
+// What is about runs has limits of its own: how many are queued, and how large they are.
+bool ClientConnection::is_metered(const Message& message) const {
+  return !std::holds_alternative<Execute>(message) && !std::holds_alternative<Input>(message) &&
+         !std::holds_alternative<Cancel>(message);
+}
+
+void ClientConnection::pause_for(Duration wait) {
+  if (wait == Duration::zero() || closing_) return;
   metrics_.rate_limit_waited(wait);
   channel_->pause_reading();
   throttle_timer_.after(wait, [self = weak_from_this()] {
     const auto connection = self.lock();
     if (!connection) return;
     connection->metrics_.rate_limit_woke();
-    connection->channel_->resume_reading();
+    // Thousands of its requests may be here still, and nobody to answer them to.
+    has_hung_up(connection->channel_->fd()) ? connection->ended() : connection->channel_->resume_reading();
   });
 }
 
@@ -349,6 +392,7 @@ void ClientConnection::ended() {
   closing_ = true;
   watch_timer_.cancel();
   throttle_timer_.cancel();
+  count_sent_output();
   channel_->close();
   // Posted: the caller may be deep in a run of this very client.
   if (gone_) loop_.post([gone = std::exchange(gone_, nullptr), key = key_] { gone(key); });

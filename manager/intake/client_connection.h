@@ -4,7 +4,9 @@
 // Limits, each with its knob in [client]: a hello within hello_timeout_s; a frame that began arrives within
 // partial_frame_timeout_s; frames and bytes a second by token bucket (reading pauses, nothing is lost); unsent output
 // of send_buffer_bytes (its runs' pipes are not read meanwhile; at twice as much its requests are refused); a client
-// that takes nothing for stalled_timeout_s is closed.
+// that takes nothing for stalled_timeout_s is closed. Besides, the requests of one user but those about runs get a
+// share of the loop's time (kRequestTime): a look into a large workspace costs more than a thousand pings, and comes as
+// quickly.
 #pragma once
 
 #include <functional>
@@ -57,9 +59,11 @@ class ClientService {
 class ClientConnection : public RunClient, public std::enable_shared_from_this<ClientConnection> {
  public:
   using Gone = std::function<void(ClientKey)>;
+  static constexpr microseconds kRequestTime{250'000};      // of the loop in a second, for the requests of one user
+  static constexpr microseconds kRequestTimeBurst{50'000};  // at once
 
   ClientConnection(Loop& loop, UniqueFd socket, ClientKey key, Peer peer, const ClientConfig& config,
-                   ClientService& service, Metrics& metrics, Gone gone);
+                   ClientService& service, Metrics& metrics, std::shared_ptr<TokenBucket> user_time, Gone gone);
   void begin();
 
   void send(const Message& message) override;
@@ -74,19 +78,23 @@ class ClientConnection : public RunClient, public std::enable_shared_from_this<C
 
  private:
   void handle(Message message, size_t payload_bytes);
+  void take_hello(const Message& message);
   void greet(const Hello& hello);
   void serve(Message message);
-  bool serve_files(Message& message);               // false: the message is about something else
-  bool serve_checkpoints(const Message& message);   // the same
-  bool serve_records(const Message& message);       // the same
-  bool serve_looks(const Message& message);         // the same
-  bool shed_unread(const Message& message);         // true: it has to read first
-  ClientService::Answer document_for(uint64_t id);  // sends it, or the refusal
+  bool serve_files(Message& message);                  // false: the message is about something else
+  bool serve_checkpoints(const Message& message);      // the same
+  bool serve_records(const Message& message);          // the same
+  bool serve_looks(const Message& message);            // the same
+  bool shed_unread(const Message& message);            // true: it has to read first
+  ClientService::Answer document_for(uint64_t id);     // answers with it
+  void answer(uint64_t id, Result<std::string> json);  // the document, or the refusal
   void transferred(const Transfer& transfer, const Status& done);
   void refuse(uint64_t re, const Error& error);
   void count_answer(const Message& message);
+  void count_sent_output();
   void fail(const Error& error);  // the connection itself is at fault: say so and close
-  void throttle(size_t payload_bytes);
+  bool is_metered(const Message& message) const;
+  void pause_for(Duration wait);
   void progress();
   void watch();
   void ended();
@@ -100,6 +108,7 @@ class ClientConnection : public RunClient, public std::enable_shared_from_this<C
   Gone gone_;
   std::shared_ptr<FrameChannel> channel_;
   TokenBucket frames_, bytes_;
+  std::shared_ptr<TokenBucket> user_time_;  // microseconds; of all connections of its user
   OutputBacklog backlog_;
   RequestWatch requests_;
   Timer throttle_timer_, watch_timer_;
@@ -107,7 +116,7 @@ class ClientConnection : public RunClient, public std::enable_shared_from_this<C
   TimePoint frame_since_ = TimePoint::max();    // a frame is under way since then
   TimePoint stalled_since_ = TimePoint::max();  // nothing was taken since then
   size_t unread_refusals_ = 0;                  // since it took something
-  uint64_t sent_bytes_ = 0;                     // of output, for the counter
+  FrameChannel::Bodies counted_;                // of its output, as sent
   bool greeted_ = false;
   bool closing_ = false;
 };

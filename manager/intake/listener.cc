@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,6 +14,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "manager/files/own_directory.h"
 #include "manager/observe/log.h"
 #include "protocol/codec.h"
 
@@ -21,21 +23,8 @@ namespace {
 
 constexpr int kBacklog = 128;
 constexpr int kAcceptsAtOnce = 16;             // then others get their turn
+constexpr size_t kUsersRemembered = 1024;      // when there are more, those without connections are forgotten
 constexpr milliseconds kDescriptorRetry{100};  // after EMFILE
-
-// Whoever can write to the directory could put a socket of his own in our place.
-Status make_directory(const std::filesystem::path& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory.parent_path(), error);
-  if (mkdir(directory.c_str(), 0700) == 0) return {};
-  if (errno != EEXIST) return system_failure("mkdir " + directory.string());
-  struct stat found {};
-  if (stat(directory.c_str(), &found) != 0) return system_failure("stat " + directory.string());
-  const bool ours = found.st_uid == geteuid() || found.st_uid == 0;
-  const bool others_can_replace = (found.st_mode & 022) != 0 && (found.st_mode & S_ISVTX) == 0;
-  if (ours && !others_can_replace) return {};
-  return failure(Errc::kRefused, directory.string() + " belongs to another user or can be written by others");
-}
 
 // Held for life, never unlinked: an unlinked lock could be held twice.
 Result<UniqueFd> take_lock(const std::string& path) {
@@ -63,7 +52,7 @@ Result<BoundSocket> bind_socket(const std::string& path, const std::string& grou
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) return failure(Errc::kInvalid, "the socket's path is too long: " + path);
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  if (const Status made = make_directory(std::filesystem::path(path).parent_path()); !made) {
+  if (const Status made = make_own_directory(std::filesystem::path(path).parent_path().string()); !made) {
     return tl::unexpected<Error>(made.error());
   }
   auto lock = take_lock(path);
@@ -138,6 +127,31 @@ std::string Listener::full_for(uid_t uid) const {
   return "too many connections of this user (client.max_connections_per_uid)";
 }
 
+namespace {
+
+// What runs and sessions of those who are in need: else connections alone could take all descriptors. The kernel gives
+// the lowest number there is, so a number tells how many are in use.
+constexpr rlim_t kDescriptorsKept = 64;
+
+bool is_one_too_many(int descriptor) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return false;
+  return static_cast<rlim_t>(descriptor) + std::min(kDescriptorsKept, limit.rlim_cur / 4) >= limit.rlim_cur;
+}
+
+}  // namespace
+
+std::shared_ptr<TokenBucket> Listener::time_of(uid_t uid) {
+  if (times_.size() >= kUsersRemembered)
+    std::erase_if(times_, [](const auto& each) { return each.second.use_count() == 1; });
+  auto& time = times_[uid];
+  if (!time) {
+    const auto rate = config_.frames_per_s == 0 ? microseconds::zero() : ClientConnection::kRequestTime;  // no limits
+    time = std::make_shared<TokenBucket>(rate.count(), ClientConnection::kRequestTimeBurst.count(), now());
+  }
+  return time;
+}
+
 void Listener::accept_some() {
   for (int i = 0; i < kAcceptsAtOnce; ++i) {
     UniqueFd socket(accept4(watch_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
@@ -150,7 +164,9 @@ void Listener::accept_some() {
       return;
     }
     const auto peer = identify_peer(socket.get(), others_);
-    const std::string full = peer ? full_for(peer->uid) : "";
+    const std::string full = !peer                           ? ""
+                             : is_one_too_many(socket.get()) ? "too few descriptors are left for another client"
+                                                             : full_for(peer->uid);
     if (!peer || !full.empty()) {
       metrics_.client_connection(label::Connection::kRefused);
       const std::string why = peer ? full : peer.error().message;
@@ -162,7 +178,7 @@ void Listener::accept_some() {
     metrics_.client_connection(label::Connection::kAccepted);
     const ClientKey key = ++last_key_;
     auto connection = std::make_shared<ClientConnection>(loop_, std::move(socket), key, *peer, config_, service_,
-                                                         metrics_, [this](ClientKey gone) {
+                                                         metrics_, time_of(peer->uid), [this](ClientKey gone) {
                                                            connections_.erase(gone);
                                                            metrics_.set_client_connections(connections_.size());
                                                            gone_(gone);

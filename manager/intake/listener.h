@@ -37,6 +37,7 @@ class Listener {
 
  private:
   std::string full_for(uid_t uid) const;
+  std::shared_ptr<TokenBucket> time_of(uid_t uid);
   void accept_some();
 
   Loop& loop_;
@@ -51,6 +52,7 @@ class Listener {
   Timer retry_;
   ClientKey last_key_ = 0;
   std::map<ClientKey, std::shared_ptr<ClientConnection>> connections_;
+  std::map<uid_t, std::shared_ptr<TokenBucket>> times_;  // kept when a user goes: who comes back goes on with its debt
 };
 
 }  // namespace capsule

@@ -1,4 +1,5 @@
-// A rate limit that delays instead of refusing. Pure; one thread; one for each connection and kind (frames, bytes).
+// A rate limit that delays instead of refusing. Pure; one thread; one for each connection and kind (frames, bytes),
+// and one for the time of each user.
 //
 // What has arrived is always taken and may leave a debt; the answer is how long to read nothing more from that peer,
 // after which the debt is paid. So an amount larger than the burst works too, it just costs its time.

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -178,9 +179,7 @@ bool FrameChannel::send_front(Outgoing& out) {
     }
     if (put >= 0) {
       out.fds.clear();
-      out.sent += static_cast<size_t>(put);
-      sent_bytes_ += static_cast<size_t>(put);
-      queued_bytes_ -= static_cast<size_t>(put);
+      note_sent(out, static_cast<size_t>(put));
     } else if (errno == EAGAIN) {
       waiting_to_write_ = true;
       watch_.when_writable([self = weak_from_this()] {
@@ -195,6 +194,16 @@ bool FrameChannel::send_front(Outgoing& out) {
     }
   }
   return true;
+}
+
+void FrameChannel::note_sent(Outgoing& out, size_t size_bytes) {
+  const auto of_body = [&] { return out.sent - std::min(out.sent, out.head.size()); };
+  const size_t body_before = of_body();
+  out.sent += size_bytes;
+  sent_bytes_ += size_bytes;
+  queued_bytes_ -= size_bytes;
+  sent_bodies_.bytes += of_body() - body_before;
+  if (!out.body.empty() && out.sent == out.size()) ++sent_bodies_.whole;
 }
 
 void FrameChannel::end(Error error) {

@@ -36,7 +36,7 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   void start(Handlers handlers);
   void send(const Message& message, std::vector<UniqueFd> fds = {});
   // In one write with what is sent next, or after kSoon: who waits for the last of several frames wakes once.
-  static constexpr microseconds kSoon{1000};
+  static constexpr milliseconds kSoon = kTick;
   void send_soon(const Message& message);
   void send_bytes(label::Frame type, std::string frame, std::string body = {}, std::vector<UniqueFd> fds = {});
 
@@ -55,6 +55,11 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   bool is_mid_frame() const { return decoder_.is_mid_frame(); }
   size_t queued_bytes() const { return queued_bytes_; }
   uint64_t sent_bytes() const { return sent_bytes_; }
+  // Of what came with a body of its own, which is output: bytes of bodies handed to the socket, and whole bodies.
+  struct Bodies {
+    uint64_t bytes = 0, whole = 0;
+  };
+  const Bodies& sent_bodies() const { return sent_bodies_; }
   int fd() const { return watch_.fd(); }
   void close();        // drops what is queued; no handler is called any more
   UniqueFd release();  // the same, but the socket stays open
@@ -73,6 +78,7 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   void flush();
   void write_on();                 // the socket can take more
   bool send_front(Outgoing& out);  // false: wait or ended
+  void note_sent(Outgoing& out, size_t size_bytes);
   void end(Error error);
 
   Metrics& metrics_;
@@ -87,6 +93,7 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   std::vector<UniqueFd> fds_;
   size_t queued_bytes_ = 0;
   uint64_t sent_bytes_ = 0;
+  Bodies sent_bodies_;
   bool paused_ = false;
   bool waiting_to_write_ = false;
   bool soon_is_set_ = false;

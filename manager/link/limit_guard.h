@@ -1,5 +1,6 @@
 // Watches what one run uses of processor time and memory, and tells when it passed a limit. The decision is
-// LimitWatch's; this reads the counters and keeps the timer. What the kernel bounds by itself is not watched.
+// LimitWatch's; this reads the counters and keeps the timer. What the kernel bounds by itself is not watched, but for
+// what the run's session can give up first: snapshots are charged to their capsule, and go when memory is nearly out.
 #pragma once
 
 #include <functional>
@@ -7,6 +8,7 @@
 
 #include "manager/link/limit_watch.h"
 #include "manager/link/run_ending.h"
+#include "manager/link/spare_memory.h"
 #include "manager/pool/capsule_process.h"
 
 namespace capsule {
@@ -15,7 +17,7 @@ class LimitGuard {
  public:
   using Hit = std::function<void(StopReason)>;
 
-  LimitGuard(Loop& loop, std::shared_ptr<CapsuleProcess> capsule, const RunLimits& limits, Hit hit);
+  LimitGuard(Loop& loop, std::shared_ptr<CapsuleProcess> capsule, const RunLimits& limits, SpareMemory spare, Hit hit);
 
   void start();
   void stop();
@@ -27,10 +29,15 @@ class LimitGuard {
  private:
   static WatchedLimits watched(CapsuleProcess& capsule, const RunLimits& limits);
   void look();
+  void arm();
+  void give_way(uint64_t used_bytes);
   LimitReadings read(MemoryCount count) const;
 
   std::shared_ptr<CapsuleProcess> capsule_;
+  const uint64_t memory_bytes_;
   LimitWatch watch_;
+  LimitWatch spare_watch_{{}};  // its limit is nearly reached; without work when there is nothing to give up
+  SpareMemory spare_;
   Hit hit_;
   Timer timer_;
   CapsuleUsage at_start_;

@@ -8,8 +8,9 @@ std::optional<StopReason> LimitWatch::check(const LimitReadings& readings, TimeP
   next_check_ = TimePoint::max();
   const unsigned cores = std::max(1u, limits_.cores);
   if (limits_.memory_bytes != 0) {
-    if (readings.memory_bytes > limits_.memory_bytes) return StopReason::kMemoryLimit;
-    const double room = static_cast<double>(limits_.memory_bytes - readings.memory_bytes);
+    const bool is_over = readings.memory_bytes > limits_.memory_bytes;
+    if (is_over && now >= room_until_) return StopReason::kMemoryLimit;
+    const double room = is_over ? 0 : static_cast<double>(limits_.memory_bytes - readings.memory_bytes);
     const std::chrono::duration<double> soonest(room / (static_cast<double>(kGrowthBytesPerS) * cores));
     const Duration pause = std::chrono::duration_cast<Duration>(soonest);
     next_check_ = now + std::clamp<Duration>(pause, kLeastPause, kMemoryPauseMax);
@@ -20,6 +21,11 @@ std::optional<StopReason> LimitWatch::check(const LimitReadings& readings, TimeP
     next_check_ = std::min<TimePoint>(next_check_, now + std::max<Duration>(soonest, kLeastPause));
   }
   return std::nullopt;
+}
+
+void LimitWatch::made_room(TimePoint now) {
+  room_until_ = now + kRoomPatience;
+  next_check_ = std::min<TimePoint>(next_check_, now + kLeastPause);
 }
 
 }  // namespace capsule

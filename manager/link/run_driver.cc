@@ -2,6 +2,7 @@
 
 #include <tuple>
 
+#include "manager/link/claim_bounds.h"
 #include "manager/link/stack_text.h"
 #include "manager/observe/log.h"
 #include "manager/storage/run_recording.h"
@@ -46,8 +47,9 @@ RunDriver::RunDriver(Loop& loop, std::shared_ptr<Run> run, Lease lease, RunSetti
       timer_(loop),
       slow_timer_(loop),
       stacks_(loop, [this] { lease_.worker->ask_stack(run_->id); }) {
-  guard_ = std::make_unique<LimitGuard>(loop_, lease_.capsule, settings_.limits,
-                                        [this](StopReason passed) { limit_passed(passed); });
+  guard_ =
+      std::make_unique<LimitGuard>(loop_, lease_.capsule, settings_.limits, std::exchange(settings_.spare_memory, {}),
+                                   [this](StopReason passed) { limit_passed(passed); });
 }
 
 RunDriver::~RunDriver() = default;
@@ -57,7 +59,7 @@ void RunDriver::start() {
   lease_.worker->count_run();
   run_->worker_pid = lease_.worker->pid();
   if (const Status made = make_pipes(); !made) {
-    act(ending_.failed(made.error().message));
+    ending_.not_started(Verdict::kInternalError, "the run's pipes cannot be made: " + made.error().message);
     return settle();
   }
   bounds_.put_in_force(lease_, settings_, [this](const Status& bounded) {
@@ -132,6 +134,7 @@ void RunDriver::stop(StopReason reason) {
 
 void RunDriver::kill(StopReason reason) {
   if (ending_.ending()) return;
+  metrics_.cancel_requested(label_of(reason));
   if (is_preparing()) return not_started(reason);
   act(ending_.kill(reason, now()));
   settle();
@@ -141,7 +144,6 @@ void RunDriver::kill(StopReason reason) {
 void RunDriver::limit_passed(StopReason which) {
   if (which != StopReason::kMemoryLimit) return stop(which);
   if (ending_.ending()) return;
-  metrics_.cancel_requested(label_of(which));
   stack_missing_ = "killed at once: memory ran out";
   kill(which);
 }
@@ -181,11 +183,8 @@ void RunDriver::tell_stack(StackProbe::Answer answer) {
 // Once: what somebody who looks for the reason will want to know, before it is asked for.
 void RunDriver::note_slow() {
   metrics_.run_slow();
-  log_warning("run is slow", {{"request_id", run_->request_id},
-                              {"session", run_->request.session},
-                              {"run_id", run_->id},
-                              {"profile", run_->profile},
-                              {"running_s", std::to_string(to_seconds(now() - run_->started_at))}});
+  log_about(works_for(), LogLevel::kWarning, "run is slow",
+            {{"profile", run_->profile}, {"running_s", std::to_string(to_seconds(now() - run_->started_at))}});
   if (!run_->recording) return;
   stacks_.ask(kLiveStackPatience, [this](const Result<std::string>& told) {
     const Duration after = now() - run_->started_at;
@@ -214,6 +213,7 @@ void RunDriver::worker_said(Message message) {
     if (finished->run_id != run_->id) return broke_protocol("finished for another run");
     drain();
     claim_ = std::move(*finished);
+    bound_claim(claim_.evidence, now() - run_->started_at);
     act(ending_.claimed(claim_.verdict, claim_.exit_status));
     return settle();
   }
@@ -228,9 +228,8 @@ void RunDriver::worker_said(Message message) {
 }
 
 void RunDriver::broke_protocol(const std::string& what) {
-  log_warning(
-      "worker broke the protocol",
-      {{"request_id", run_->request_id}, {"session", run_->request.session}, {"run_id", run_->id}, {"what", what}});
+  log_about(works_for(), LogLevel::kWarning, "worker broke the protocol",
+            {{"worker", lease_.worker->name()}, {"error", what}});
   act(ending_.lost(LostWhy::kProtocol));
   settle();
 }
@@ -308,8 +307,10 @@ void RunDriver::count_end(const Ending& ending) {
   if (!said.awaited) return;
   metrics_.run_awaited(said.blocking_calls);
   if (said.blocking_calls > 0) {
-    log_warning_seldom("a program held its own event loop",
-                       {{"run_id", run_->id}, {"times", std::to_string(said.blocking_calls)}});
+    log_warning_seldom("a program held its own event loop", {{"request_id", run_->request_id},
+                                                             {"session", run_->request.session},
+                                                             {"run_id", run_->id},
+                                                             {"times", std::to_string(said.blocking_calls)}});
   }
 }
 

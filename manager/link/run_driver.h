@@ -53,6 +53,7 @@ class RunDriver : public Worker::Holder {
   void worker_died(const Exited& report) override;
   void worker_link_closed() override;
   void worker_lost(LostWhy why) override;
+  LogIds works_for() const override { return {run_->request_id, run_->request.session, run_->id}; }
 
  private:
   void place_files();

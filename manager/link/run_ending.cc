@@ -138,15 +138,6 @@ void RunEnding::not_started(Verdict verdict, std::string detail) {
   end(std::move(ending));
 }
 
-StopAction RunEnding::failed(std::string detail) {
-  if (ending_) return StopAction::kNothing;
-  if (ladder_.rung() == Rung::kKill) {
-    end_lost(Verdict::kInternalError, Rung::kNone, std::move(detail));
-    return StopAction::kNothing;
-  }
-  return end_lost(Verdict::kInternalError, Rung::kKill, std::move(detail));
-}
-
 StopAction RunEnding::end_lost(Verdict verdict, Rung rung, std::string detail) {
   Ending ending;
   ending.verdict = verdict;

@@ -76,8 +76,6 @@ class RunEnding {
   StopAction lost(LostWhy why);
   // Before started(): the program never ran, and its worker is as good as new.
   void not_started(Verdict verdict, std::string detail);
-  // Our fault. kKill as above.
-  StopAction failed(std::string detail);
 
   const std::optional<Ending>& ending() const { return ending_; }
   const CancelLadder& ladder() const { return ladder_; }

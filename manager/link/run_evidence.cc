@@ -30,7 +30,6 @@ Evidence RunDriver::make_evidence(const Ending& ending) {
   if (evidence.detail.empty()) evidence.detail = claim_.evidence.detail;
   evidence.layers = lease_.layers();
   evidence.oom_kills = guard_->oom_kills();
-  if (ending.reason || ending.verdict == Verdict::kCrashed) add_stack(evidence);
   evidence.namespace_names = claim_.evidence.namespace_names;
   evidence.late_interrupts = claim_.evidence.late_interrupts;
   evidence.left_threads = claim_.evidence.left_threads;
@@ -41,6 +40,7 @@ Evidence RunDriver::make_evidence(const Ending& ending) {
   run_->output = evidence.output;
   const bool by_itself = ending.verdict == Verdict::kOk || ending.verdict == Verdict::kException ||
                          (ending.verdict == Verdict::kExit && ending.worker_survives);
+  if (!by_itself || ending.reason) add_stack(evidence);
   if (!by_itself) evidence.last_output.value = budget_.last_output();
   return evidence;
 }
@@ -53,6 +53,8 @@ void RunDriver::add_stack(Evidence& evidence) {
     evidence.stack_missing = stack_missing_;
   } else if (!stack_.empty()) {
     evidence.stack_missing = "no code of the program was on a stack";
+  } else if (run_->started_at == TimePoint{}) {
+    evidence.stack_missing = "the program had not begun";
   } else if (is_killing_) {
     evidence.stack_missing = "the worker did not answer";
   } else {

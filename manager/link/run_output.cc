@@ -59,9 +59,7 @@ void RunDriver::take_chunk(Stream stream, std::string_view chunk) {
     meta.seq = admission.seq;
     meta.offset = admission.offset;
     client->send_output(meta, chunk.substr(0, admission.forward));
-    metrics_.output_enqueued(admission.forward);
     budget_.note_queued(client->queued_bytes());
-    metrics_.output_queue_depth(client->queued_bytes());
   }
   if (admission.stop_run) {
     stop(StopReason::kOutputLimit);

@@ -91,7 +91,7 @@ const ApiKey* find_api_key(const std::vector<ApiKey>& keys, std::string_view pre
 
 Result<std::vector<ApiKey>> read_api_keys(const std::string& path) {
   if (access(path.c_str(), F_OK) != 0 && errno == ENOENT) return std::vector<ApiKey>{};
-  return read_file(path, kKeyFileBytes).and_then([](const std::string& text) { return parse_api_keys(text); });
+  return read_regular_file(path, kKeyFileBytes).and_then([](const std::string& text) { return parse_api_keys(text); });
 }
 
 Status write_api_keys(const std::string& path, const std::vector<ApiKey>& keys) {

@@ -2,14 +2,18 @@
 //   <name>.jsonl              what is being written
 //   <name>-<first seq>.jsonl  what was cut off, twenty digits, so that names sort; the oldest are removed
 //   <name>.head               the head at the latest sync, for who checks the log
-// For one thread. What a killed manager left half-written is taken off at open(), and the next line says so; a log that
-// does not hold together is set aside as <name>.damaged-<seq>.jsonl and a new file goes on from the last known head.
+// For one thread. What a killed manager left half-written is taken off at open(), and the next line says so. A log that
+// does not hold together is set aside as <name>.damaged-<seq>.jsonl, and a new file goes on from the last known head;
+// so it does for a log that was taken away, at open() or while it is written (removed, replaced, cut: looked for before
+// the first line of each flush). The first line of such a file says "why":"after_damage".
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -43,15 +47,24 @@ class AuditFile {
   uint64_t lines() const { return lines_; }  // written since open()
   uint64_t bytes() const { return bytes_; }
   uint64_t lost() const { return lost_; }
-  const std::string& finding() const { return finding_; }  // what open() had to mend, for people; or empty
+  uint64_t damages() const { return damages_; }  // how often the log was not as it had been left, since open()
+  bool has_pending() const { return pending_lines_ > 0 || lost_unsaid_ > 0; }
+  // What had to be mended since the last call, for people; or empty.
+  std::string take_finding() { return std::exchange(finding_, {}); }
 
  private:
   AuditFile(std::string directory, std::string name, AuditFileLimits limits, Stamp stamp);
+  void append_line(std::string_view action, std::string_view fields);
   void say_lost();
   Status take_over();
+  Status begin_after(const std::optional<AuditHead>& kept);
   Status begin_file(std::string_view why);
+  Status open_file(std::string_view why);
+  Status keep_place();
+  Status set_aside(const std::string& finding);
   Status cut();
   Status switch_to(UniqueFd next, const std::string& begin_line);
+  std::vector<std::string> cut_off_files() const;
   void remove_oldest() const;
   std::string path(std::string_view ending) const { return directory_ + "/" + name_ + std::string(ending); }
 
@@ -64,6 +77,8 @@ class AuditFile {
   std::string pending_;
   uint64_t pending_lines_ = 0, lines_ = 0, bytes_ = 0, lost_ = 0, lost_unsaid_ = 0, being_said_ = 0;
   bool is_dirty_ = false;
+  uint64_t damages_ = 0;
+  Status place_;  // of what is pending: whether there is a file for it
   std::string finding_;
 };
 

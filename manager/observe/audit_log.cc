@@ -25,6 +25,16 @@ std::string time_fields(int64_t wall_ms, int64_t monotonic_us) {
   return "\"time\":\"" + format_utc(wall_ms) + "\",\"monotonic_us\":" + std::to_string(monotonic_us);
 }
 
+// kConflict: another manager keeps its logs there.
+Result<UniqueFd> lock_directory(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return system_failure("make " + path);
+  UniqueFd lock(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock) return system_failure("open " + path);
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
+  if (errno != EWOULDBLOCK) return system_failure("lock " + path);
+  return failure(Errc::kConflict, "another manager keeps audit logs in " + path);
+}
+
 int64_t monotonic_us_now() { return to_microseconds(now().time_since_epoch()); }
 
 std::string fields_of(int64_t wall_ms, int64_t monotonic_us, const AuditRecord& record) {
@@ -48,13 +58,26 @@ std::string fields_of(int64_t wall_ms, int64_t monotonic_us, const AuditRecord& 
 Status AuditLog::take_directory(const std::string& wanted) {
   for (size_t i = 1; i <= kDirectories; ++i) {
     directory_ = i == 1 ? wanted : wanted + "." + std::to_string(i);
-    if (mkdir(directory_.c_str(), 0700) != 0 && errno != EEXIST) return system_failure("make " + directory_);
-    lock_ = UniqueFd(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!lock_) return system_failure("open " + directory_);
-    if (flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return {};
-    if (errno != EWOULDBLOCK) return system_failure("lock " + directory_);
+    auto lock = lock_directory(directory_);
+    if (lock) {
+      lock_ = std::move(*lock);
+      return {};
+    }
+    if (lock.error().code != Errc::kConflict) return tl::unexpected<Error>(lock.error());
   }
   return failure(Errc::kConflict, std::to_string(kDirectories) + " other managers keep audit logs in " + wanted);
+}
+
+// The lock is of the directory that has this name now.
+Status AuditLog::keep_directory() {
+  struct stat held {
+  }, there{};
+  const bool is_there = fstat(lock_.get(), &held) == 0 && stat(directory_.c_str(), &there) == 0;
+  if (is_there && held.st_dev == there.st_dev && held.st_ino == there.st_ino) return {};
+  auto lock = lock_directory(directory_);
+  if (!lock) return tl::unexpected<Error>(lock.error());
+  lock_ = std::move(*lock);
+  return {};
 }
 
 Status AuditLog::open(const AuditOptions& options) {
@@ -67,8 +90,8 @@ Status AuditLog::open(const AuditOptions& options) {
     auto file = AuditFile::open(directory_, std::string(to_string(kind)), {file_bytes[index], options.files},
                                 [] { return time_fields(wall_clock_ms(), monotonic_us_now()); });
     if (!file) return tl::unexpected<Error>(file.error());
-    if (!file->finding().empty())
-      log_warning("audit log", {{"log", std::string(to_string(kind))}, {"finding", file->finding()}});
+    if (const std::string finding = file->take_finding(); !finding.empty())
+      log_warning("audit log", {{"log", std::string(to_string(kind))}, {"finding", finding}});
     files_[index] = std::move(*file);
   }
   publish();
@@ -122,13 +145,17 @@ void AuditLog::run() {
 }
 
 void AuditLog::write(std::vector<Queued>& records) {
+  const Status kept = keep_directory();
   for (const Queued& each : records) {
-    files_[static_cast<size_t>(each.kind)]->add(each.record.action,
-                                                fields_of(each.wall_ms, each.monotonic_us, each.record));
+    AuditFile& file = *files_[static_cast<size_t>(each.kind)];
+    if (!kept) {
+      file.note_lost(1);
+      continue;
+    }
+    file.add(each.record.action, fields_of(each.wall_ms, each.monotonic_us, each.record));
   }
   records.clear();
-  for (const label::AuditLogKind kind : label::kAllAuditLogKinds) {
-    const auto index = static_cast<size_t>(kind);
+  for (size_t index = 0; index < files_.size(); ++index) {
     if (!files_[index]) continue;
     uint64_t overflowed = 0;
     {
@@ -136,29 +163,44 @@ void AuditLog::write(std::vector<Queued>& records) {
       overflowed = std::exchange(overflowed_[index], 0);
     }
     if (overflowed > 0) files_[index]->note_lost(overflowed);
-    tell(files_[index]->flush());
+    if (!files_[index]->has_pending()) continue;
+    kept ? flush(index) : tell(index, kept);
   }
   publish();
 }
 
-// Once, until it works again.
-void AuditLog::tell(const Status& done) {
-  if (!done && !std::exchange(is_failing_, true)) {
-    log_error("audit records are lost", {{"directory", directory_}, {"error", done.error().message}});
+void AuditLog::flush(size_t index) {
+  const Status done = files_[index]->flush();
+  if (const std::string finding = files_[index]->take_finding(); !finding.empty()) {
+    log_error("audit log", {{"log", std::string(to_string(label::kAllAuditLogKinds[index]))}, {"finding", finding}});
   }
-  if (done && std::exchange(is_failing_, false)) log_warning("audit records are kept again");
+  tell(index, done);
+}
+
+// Once, until it works again, and seldom where that is often. Only what was written can tell that it does.
+void AuditLog::tell(size_t index, const Status& done) {
+  const std::string log(to_string(label::kAllAuditLogKinds[index]));
+  if (!done && !std::exchange(is_failing_[index], true) && complaints_[index].pass(now())) {
+    log_error("audit records are lost", {{"log", log}, {"directory", directory_}, {"error", done.error().message}});
+  }
+  if (done && std::exchange(is_failing_[index], false)) {
+    log_warning_seldom("audit records are kept again", {{"log", log}});
+  }
 }
 
 void AuditLog::sync() {
   for (auto& file : files_) {
-    if (file) tell(file->sync());
+    const Status done = file ? file->sync() : Status();
+    if (!done) log_warning_seldom("audit log is not synced", {{"error", done.error().message}});
   }
 }
 
 void AuditLog::publish() {
   const std::lock_guard lock(mutex_);
   for (size_t i = 0; i < files_.size(); ++i) {
-    if (files_[i]) totals_[i] = {files_[i]->lines(), files_[i]->bytes(), files_[i]->lost(), files_[i]->head()};
+    if (!files_[i]) continue;
+    const AuditFile& file = *files_[i];
+    totals_[i] = {file.lines(), file.bytes(), file.lost(), file.damages(), file.head(), is_failing_[i]};
   }
 }
 

@@ -7,7 +7,8 @@
 // record() is for the loop's thread and never waits: records go through a queue of at most kQueuedRecords to a thread
 // that writes them some milliseconds later, together, and syncs at most once a second. So a manager that is killed
 // loses at most what the last kGatherTime brought, and a power failure what the last second brought. When the queue is
-// full or the disk takes nothing, records are lost, counted, and the log says how many when it goes on.
+// full or the disk takes nothing, records are lost, counted, and the log says how many when it goes on. A directory
+// that is removed meanwhile is made again with the next record, as long as the one it was in is there.
 #pragma once
 
 #include <array>
@@ -23,6 +24,7 @@
 #include "base/clock.h"
 #include "manager/observe/audit_file.h"
 #include "manager/observe/labels.h"
+#include "manager/observe/seldom.h"
 
 namespace capsule {
 
@@ -52,8 +54,9 @@ class AuditLog {
   static constexpr size_t kTextBytes = 256;   // longer ids are cut
 
   struct Totals {
-    uint64_t written = 0, bytes = 0, lost = 0;
+    uint64_t written = 0, bytes = 0, lost = 0, damages = 0;
     AuditHead head;
+    bool is_failing = false;  // what comes now is lost
     bool operator==(const Totals&) const = default;
   };
 
@@ -83,16 +86,19 @@ class AuditLog {
   };
 
   Status take_directory(const std::string& wanted);
+  Status keep_directory();
   void run();
   void write(std::vector<Queued>& records);
   void sync();
   void publish();
-  void tell(const Status& done);
+  void flush(size_t index);
+  void tell(size_t index, const Status& done);
 
   std::string directory_;
   UniqueFd lock_;                                                                // of the directory: one writer
   std::array<std::optional<AuditFile>, label::kAllAuditLogKinds.size()> files_;  // the thread's once it runs
-  bool is_failing_ = false;                                                      // the same
+  std::array<bool, label::kAllAuditLogKinds.size()> is_failing_{};               // the same
+  std::array<Seldom, label::kAllAuditLogKinds.size()> complaints_{};             // the same
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;

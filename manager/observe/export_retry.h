@@ -23,14 +23,14 @@ constexpr ExportOutcome judge_export(unsigned status) {
 class ExportRetry {
  public:
   static constexpr milliseconds kShortest{100}, kFirst{500};
-  static constexpr seconds kLongest{30};
+  static constexpr seconds kLongest{30}, kLongestAsked{600};  // of our own accord; when the collector asks for it
 
   void succeeded() { failures_ = 0; }
   // `jitter` from 0 to 1: each manager its own, so that they do not all come back at once.
   Duration failed(double jitter, std::optional<seconds> retry_after) {
     const double most_s = std::min(to_seconds(kLongest), to_seconds(kFirst) * std::exp2(failures_));
     failures_ = std::min(failures_ + 1, kFailuresCounted);
-    if (retry_after) return std::clamp<Duration>(*retry_after, kShortest, kLongest);
+    if (retry_after) return std::clamp<Duration>(*retry_after, kShortest, kLongestAsked);
     return std::max<Duration>(kShortest, std::chrono::duration_cast<Duration>(
                                              std::chrono::duration<double>(most_s * std::clamp(jitter, 0.0, 1.0))));
   }

@@ -73,7 +73,7 @@ std::array<CountersOf<label::kAllCheckpointOutcomes>, label::kAllCheckpointWorks
 }  // namespace
 
 Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
-    : runs_created(counters(registry, "capsule_runs_created_total", "Runs accepted, by profile.")),
+    : runs_created(counters(registry, "capsule_runs_accepted_total", "Runs accepted, by profile.")),
       runs(counters(registry, "capsule_runs_total", "Runs that ended, by verdict and profile.")),
       hits(counters(registry, "capsule_pool_hits_total", "Acquisitions served from the stock of ready workers.")),
       misses(counters(registry, "capsule_pool_misses_total", "Acquisitions that waited for a worker to be made.")),
@@ -107,7 +107,7 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
                        "Size of the file system that records, audit logs and checkpoints are on; 0: unknown.")),
       state_available(
           gauge(registry, "capsule_state_filesystem_available_bytes", "What the manager may still use of it.")),
-      runs_in_progress(gauge(registry, "capsule_runs_in_progress", "Runs that hold a worker now.")),
+      runs_in_progress(gauge(registry, "capsule_runs_in_progress", "Runs that hold a worker or wait for one.")),
       runs_awaited(counter(registry, "capsule_runs_awaited_total", "Runs that had top-level await.")),
       blocking_calls(counter(registry, "capsule_async_blocking_calls_total",
                              "Times such code held its own event loop for longer than 0.1 s.")),
@@ -120,7 +120,7 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
       queue_wait_max(gauge(registry, "capsule_run_queue_wait_max_seconds", "The longest queue wait since start.")),
       queue_oldest_wait(
           gauge(registry, "capsule_queue_oldest_wait_seconds", "How long the run that waits longest has waited.")),
-      queue_depth(gauge(registry, "capsule_queue_depth", "Runs accepted and not yet started.")),
+      queue_depth(gauge(registry, "capsule_queue_depth", "Runs accepted and not yet taken off the queue.")),
       queue_capacity(gauge(registry, "capsule_queue_capacity", "Runs the queue can hold.")),
       queue_rejected(counters(registry, "capsule_queue_rejected_total", "Runs turned away, by reason."), "reason"),
       runs_slow(counter(registry, "capsule_runs_slow_total", "Runs that lasted longer than run.slow_after_s.")),
@@ -144,10 +144,15 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
       output_sent(counter(registry, "capsule_output_sent_bytes_total", "Output bytes handed to client sockets.")),
       output_dropped(counter(registry, "capsule_output_dropped_bytes_total", "Output bytes over a run's limit.")),
       output_late(counter(registry, "capsule_output_late_bytes_total", "Output bytes written after their run ended.")),
+      enqueued_chunks(counter(registry, "capsule_output_enqueued_chunks_total", "Output chunks queued for clients.")),
+      sent_chunks(
+          counter(registry, "capsule_output_sent_chunks_total", "Output chunks handed whole to client sockets.")),
+      dropped_chunks(counter(registry, "capsule_output_dropped_chunks_total",
+                             "Output chunks of which bytes were over a run's limit.")),
       output_queue_deepest(
           gauge(registry, "capsule_output_queue_deepest_bytes", "Most unsent output of one client since start.")),
-      output_drain_timeouts(
-          counter(registry, "capsule_output_drain_timeouts_total", "Runs whose output could not be drained in time.")),
+      output_drain_timeouts(counter(registry, "capsule_output_drain_timeouts_total",
+                                    "Clients that took nothing for too long and were closed.")),
       open_streams(gauge(registry, "capsule_open_streams", "Streams of programs that are open now.")),
       frames(by_direction(counters(registry, "capsule_frames_total", "Frames, by direction and type."))),
       frame_bytes(by_direction(counters(registry, "capsule_frame_bytes_total",
@@ -159,14 +164,14 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
                      "code"),
       request_seconds(histograms(registry, "capsule_request_seconds", "Time from a request to its answer.")
                           .Add({}, kAnswerBuckets)),
-      rate_limit_asks(counter(registry, "capsule_rate_limit_acquires_total", "Frames that passed the rate limits.")),
+      rate_limit_asks(counter(registry, "capsule_rate_limit_acquires_total", "Frames that asked the rate limits.")),
       rate_limit_waits(
           counter(registry, "capsule_rate_limit_waits_total", "Times a client was made to wait by its rate limits.")),
       rate_limit_wait_seconds(counter(registry, "capsule_rate_limit_wait_seconds_total",
                                       "Time clients were made to wait by their rate limits.")),
       rate_limit_wakes(
           counter(registry, "capsule_rate_limit_wakeups_total", "Clients that were read again after such a wait.")),
-      client_connections(gauge(registry, "capsule_client_connections", "Clients connected now.")),
+      client_connections(gauge(registry, "capsule_clients_connected", "Clients connected now.")),
       client_connections_total(counters(registry, "capsule_client_connections_total", "Connections, by outcome."),
                                "outcome"),
       file_bytes(counters(registry, "capsule_file_bytes_total",
@@ -184,6 +189,8 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
       snapshots_evicted(counter(registry, "capsule_snapshots_evicted_total",
                                 "Snapshots that were given up because memory ran short.")),
       forks(counters(registry, "capsule_forks_total", "Forks of sessions that were asked for, by outcome."), "outcome"),
+      fork_starts(counters(registry, "capsule_fork_starts_total", "Copies for forks, by what was there in advance."),
+                  "start"),
       rollbacks(counters(registry, "capsule_rollbacks_total", "Times a session went back, by what it went back to."),
                 "to"),
       snapshot_seconds(histograms(registry, "capsule_snapshot_seconds", "Time a worker was busy copying itself.")
@@ -225,6 +232,9 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
       audit_lost(counters(registry, "capsule_audit_records_lost_total",
                           "Records that a full queue or a full disk kept from the audit logs, by log."),
                  "log"),
+      audit_damages(counters(registry, "capsule_audit_damages_total",
+                             "Times that an audit log was not as the manager had left it, by log."),
+                    "log"),
       audit_queue(gauge(registry, "capsule_audit_queue_records", "Records on their way to the audit logs.")),
       spans(counters(registry, "capsule_trace_spans_total", "Spans of runs, by what became of them."), "outcome"),
       span_export_failures(counter(registry, "capsule_trace_export_failures_total",
@@ -262,7 +272,7 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
   for (const label::LayerState state : label::kAllLayerStates) {
     layers[static_cast<size_t>(state)] = &layer_counts.Add({{"state", std::string(to_string(state))}});
   }
-  auto& parked = gauges(registry, "capsule_snapshots", "Parked copies of workers, by kind.");
+  auto& parked = gauges(registry, "capsule_snapshots_parked", "Parked copies of workers, by kind.");
   snapshots_parked = &parked.Add({{"kind", "snapshot"}});
   checkpoints_parked = &parked.Add({{"kind", "checkpoint"}});
   profiles.reserve(kMaxProfiles + 1);

@@ -101,7 +101,8 @@ struct Metrics::Families {
   CountersOf<label::kAllRungs> cancel_rungs;
   prometheus::Counter &cancels_without_effect, &interrupts, &interrupts_late;
   CountersOf<label::kAllStreams> output_chunks, output_bytes;
-  prometheus::Counter &output_enqueued, &output_sent, &output_dropped, &output_late;
+  prometheus::Counter &output_enqueued, &output_sent, &output_dropped, &output_late;  // bytes
+  prometheus::Counter &enqueued_chunks, &sent_chunks, &dropped_chunks;
   prometheus::Gauge& output_queue_deepest;
   prometheus::Counter& output_drain_timeouts;
   prometheus::Gauge& open_streams;
@@ -126,6 +127,7 @@ struct Metrics::Families {
   CountersOf<label::kAllSnapshots> snapshots;
   prometheus::Counter& snapshots_evicted;
   CountersOf<label::kAllForks> forks;
+  CountersOf<label::kAllForkStarts> fork_starts;
   CountersOf<label::kAllRollbacks> rollbacks;
   prometheus::Histogram &snapshot_seconds, &fork_seconds, &rollback_seconds;
   prometheus::Gauge *snapshots_parked = nullptr, *checkpoints_parked = nullptr;
@@ -137,7 +139,7 @@ struct Metrics::Families {
   prometheus::Gauge &records, &record_bytes, &record_backlog;
   CountersOf<label::kAllRulings> rulings;
   CountersOf<label::kAllPolicies> policy_violations;
-  CountersOf<label::kAllAuditLogKinds> audit_records, audit_bytes, audit_lost;
+  CountersOf<label::kAllAuditLogKinds> audit_records, audit_bytes, audit_lost, audit_damages;
   prometheus::Gauge& audit_queue;
   CountersOf<label::kAllSpanOutcomes> spans;
   prometheus::Counter& span_export_failures;

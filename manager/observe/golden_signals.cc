@@ -75,7 +75,7 @@ double histogram_quantile(double q, const ClientMetric::Histogram& histogram) {
 std::string golden_signals_json(const std::vector<MetricFamily>& families, double uptime_s) {
   const double ended = sum(families, "capsule_runs_total");
   double ours = 0;
-  for (const char* verdict : {"internal_error", "worker_lost", "rejected"}) {
+  for (const char* verdict : {"internal_error", "worker_lost", "rejected", "aborted"}) {
     ours += sum(families, "capsule_runs_total", "verdict", verdict);
   }
   const double leased = sum(families, "capsule_workers", "state", "leased");
@@ -87,8 +87,8 @@ std::string golden_signals_json(const std::vector<MetricFamily>& families, doubl
        {{"run", latency(families, "capsule_run_duration_seconds")},
         {"queue_wait", latency(families, "capsule_run_queue_wait_seconds")}}},
       {"traffic",
-       {{"runs", sum(families, "capsule_runs_created_total")},
-        {"runs_per_s", ratio(sum(families, "capsule_runs_created_total"), uptime_s)},
+       {{"runs", sum(families, "capsule_runs_accepted_total")},
+        {"runs_per_s", ratio(sum(families, "capsule_runs_accepted_total"), uptime_s)},
         {"in_progress", sum(families, "capsule_runs_in_progress")}}},
       {"errors",
        {{"ended", ended},

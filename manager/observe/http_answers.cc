@@ -62,15 +62,13 @@ std::string json_text(const nlohmann::ordered_json& document) {
   return document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-HttpAnswer health_answer(HttpRoute route, const Health& health) {
-  const bool python_ran = health.python_ran_s.has_value();
-  nlohmann::ordered_json document = {{"state", route == HttpRoute::kHealthLive ? "live" : health.state}};
-  if (route == HttpRoute::kHealthLive) return {200, kJson, json_text(document)};
-  const bool ready = health.serving && python_ran;
-  document["ready"] = ready;
-  document["python_ran_s"] = python_ran ? nlohmann::ordered_json(*health.python_ran_s) : nlohmann::ordered_json();
-  const bool good = route == HttpRoute::kHealthReady ? ready : health.serving;
-  return {good ? 200u : 503u, kJson, json_text(document)};
+bool is_proven(const Health& health) { return health.python_ran_s && *health.python_ran_s <= kProofSecondsMax; }
+
+HttpAnswer ready_answer(const HttpHandlers& handlers) {
+  const Health health = handlers.health();
+  HttpAnswer answer = health_answer(HttpRoute::kHealthReady, health);
+  answer.wants_proof = health.serving && !is_proven(health) && handlers.prove;
+  return answer;
 }
 
 // "?seconds=5"; 30 when it is not there, as other servers have it.
@@ -103,8 +101,8 @@ HttpAnswer page_answer(HttpRoute route, const HttpQuestion& question, const Http
       const bool open = format == MetricsFormat::kOpenMetrics;
       return {200, open ? kOpenMetricsType : kTextMetricsType, handlers.metrics(format)};
     }
+    case HttpRoute::kHealthReady: return ready_answer(handlers);
     case HttpRoute::kHealthLive:
-    case HttpRoute::kHealthReady:
     case HttpRoute::kHealth: return health_answer(route, handlers.health());
     case HttpRoute::kVersion: return {200, kJson, handlers.version() + "\n"};
     case HttpRoute::kGoldenSignals: return {200, kJson, handlers.golden_signals() + "\n"};
@@ -156,6 +154,18 @@ double weight_of(std::string_view accept, std::string_view type) {
 }
 
 }  // namespace
+
+HttpAnswer health_answer(HttpRoute route, const Health& health) {
+  const bool python_ran = health.python_ran_s.has_value();
+  nlohmann::ordered_json document = {{"state", route == HttpRoute::kHealthLive ? "live" : health.state}};
+  if (route == HttpRoute::kHealthLive) return {200, kJson, json_text(document)};
+  const bool ready = health.serving && is_proven(health);
+  document["ready"] = ready;
+  document["python_ran_s"] = python_ran ? nlohmann::ordered_json(*health.python_ran_s) : nlohmann::ordered_json();
+  if (!health.reason.empty()) document["reason"] = health.reason;
+  const bool good = route == HttpRoute::kHealthReady ? ready : health.serving;
+  return {good ? 200u : 503u, kJson, json_text(document)};
+}
 
 HttpAnswer profile_answer(const Result<std::string>& profile) {
   if (profile) return {200, kProfile, *profile};
@@ -213,6 +223,7 @@ HttpAnswer answer_http(const HttpQuestion& question, const HttpHandlers& handler
   if (answer.status == 400 || answer.status == 421 || answer.status == 405) route = HttpRoute::kOther;  // nobody looked
   answer.method = method;
   answer.route = route;
+  if (route != HttpRoute::kOther) answer.path = page->path;
   answer.key = std::move(ruling);
   return answer;
 }

@@ -24,11 +24,15 @@ struct HttpAnswer {
   std::string body;
   label::HttpMethod method = label::HttpMethod::kOther;
   label::HttpRoute route = label::HttpRoute::kOther;
+  std::string_view path = {};               // of the page, a literal; empty with HttpRoute::kOther
   std::optional<seconds> cpu_profile = {};  // the rest of the answer is such a profile: profile_answer()
   std::optional<KeyRuling> key = {};        // what the key was worth, where one is needed
+  bool wants_proof = false;                 // the rest of the answer is health_answer(), once Python has run
 };
 
 HttpAnswer answer_http(const HttpQuestion& question, const HttpHandlers& handlers);
+
+HttpAnswer health_answer(label::HttpRoute route, const Health& health);
 
 // A profile, or why there is none.
 HttpAnswer profile_answer(const Result<std::string>& profile);

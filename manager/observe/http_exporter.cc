@@ -74,11 +74,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
     parser_->header_limit(HttpExporter::kHeaderBytes);
     parser_->body_limit(HttpExporter::kBodyBytes);
     request_id_.clear();
+    traceparent_.clear();
     head_only_ = false;
-    stream_.expires_after(shared_->limits.deadline);
-    http::async_read(stream_, buffer_, *parser_,
-                     [self = shared_from_this()](error_code error, size_t) { self->on_read(error); });
+    await_peer();
+    http::async_read_header(stream_, buffer_, *parser_,
+                            [self = shared_from_this()](error_code error, size_t) { self->on_header(error); });
   }
+
+  // For the peer to send a request or to take an answer; none: it waits for us.
+  std::optional<TimePoint> waiting_since() const { return waiting_since_; }
 
   void cut() {
     error_code ignored;
@@ -88,16 +92,34 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
  private:
+  // A client that asks before it sends its body gets the answer now (RFC 9110, 10.1.1): no body changes it.
+  void on_header(error_code error) {
+    if (error || parser_->is_done() || waits_to_continue()) return on_read(error);
+    http::async_read(stream_, buffer_, *parser_,
+                     [self = shared_from_this()](error_code body_error, size_t) { self->on_read(body_error); });
+  }
+
+  bool waits_to_continue() const {
+    const auto& request = parser_->get();
+    return request.version() >= 11 && beast::iequals(request[http::field::expect], "100-continue");
+  }
+
+  void await_peer() {
+    waiting_since_ = now();
+    stream_.expires_after(shared_->limits.deadline);
+  }
+
   void on_read(error_code error) {
+    waiting_since_.reset();
     if (error == http::error::header_limit || error == http::error::buffer_overflow) {
-      return write({431, "text/plain; charset=utf-8", "header too large\n"}, Keep::kClose);
+      return turn_away(431, "header too large\n");
     }
     if (error == http::error::body_limit) {
-      return write({413, "text/plain; charset=utf-8", "no body is expected\n"}, Keep::kClose);
+      return turn_away(413, "no body is expected\n");
     }
     if (error.category() == http::make_error_code(http::error::bad_version).category() &&
         error != http::error::end_of_stream && error != http::error::partial_message) {
-      return write({400, "text/plain; charset=utf-8", "bad request\n"}, Keep::kClose);
+      return turn_away(400, "bad request\n");
     }
     if (error) return cut();
     const auto& request = parser_->get();
@@ -109,21 +131,32 @@ class Connection : public std::enable_shared_from_this<Connection> {
                                 header(request, http::field::authorization),
                                 std::string(request["X-API-Key"])};
     head_only_ = request.method() == http::verb::head;
-    request_id_ = std::string(request["X-Request-ID"]);
-    if (!is_request_id(request_id_)) request_id_ = shared_->ids.next(wall_clock_ms());
+    name_request();
     traceparent_ = request.count("traceparent") == 1 ? std::string(request["traceparent"]) : std::string();
     const TimePoint begun = now();
     HttpAnswer answer = answer_http(question, shared_->handlers);
-    const Keep keep = request.keep_alive() ? Keep::kOpen : Keep::kClose;
+    const Keep keep = request.keep_alive() && parser_->is_done() ? Keep::kOpen : Keep::kClose;
     if (answer.cpu_profile) return take_profile(std::move(answer), begun, keep);
+    if (answer.wants_proof) return await_proof(std::move(answer), begun, keep);
     finish(std::move(answer), begun, keep);
   }
 
   enum class Keep { kOpen, kClose };
 
+  void name_request() {
+    request_id_ = std::string(parser_->get()["X-Request-ID"]);
+    if (!is_request_id(request_id_)) request_id_ = shared_->ids.next(wall_clock_ms());
+  }
+
+  // What could not be read to its end: of no method and no route, but counted and told of like any other.
+  void turn_away(unsigned status, const char* why) {
+    name_request();
+    finish({status, "text/plain; charset=utf-8", why}, now(), Keep::kClose);
+  }
+
   void finish(HttpAnswer answer, TimePoint begun, Keep keep) {
-    shared_->handlers.on_answered(
-        {answer.method, answer.route, answer.status, now() - begun, request_id_, std::move(answer.key), traceparent_});
+    shared_->handlers.on_answered({answer.method, answer.route, answer.status, now() - begun, request_id_,
+                                   std::move(answer.key), traceparent_, answer.path});
     write(std::move(answer), keep);
   }
 
@@ -138,9 +171,23 @@ class Connection : public std::enable_shared_from_this<Connection> {
           HttpAnswer answer = profile_answer(profile);
           answer.method = question.method;
           answer.route = question.route;
+          answer.path = question.path;
           answer.key = question.key;
           connection->finish(std::move(answer), begun, keep);
         });
+  }
+
+  // The manager bounds the wait.
+  void await_proof(HttpAnswer question, TimePoint begun, Keep keep) {
+    stream_.expires_never();
+    shared_->handlers.prove([self = weak_from_this(), question = std::move(question), begun, keep](Health health) {
+      const auto connection = self.lock();
+      if (!connection || !connection->stream_.socket().is_open()) return;
+      HttpAnswer answer = health_answer(question.route, health);
+      answer.method = question.method;
+      answer.route = question.route;
+      connection->finish(std::move(answer), begun, keep);
+    });
   }
 
   static std::string header(const http::request<http::string_body>& request, http::field name) {
@@ -154,14 +201,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response_.set(http::field::content_type, answer.content_type);
     response_.set(http::field::cache_control, "no-store");
     response_.set("X-Content-Type-Options", "nosniff");
-    response_.set("X-Request-ID", request_id_.empty() ? shared_->ids.next(wall_clock_ms()) : request_id_);
+    response_.set("X-Request-ID", request_id_);
     if (answer.status == 401) response_.set(http::field::www_authenticate, "Bearer");
     if (answer.status == 429) response_.set(http::field::retry_after, "60");
     if (answer.status == 405) response_.set(http::field::allow, "GET, HEAD");
     response_.keep_alive(keep == Keep::kOpen);
     response_.content_length(answer.body.size());
     if (!head_only_) response_.body() = std::move(answer.body);
-    stream_.expires_after(shared_->limits.deadline);
+    await_peer();
     http::async_write(stream_, response_, [self = shared_from_this()](error_code error, size_t) {
       if (error) return self->cut();
       if (self->response_.need_eof()) return self->linger();
@@ -193,9 +240,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<Shared> shared_;
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> response_;
+  std::optional<TimePoint> waiting_since_;
   bool head_only_ = false;
-  std::string request_id_;   // of the request that is being answered; empty: it could not be read
-  std::string traceparent_;  // the same
+  std::string request_id_, traceparent_;  // of the request that is being answered
   size_t lingered_bytes_ = 0;
 };
 
@@ -242,10 +289,20 @@ struct HttpExporter::Server : std::enable_shared_from_this<HttpExporter::Server>
   }
 
   void admit(Streams::socket socket) {
-    if (shared->connections.size() >= shared->limits.connections) return;  // closed by going out of scope
+    if (shared->connections.size() >= shared->limits.connections && !make_room()) return;  // it goes out of scope
     auto connection = std::make_shared<Connection>(std::move(socket), shared);
     shared->connections.insert(connection);
     connection->read();
+  }
+
+  bool make_room() {
+    std::shared_ptr<Connection> longest;
+    for (const auto& each : shared->connections) {
+      const auto since = each->waiting_since();
+      if (since && (!longest || *since < *longest->waiting_since())) longest = each;
+    }
+    if (longest) longest->cut();
+    return longest != nullptr;
   }
 
   void accept_later() {

@@ -1,7 +1,8 @@
 // A small HTTP server for looking at the manager: metrics, health and version for whoever may open a socket on this
 // machine, the rest for who has an API key. Read-only, on loopback or a Unix socket. Paths: http_answers.cc.
 //
-// Lives in the manager's io_context and on its thread. Connections beyond the limit are closed at accept; a request
+// Lives in the manager's io_context and on its thread. A connection beyond the limit takes the place of the one that
+// has kept us waiting longest, so that those who say nothing keep nobody out; where none does, it is closed. A request
 // with more than kHeaderBytes of header or kBodyBytes of body is refused; a peer that takes longer than the deadline
 // for a request (waiting for its first byte included) or for taking an answer is cut off. A Host that is not a loopback
 // name is refused, so that a web page cannot read this through a name of its own that resolves to 127.0.0.1.
@@ -31,7 +32,12 @@ struct Health {
   // Since Python last ran a statement in a worker of the default profile that nobody has used; none: never, or its pool
   // cannot make workers now.
   std::optional<double> python_ran_s = {};
+  std::string reason = {};  // why runs are refused although it is up, for people
 };
+
+// /health/ready needs a proof that is no older. Twice the standard pool.health_interval_s, so that a stock of workers
+// brings it along.
+inline constexpr double kProofSecondsMax = 60;
 
 enum class MetricsFormat { kText, kOpenMetrics };
 
@@ -50,12 +56,16 @@ struct HttpExchange {
   std::string request_id;
   std::optional<KeyRuling> key;  // the route needs one
   std::string traceparent;       // as it came; empty: none, or several
+  std::string_view path = {};    // a literal; empty: one that is not in the list, or nobody looked
 };
 
 // Called on the loop, once per request; must not block or throw. Documents are JSON.
 struct HttpHandlers {
   std::function<std::string(MetricsFormat)> metrics;
   std::function<Health()> health;
+  // Has Python run, and tells the health afterwards, once, also when it came to nothing; for /health/ready when the
+  // last time is too long ago. Empty: nothing can be done.
+  std::function<void(std::function<void(Health)>)> prove = {};
   std::function<std::string()> version, golden_signals, info;
   // Profiles of the manager; empty: this build has none. That of the processor is told later, once.
   std::function<void(seconds, std::function<void(Result<std::string>)>)> cpu_profile = {};

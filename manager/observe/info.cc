@@ -40,8 +40,9 @@ Json audit_json(const AuditLog& audit) {
   for (const label::AuditLogKind kind : label::kAllAuditLogKinds) {
     if (!audit.is_kept(kind)) continue;
     const AuditLog::Totals totals = audit.totals(kind);
-    logs[std::string(to_string(kind))] = {
-        {"head", to_string(totals.head)}, {"written", totals.written}, {"bytes", totals.bytes}, {"lost", totals.lost}};
+    logs[std::string(to_string(kind))] = {{"head", to_string(totals.head)}, {"written", totals.written},
+                                          {"bytes", totals.bytes},          {"lost", totals.lost},
+                                          {"damages", totals.damages},      {"failing", totals.is_failing}};
   }
   return {{"directory", or_null(audit.directory())}, {"logs", std::move(logs)}};
 }
@@ -75,6 +76,7 @@ Json manager_json(const InfoSources& from) {
           {"uid", geteuid()},
           {"default_profile", facts.default_profile},
           {"config_file", or_null(facts.config_file)},
+          {"state_dir", or_null(facts.state_dir)},
           {"degraded", facts.degraded},
           {"audit", audit_json(from.audit)},
           {"traces", traces_json(from)},
@@ -195,6 +197,7 @@ Json session_json(const Session& session, const Scheduler& scheduler) {
   const auto stats = worker ? worker->stats() : std::nullopt;
   const StateTree& tree = session.snapshots().tree();
   const auto fallback = tree.fallback();
+  const Place* const parent = living_parent(*session.place());
   return {{"session", session.id()},
           {"profile", session.profile()},
           {"state", to_string(session.state())},
@@ -208,7 +211,7 @@ Json session_json(const Session& session, const Scheduler& scheduler) {
           {"queued", scheduler.queued_of_session(session.id())},
           {"rollback", to_string(session.rollback_mode())},
           {"limits", session_limits_json(session)},
-          {"parent", session.parent().empty() ? Json(nullptr) : Json(session.parent())},
+          {"parent", or_null(parent != nullptr ? parent->name : std::string())},
           {"fork_depth", session.lease().capsule ? session.lease().capsule->depth() : 0},
           {"snapshots", tree.snapshots().size() - tree.checkpoints()},
           {"checkpoints", tree.checkpoints()},

@@ -17,7 +17,7 @@
 namespace capsule {
 
 struct ManagerFacts {
-  std::string version, state, socket, http, http_socket, default_profile, config_file, python;
+  std::string version, state, socket, http, http_socket, default_profile, config_file, state_dir, python;
   int64_t started_wall_ms = 0;
   TimePoint started_at{};
   bool is_private = false;

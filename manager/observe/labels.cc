@@ -24,6 +24,7 @@ std::string_view to_string(Policy value) {
     case Policy::kLimit: return "limit";
     case Policy::kProfile: return "profile";
     case Policy::kSession: return "session";
+    case Policy::kInspect: return "inspect";
     case Policy::kLayer: return "layer";
     case Policy::kUserCap: return "user_cap";
     case Policy::kSandbox: return "sandbox";
@@ -203,6 +204,15 @@ std::string_view to_string(Fork value) {
     case Fork::kMade: return "made";
     case Fork::kRefused: return "refused";
     case Fork::kFailed: return "failed";
+  }
+  return "";
+}
+
+std::string_view to_string(ForkStart value) {
+  switch (value) {
+    case ForkStart::kAhead: return "ahead";
+    case ForkStart::kCapsule: return "capsule";
+    case ForkStart::kNothing: return "nothing";
   }
   return "";
 }

@@ -42,6 +42,7 @@ enum class Policy {
   kLimit,    // more than it may ask for
   kProfile,  // a profile that is not there
   kSession,  // a session that is not there for this user
+  kInspect,  // a look into a session whose profile does not let anybody
   kLayer,    // a sandbox layer that is not in force, or not known
   kUserCap,  // more than its user may have, or crashed too often
   kSandbox,  // a program that its sandbox ended
@@ -50,8 +51,8 @@ enum class Policy {
   kHost      // an HTTP request for another host
 };
 inline constexpr std::array kAllPolicies{Policy::kRequest, Policy::kLimit,   Policy::kProfile, Policy::kSession,
-                                         Policy::kLayer,   Policy::kUserCap, Policy::kSandbox, Policy::kApiKey,
-                                         Policy::kKeyRate, Policy::kHost};
+                                         Policy::kInspect, Policy::kLayer,   Policy::kUserCap, Policy::kSandbox,
+                                         Policy::kApiKey,  Policy::kKeyRate, Policy::kHost};
 std::string_view to_string(Policy value);
 
 // What admission said to a run.
@@ -237,6 +238,11 @@ std::string_view to_string(Recorded value);
 enum class Fork { kMade, kRefused, kFailed };
 inline constexpr std::array kAllForks{Fork::kMade, Fork::kRefused, Fork::kFailed};
 std::string_view to_string(Fork value);
+
+// What a fork that was made began with: one made in advance, an empty capsule, or nothing.
+enum class ForkStart { kAhead, kCapsule, kNothing };
+inline constexpr std::array kAllForkStarts{ForkStart::kAhead, ForkStart::kCapsule, ForkStart::kNothing};
+std::string_view to_string(ForkStart value);
 
 // Durable checkpoints: out of a session, into a new one.
 enum class CheckpointWork { kSave, kRestore };

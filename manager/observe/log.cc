@@ -262,6 +262,12 @@ void log_error(std::string_view message, std::initializer_list<Field> fields) {
   write(LogLevel::kError, message, fields);
 }
 
+void log_about(const LogIds& whom, LogLevel level, std::string_view message, std::initializer_list<Field> fields) {
+  std::vector<Field> all{{"request_id", whom.request_id}, {"session", whom.session}, {"run_id", whom.run_id}};
+  all.insert(all.end(), fields);
+  write(level, message, all);
+}
+
 std::string format_record(LogFormat format, LogLevel level, int64_t wall_ms, std::string_view message,
                           std::span<const Field> fields) {
   switch (format) {

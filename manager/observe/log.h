@@ -35,6 +35,11 @@ struct Field {
   std::string value;     // anything; escaped, cut at kLogValueBytes
 };
 
+// Whom a line is about; what there is not is empty.
+struct LogIds {
+  std::string request_id, session, run_id;
+};
+
 inline constexpr size_t kLogValueBytes = 4096;  // longer ones end in "..."
 inline constexpr size_t kLogFields = 16;        // more are left out, and "fields_left_out" says how many
 
@@ -69,6 +74,9 @@ void log_debug(std::string_view message, std::initializer_list<Field> fields = {
 void log_info(std::string_view message, std::initializer_list<Field> fields = {});
 void log_warning(std::string_view message, std::initializer_list<Field> fields = {});
 void log_error(std::string_view message, std::initializer_list<Field> fields = {});
+
+// With the ids before the fields.
+void log_about(const LogIds& whom, LogLevel level, std::string_view message, std::initializer_list<Field> fields = {});
 
 // Pure: the line without its newline.
 std::string format_record(LogFormat format, LogLevel level, int64_t wall_ms, std::string_view message,

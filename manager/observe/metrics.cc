@@ -190,9 +190,18 @@ void Metrics::output_chunk(label::Stream stream, size_t size_bytes) {
   families_->output_chunks[stream].Increment();
   families_->output_bytes[stream].Increment(count(size_bytes));
 }
-void Metrics::output_enqueued(size_t size_bytes) { families_->output_enqueued.Increment(count(size_bytes)); }
-void Metrics::output_sent(size_t size_bytes) { families_->output_sent.Increment(count(size_bytes)); }
-void Metrics::output_dropped(size_t size_bytes) { families_->output_dropped.Increment(count(size_bytes)); }
+void Metrics::output_enqueued(size_t size_bytes) {
+  families_->enqueued_chunks.Increment();
+  families_->output_enqueued.Increment(count(size_bytes));
+}
+void Metrics::output_sent(uint64_t whole_chunks, uint64_t size_bytes) {
+  families_->sent_chunks.Increment(count(whole_chunks));
+  families_->output_sent.Increment(count(size_bytes));
+}
+void Metrics::output_dropped(size_t size_bytes) {
+  families_->dropped_chunks.Increment();
+  families_->output_dropped.Increment(count(size_bytes));
+}
 void Metrics::output_late(size_t size_bytes) { families_->output_late.Increment(count(size_bytes)); }
 void Metrics::output_queue_depth(size_t depth_bytes) { raise(families_->output_queue_deepest, count(depth_bytes)); }
 void Metrics::output_drain_timed_out() { families_->output_drain_timeouts.Increment(); }
@@ -252,6 +261,7 @@ void Metrics::forked(label::Fork outcome, size_t forks, Duration took) {
   families_->forks[outcome].Increment(count(forks));
   if (outcome == label::Fork::kMade) families_->fork_seconds.Observe(to_seconds(took));
 }
+void Metrics::fork_begun(label::ForkStart start) { families_->fork_starts[start].Increment(); }
 void Metrics::rolled_back(label::Rollback to, Duration took) {
   families_->rollbacks[to].Increment();
   families_->rollback_seconds.Observe(to_seconds(took));
@@ -285,10 +295,11 @@ void Metrics::set_records(uint64_t records, uint64_t size_bytes, uint64_t backlo
 
 void Metrics::ruled(label::Ruling ruling) { families_->rulings[ruling].Increment(); }
 void Metrics::policy_violated(label::Policy policy) { families_->policy_violations[policy].Increment(); }
-void Metrics::set_audit(label::AuditLogKind kind, uint64_t written, uint64_t written_bytes, uint64_t lost) {
-  follow(families_->audit_records[kind], written);
-  follow(families_->audit_bytes[kind], written_bytes);
-  follow(families_->audit_lost[kind], lost);
+void Metrics::set_audit(label::AuditLogKind kind, const AuditCounts& counts) {
+  follow(families_->audit_records[kind], counts.written);
+  follow(families_->audit_bytes[kind], counts.written_bytes);
+  follow(families_->audit_lost[kind], counts.lost);
+  follow(families_->audit_damages[kind], counts.damages);
 }
 void Metrics::set_audit_queue(size_t records) { families_->audit_queue.Set(count(records)); }
 

@@ -131,7 +131,7 @@ class Metrics {
   // Output of programs. chunk: read from a pipe; enqueued, sent: towards a client; late: after its run had finished.
   void output_chunk(label::Stream stream, size_t size_bytes);
   void output_enqueued(size_t size_bytes);
-  void output_sent(size_t size_bytes);
+  void output_sent(uint64_t whole_chunks, uint64_t size_bytes);
   void output_dropped(size_t size_bytes);
   void output_late(size_t size_bytes);
   void output_queue_depth(size_t depth_bytes);  // the deepest ever seen is kept
@@ -168,6 +168,7 @@ class Metrics {
   void snapshot(label::Snapshot outcome, Duration took);  // took: what the worker was busy with it
   void snapshot_evicted();                                // to make room in memory
   void forked(label::Fork outcome, size_t forks, Duration took);
+  void fork_begun(label::ForkStart start);
   void rolled_back(label::Rollback to, Duration took);
   void set_snapshots(size_t snapshots, size_t checkpoints);
   void set_snapshot_memory(uint64_t private_bytes);
@@ -177,7 +178,10 @@ class Metrics {
   // Admission and audit. `written` and the like are totals since the start: the counters follow them.
   void ruled(label::Ruling ruling);
   void policy_violated(label::Policy policy);
-  void set_audit(label::AuditLogKind kind, uint64_t written, uint64_t written_bytes, uint64_t lost);
+  struct AuditCounts {
+    uint64_t written = 0, written_bytes = 0, lost = 0, damages = 0;
+  };
+  void set_audit(label::AuditLogKind kind, const AuditCounts& counts);
   void set_audit_queue(size_t records);
 
   // Programs' own figures; user_metrics.h says which are taken.

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <nlohmann/json.hpp>
 
 #include "manager/observe/trace_lines.h"
 
@@ -160,16 +161,18 @@ void add_spans(std::string& out, const RunSpans& run, TraceIds& ids) {
   }
 }
 
-// Names and attributes: semantic-conventions, docs/http/http-spans.md. Its own failures only are errors of a server.
+// Names and attributes: semantic-conventions, docs/http/http-spans.md. Its own failures only are errors of a server; a
+// method that it does not know is HTTP in the name and _OTHER in the attribute.
 void add_http_span(std::string& out, const HttpSpan& request) {
-  const bool is_failure = request.status >= 500;
-  const std::string name = std::string(request.method) + " " + std::string(request.route);
+  const bool is_failure = request.status >= 500, is_known = request.method != label::HttpMethod::kOther;
+  std::string name(is_known ? to_string(request.method) : "HTTP");
+  if (!request.route.empty()) name.append(" ").append(request.route);
   begin_span(out, request.context,
              {name, request.context.span_id, request.context.parent_id, SpanKind::kServer, request.began_wall_us,
               request.began_wall_us + request.took_us, true});
   Attributes attributes(out);
-  attributes.text("http.request.method", request.method).text("http.route", request.route);
-  attributes.text("url.path", request.route).text("url.scheme", "http");
+  attributes.text("http.request.method", is_known ? to_string(request.method) : "_OTHER");
+  attributes.text("http.route", request.route).text("url.path", request.path).text("url.scheme", "http");
   attributes.number("http.response.status_code", request.status).text("capsule.request.id", request.request_id);
   if (is_failure) attributes.text("error.type", std::to_string(request.status));
   attributes.close();
@@ -208,6 +211,22 @@ std::string otlp_json(const SpanSource& source, const SpanBatch& batch, TraceIds
   for (const RunSpans& run : batch.runs) add_spans(out, run, ids);
   for (const HttpSpan& request : batch.requests) add_http_span(out, request);
   return out += "]}]}]}";
+}
+
+OtlpVerdict read_otlp_answer(std::string_view json) {
+  OtlpVerdict verdict;
+  const auto document = nlohmann::json::parse(json, nullptr, false);
+  const nlohmann::json::json_pointer rejected("/partialSuccess/rejectedSpans"), message("/partialSuccess/errorMessage");
+  if (!document.is_object()) return verdict;
+  if (document.contains(message) && document[message].is_string()) verdict.message = document[message];
+  if (!document.contains(rejected)) return verdict;
+  const auto& number = document[rejected];
+  if (number.is_number_unsigned()) verdict.rejected_spans = number;
+  if (number.is_string()) {  // as JSON has 64-bit numbers
+    const auto& text = number.get_ref<const std::string&>();
+    std::from_chars(text.data(), text.data() + text.size(), verdict.rejected_spans);
+  }
+  return verdict;
 }
 
 }  // namespace capsule

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "manager/observe/labels.h"
 #include "manager/observe/trace_buffer.h"
 
 namespace capsule {
@@ -39,7 +40,8 @@ struct RunSpans {
 struct HttpSpan {
   TraceContext context;
   int64_t began_wall_us = 0, took_us = 0;
-  std::string_view method, route;  // words of labels.h
+  label::HttpMethod method = label::HttpMethod::kOther;
+  std::string_view route, path;  // literals; empty: a path that is not served, which may be anything
   unsigned status = 0;
   std::string request_id;
 };
@@ -52,6 +54,13 @@ struct SpanBatch {
 // How many spans there will be.
 size_t count_spans(const RunSpans& run);
 size_t count_spans(const SpanBatch& batch);
+
+// What a collector says of a request that it took (partialSuccess in opentelemetry-proto's docs/specification.md).
+struct OtlpVerdict {
+  uint64_t rejected_spans = 0;  // as it says: it can be anything
+  std::string message;          // empty: none
+};
+OtlpVerdict read_otlp_answer(std::string_view json);
 
 std::string otlp_json(const SpanSource& source, const SpanBatch& batch, TraceIds& ids);
 

@@ -105,7 +105,7 @@ struct OtlpSender::State {
 
 namespace {
 
-// One request on a connection of its own: one a second at most, and nothing to keep alive through a collector's
+// One request on a connection of its own: a few a second, and nothing to keep alive through a collector's
 // restart.
 class Exchange {
  public:

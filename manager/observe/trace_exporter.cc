@@ -8,6 +8,9 @@
 #include "manager/observe/log.h"
 
 namespace capsule {
+namespace {
+constexpr size_t kMessageBytes = 200;  // of what a collector says, in the log
+}  // namespace
 
 Status TraceExporter::open(TraceExportOptions options, SpanSource source) {
   options_ = std::move(options);
@@ -111,7 +114,7 @@ void TraceExporter::work_off(const SpanBatch& batch, const SpanSource& source) {
 }
 
 void TraceExporter::keep(Body body) {
-  if (body_bytes_ + body.json.size() > kWaitingBytes) {
+  if (body_bytes_ + body.json.size() > options_.waiting_bytes) {
     tell(failure(Errc::kUnavailable, "too many wait for the collector"), "spans are lost");
     return count(&Totals::lost, body.spans);
   }
@@ -143,10 +146,7 @@ bool TraceExporter::send(const Body& body, TimePoint until) {
   const ExportOutcome outcome = judge_export(reply ? reply->status : 0);
   if (outcome == ExportOutcome::kTaken) {
     retry_.succeeded();
-    count(&Totals::exported, body.spans);
-    if (reply->body.find("errorMessage") != std::string::npos) {  // partialSuccess: not to be sent again
-      tell(failure(Errc::kRefused, reply->body.substr(0, 200)), "the collector did not take all spans");
-    }
+    took(body, read_otlp_answer(reply->body));
     return true;
   }
   count(&Totals::failures, 1);
@@ -159,6 +159,16 @@ bool TraceExporter::send(const Body& body, TimePoint until) {
   const double jitter = std::uniform_real_distribution<>(0.0, 1.0)(random_);
   next_try_ = now() + retry_.failed(jitter, reply ? reply->retry_after : std::nullopt);
   return false;
+}
+
+// What it rejected of a request that it took is not to be sent again.
+void TraceExporter::took(const Body& body, const OtlpVerdict& verdict) {
+  const uint64_t rejected = std::min<uint64_t>(verdict.rejected_spans, body.spans);
+  count(&Totals::exported, body.spans - rejected);
+  count(&Totals::refused, rejected);
+  if (rejected == 0 && verdict.message.empty()) return;
+  const std::string why = std::to_string(rejected) + " rejected: " + verdict.message.substr(0, kMessageBytes);
+  tell(failure(Errc::kRefused, why), "the collector did not take all spans");
 }
 
 void TraceExporter::give_up() {

@@ -1,6 +1,6 @@
 // Spans on their way out: to an OTLP collector, and to traces.jsonl. export_run() and export_request() are for the
 // loop's thread and never wait: runs go through a queue of kQueuedRuns, requests through one as long, to a thread that
-// writes and sends them together, kGatherTime later. What a collector does not take now waits, up to kWaitingBytes of
+// writes and sends them together, kGatherTime later. What a collector does not take now waits, up to waiting_bytes of
 // it; what is beyond any of these bounds, or refused, is lost and counted, and the log says so.
 //
 // A collector gets each span once, unless an answer of its own was lost on the way.
@@ -30,13 +30,13 @@ struct TraceExportOptions {
   Duration timeout{};                    // of one attempt
   std::string directory;                 // for SpanFile; empty: no file
   SpanFile::Limits file;
+  uint64_t waiting_bytes = 32u << 20;  // of requests that the collector has not taken
 };
 
 class TraceExporter {
  public:
   static constexpr size_t kQueuedRuns = 4096;
   static constexpr size_t kBatchRuns = 128;  // and requests
-  static constexpr uint64_t kWaitingBytes = 32u << 20;
   static constexpr milliseconds kGatherTime{200};
   static constexpr seconds kLastTime{1};  // for what is left at the end
 
@@ -77,6 +77,7 @@ class TraceExporter {
   void drop_first();
   void send_waiting(TimePoint until);
   bool send(const Body& body, TimePoint until);  // false: it stays
+  void took(const Body& body, const OtlpVerdict& verdict);
   void tell(const Status& done, const char* what);
   void count(uint64_t Totals::*which, uint64_t number);
   void publish_waiting();

@@ -120,6 +120,7 @@ TraceFile read_trace_jsonl(std::string_view text) {
 }
 
 std::string trace_document(const TraceFacts& facts, const std::vector<TraceLine>& lines) {
+  const bool is_end_known = facts.verdict.empty() || time_of(lines, TraceEvent::kFinished).has_value();
   Json document = {{"v", 1},
                    {"run_id", facts.run_id},
                    {"session", or_null(facts.session)},
@@ -129,7 +130,7 @@ std::string trace_document(const TraceFacts& facts, const std::vector<TraceLine>
                    {"span_id", or_null(facts.span_id)},
                    {"parent_span_id", or_null(facts.parent_id)},
                    {"began_at", facts.began_wall_us == 0 ? Json(nullptr) : Json(utc_text(facts.began_wall_us))},
-                   {"total_us", trace_end_us(lines)}};
+                   {"total_us", is_end_known ? Json(trace_end_us(lines)) : Json(nullptr)}};
   Json spans = Json::array(), events = Json::array();
   for (const TraceSpan& span : trace_spans(lines)) {
     spans.push_back({{"name", span.name}, {"begin_us", span.begin_us}, {"end_us", span.end_us}});

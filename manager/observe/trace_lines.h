@@ -50,6 +50,7 @@ struct TraceFile {
 };
 // Lines that are none of ours are left out.
 TraceFile read_trace_jsonl(std::string_view text);
+// "total_us" is null where the run is over without an event that says so: its manager was killed.
 std::string trace_document(const TraceFacts& facts, const std::vector<TraceLine>& lines);
 
 }  // namespace capsule

@@ -24,7 +24,7 @@ class PipeReader {
 
   static constexpr microseconds kPauseMin{60};
   static constexpr microseconds kPauseMax{1000};
-  static constexpr microseconds kFirstLook{1000};
+  static constexpr milliseconds kFirstLook = kTick;
   static constexpr milliseconds kLateLook{20};
 
   PipeReader(Loop& loop, UniqueFd read_end, Stream stream, Sink sink);

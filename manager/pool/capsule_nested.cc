@@ -140,6 +140,13 @@ void CapsuleProcess::expect_copy(pid_t pid_in_capsule, CapsuleProcess& home) {
   guardian.channel_->send(Expect{pid_there, &home != this});
 }
 
+void CapsuleProcess::expect_no_copy(pid_t pid_in_capsule) {
+  if (gone_ || destroyed_) return;
+  pid_t pid_there = 0;
+  CapsuleProcess& guardian = guardian_of(pid_in_capsule, pid_there);
+  guardian.channel_->send(Expect{pid_there, false, true});
+}
+
 void CapsuleProcess::ask_to_keep(pid_t pid, Asked asked) {
   if (gone_ || destroyed_) return asked(failure(Errc::kClosed, "the capsule is gone"));
   const uint64_t request = ++last_request_;

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <filesystem>
 
 #include "base/posix_io.h"
 #include "manager/cgroup/detect.h"
@@ -60,8 +59,10 @@ void CapsuleProcess::begin(Events events) {
   handlers.on_end = [self = weak_from_this()](const Error& error) {
     const auto capsule = self.lock();
     if (!capsule) return;
-    if (!capsule->destroyed_)
-      log_debug("keeper closed its link", {{"capsule", capsule->name_}, {"error", error.message}});
+    if (!capsule->destroyed_) {
+      log_about(capsule->works_for(), LogLevel::kDebug, "keeper closed its link",
+                {{"capsule", capsule->name_}, {"error", error.message}});
+    }
     capsule->destroyed_ = true;
     capsule->kill();
   };
@@ -194,7 +195,8 @@ void CapsuleProcess::expect_answer() {
   patience_.after(kAnswerPatience, [self = weak_from_this()] {
     const auto capsule = self.lock();
     if (!capsule || capsule->gone_ || capsule->owed_answers() == 0) return;
-    log_error("keeper does not answer and is killed", {{"capsule", capsule->name_}});
+    log_about(capsule->works_for(), LogLevel::kError, "keeper does not answer and is killed",
+              {{"capsule", capsule->name_}});
     capsule->destroyed_ = true;
     capsule->kill();
   });
@@ -279,7 +281,8 @@ void CapsuleProcess::handle(Message message) {
     return;
   }
   if (const auto* error = std::get_if<ErrorReply>(&message)) {
-    log_error("keeper refused a request", {{"capsule", name_}, {"error", error->message}});
+    log_about(works_for(), LogLevel::kError, "keeper refused a request",
+              {{"capsule", name_}, {"error", error->message}});
     return destroy();
   }
 }
@@ -355,7 +358,10 @@ void CapsuleProcess::pidfd_readable() {
   gone_ = true;
   pidfd_.close();
   channel_->close();
-  if (!destroyed_) log_warning("a capsule ended by itself", {{"capsule", name_}, {"profile", profile_}});
+  if (!destroyed_) {
+    log_about(works_for(), LogLevel::kWarning, "a capsule ended by itself",
+              {{"capsule", name_}, {"profile", profile_}});
+  }
   kill_timer_.cancel();
   patience_.cancel();
   proxy_.reset();
@@ -363,11 +369,8 @@ void CapsuleProcess::pidfd_readable() {
     cgroups_.remove(std::move(*cgroup_));
     cgroup_.reset();
   }
-  if (!files_ && !workspace_.empty()) {  // else the last owner of the files removes it
-    std::error_code ignored;
-    std::filesystem::remove_all(workspace_, ignored);
-  }
   files_.reset();
+  workspace_.reset();
   fail_requests({Errc::kClosed, "the capsule is gone"});
   for (const auto& [pid, worker] : std::exchange(workers_, {})) worker->capsule_gone();
   if (around_) {
@@ -375,6 +378,14 @@ void CapsuleProcess::pidfd_readable() {
     around_->nested_gone();
   }
   if (events_.on_gone) std::exchange(events_.on_gone, nullptr)();
+}
+
+LogIds CapsuleProcess::works_for() const {
+  LogIds whom;
+  for (const auto& [pid, worker] : workers_) {
+    if (whom.run_id.empty()) whom = worker->works_for();
+  }
+  return whom;
 }
 
 void CapsuleProcess::fail_requests(const Error& error) {

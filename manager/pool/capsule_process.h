@@ -22,6 +22,8 @@
 
 namespace capsule {
 
+class ScratchPlace;
+
 // Of every process of a capsule. From its control group as far as that counts, else from /proc.
 struct CapsuleUsage {
   uint64_t cpu_us = 0, memory_bytes = 0;
@@ -41,7 +43,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
     std::string profile;
     UniqueFd link;
     UniqueFd pidfd;
-    std::string workspace;  // a directory of ours to remove afterwards; empty when the capsule has a private one
+    std::shared_ptr<ScratchPlace> workspace;  // none when it has a private one
     CgroupKeeper& cgroups;
     CgroupMode cgroup_mode;
     CgroupLimits limits;
@@ -70,7 +72,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   std::vector<Layer> layers_of(const Worker& worker) const;           // and the worker's after them
   const Hello& hello() const { return hello_; }
   bool is_gone() const { return gone_; }
-  bool has_workspace() const { return !workspace_.empty(); }
+  bool has_workspace() const { return workspace_ != nullptr; }
   const std::shared_ptr<Workspace>& workspace() const { return files_; }  // null: its keeper could not open one
 
   CapsuleUsage usage(MemoryCount count, Usages wanted = Usages::kAll) const;
@@ -84,9 +86,8 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   bool has_own_processes() const;
   // The same for files: `worker` lives in it. Refused by the kernel when more is there already (kRefused).
   void bound_workspace(WorkspaceSize wanted, const Worker& worker, Bounded done);
-  bool holds_workspace_to(WorkspaceSize wanted) const;                 // and no other size is on its way
-  bool keeps_workspace_within(WorkspaceSize wanted) const;             // to that, or less
-  uint64_t memory_limit_bytes() const { return memory_limit_bytes_; }  // that the kernel holds it to; 0: none
+  bool holds_workspace_to(WorkspaceSize wanted) const;      // and no other size is on its way
+  bool keeps_workspace_within(WorkspaceSize wanted) const;  // to that, or less
 
   // Forks a worker; the callback gets it as soon as the fork is done. It says hello when it is ready.
   enum class Demand { kStock, kAwaited };  // awaited: somebody's run is its first, no rehearsal before it
@@ -96,6 +97,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
 
   // The process (worker or snapshot) may make one copy of itself, to live in `home`: here, or in a capsule inside.
   void expect_copy(pid_t pid_in_capsule, CapsuleProcess& home);
+  void expect_no_copy(pid_t pid_in_capsule);  // that is over, however it ended
   // It says that it made this one (its number for it): from here on nothing in the capsules reaches it. `died` is
   // called when it was reaped, whatever it is by then but a worker.
   struct KeptCopy {
@@ -142,6 +144,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   void branched(const Branched& reply);
   void exited(const Exited& report);
   void pidfd_readable();
+  LogIds works_for() const;  // whom its workers work for
   void fail_requests(const Error& error);
   using Asked = std::function<void(Result<UniqueFd> pidfd)>;
   void ask_to_keep(pid_t pid, Asked asked);
@@ -187,14 +190,15 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   std::vector<AllowedHost> allowed_hosts_;
   std::unique_ptr<NetworkProxy> proxy_;
   std::optional<CapsuleCgroup> cgroup_;
-  uint64_t memory_limit_bytes_ = 0;               // in force
+  uint64_t memory_limit_bytes_ = 0;               // that the kernel holds it to; 0: none
   uint64_t tasks_wanted_ = 0;                     // without parked copies; 0: the profile's
   uint64_t task_limit_ = 0;                       // in force; 0: the profile's
   WorkspaceSize workspace_max_, workspace_size_;  // the profile's; in force
   Resizer resize_;
   size_t resizes_ = 0;  // not answered yet
   uint64_t id_;
-  std::string name_, profile_, workspace_;
+  std::string name_, profile_;
+  std::shared_ptr<ScratchPlace> workspace_;
   pid_t pid_ = 0;
   uint32_t user_;
   std::shared_ptr<FrameChannel> channel_;

@@ -40,8 +40,12 @@ void CopyMaker::copy_of(const std::shared_ptr<CapsuleProcess>& capsule, ParkedCo
   if (!link) return made(tl::unexpected<Error>(link.error()));
   capsule->expect_copy(original.pid_in_capsule(), *capsule);
   auto ours = std::make_shared<UniqueFd>(std::move(link->first));
+  const auto ended = [capsule, made, pid = original.pid_in_capsule()](Result<std::unique_ptr<ParkedCopy>> copy) {
+    capsule->expect_no_copy(pid);
+    made(std::move(copy));
+  };
   original.copy(name, std::move(link->second),
-                [this, capsule, ours, died, made, pid = original.pid_in_capsule(),
+                [this, capsule, ours, died, made = ended, pid = original.pid_in_capsule(),
                  alive = std::weak_ptr(alive_)](Result<Branched> claim) {
                   if (alive.expired()) return;
                   if (!claim) return made(tl::unexpected<Error>(claim.error()));

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "base/json_shape.h"
 #include "manager/pool/proc_stats.h"
 
 namespace capsule {
@@ -60,7 +61,7 @@ namespace {
 
 // Its own words, so whatever they are: a number, or nothing.
 std::optional<ParkedCopy::Memory> parse_memory(const std::string& json) {
-  const auto document = nlohmann::json::parse(json, nullptr, false);
+  const auto document = parse_bounded<nlohmann::json>(json, kJsonValues);
   if (!document.is_object()) return std::nullopt;
   const auto number = [&](const char* name) -> uint64_t {
     const auto found = document.find(name);

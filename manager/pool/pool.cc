@@ -208,6 +208,7 @@ PoolView Pool::view() const {
   view.zygote_ready = zygote_ && zygote_->is_ready();
   view.starts_allowed = breaker_.starts_allowed(now());
   view.last_acquire = last_acquire_;
+  view.wants_proof = wants_proof_;
   return view;
 }
 
@@ -335,17 +336,31 @@ void Pool::check(uint64_t id) {
   Slot& slot = slots_.at(id);
   if (health_due_.set()) metrics_.health_triggered(handle_);
   slot.use = Slot::Use::kChecking;
-  slot.worker->check_health([this, id](bool healthy) {
+  slot.worker->check_health([this, id](label::HealthOutcome outcome) {
     const auto found = slots_.find(id);
     if (found == slots_.end() || found->second.use != Slot::Use::kChecking) return;
     health_due_.clear();
-    metrics_.health_checked(handle_, healthy ? label::HealthOutcome::kOk : label::HealthOutcome::kFailed);
-    if (!healthy) return stock_worker_failed(id, label::Recycle::kUnhealthy, "failed its health check");
+    metrics_.health_checked(handle_, outcome);
+    if (outcome != label::HealthOutcome::kOk) {
+      const bool is_late = outcome == label::HealthOutcome::kTimedOut;
+      return stock_worker_failed(id, label::Recycle::kUnhealthy,
+                                 is_late ? "did not answer its health check" : "failed its health check");
+    }
     found->second.use = Slot::Use::kReadyWorker;
     found->second.checked_at = now();
-    python_ran_at_ = found->second.checked_at;
+    python_ran(found->second.checked_at);
     evaluate_soon();
   });
+}
+
+void Pool::prove() {
+  wants_proof_ = true;
+  evaluate_soon();
+}
+
+void Pool::python_ran(TimePoint at) {
+  python_ran_at_ = at;
+  wants_proof_ = false;
 }
 
 void Pool::retire(uint64_t id, label::Recycle why) {

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "manager/config.h"
+#include "manager/files/scratch.h"
 #include "manager/pool/breaker.h"
 #include "manager/pool/capsule_process.h"
 #include "manager/pool/pool_policy.h"
@@ -34,7 +35,7 @@ struct Lease {
 struct PoolEnvironment {
   std::string worker_program;
   std::map<std::string, std::string> variables;  // of every zygote
-  std::string scratch_dir;                       // for workspaces when capsules cannot have private ones
+  std::shared_ptr<Scratch> scratch;              // for workspaces when capsules cannot have private ones
   unsigned worker_user = 0;                      // 0: the manager's own
   CgroupKeeper* cgroups = nullptr;               // the manager's; outlives every pool
   UserRange* users = nullptr;                    // of capsules; none: they share worker_user
@@ -91,6 +92,9 @@ class Pool {
   bool is_warm() const;  // the stock has been full once
   // When Python last ran a statement in a worker that nobody has used: when it was made, or at a health check.
   std::optional<TimePoint> python_ran_at() const { return python_ran_at_; }
+  // Has it do so soon: a worker of the stock is checked, or one is made where there is none. At pool.max nothing can be
+  // done.
+  void prove();
   const std::string& detail() const { return detail_; }
   const Profile& profile() const { return profile_; }
   const ZygoteProcess* zygote() const { return zygote_.get(); }
@@ -145,17 +149,18 @@ class Pool {
   void retire_outdated();
   void fill_content(Prepare& prepare) const;
   void zygote_ready(uint64_t generation, const Hello& hello);
-  void zygote_gone(uint64_t generation, const std::string& why);
+  void zygote_gone(uint64_t generation, label::ZygoteRestart cause, const std::string& why);
   void replace_zygote_when_due();
   void start_capsule();
   struct Branching {
     uint64_t id, generation;
-    std::string workspace;
+    std::shared_ptr<ScratchPlace> workspace;
     uint32_t user;
   };
   void capsule_branched(Branching of, Result<BranchedCapsule> branched);
   void give_back_user(uint32_t user);
-  Result<std::string> make_workspace(uint64_t id, uint32_t user);
+  bool stays_in_its_group(uint32_t user) const;
+  Result<std::shared_ptr<ScratchPlace>> make_workspace(uint64_t id, uint32_t user);
   void capsule_ready(uint64_t id, const Hello& hello);
   void capsule_gone(uint64_t id);
   void start_worker(uint64_t id);
@@ -163,6 +168,7 @@ class Pool {
   void stock_worker_failed(uint64_t id, label::Recycle why, const std::string& text);
   TimePoint give_up_stuck_starts(TimePoint at);  // when to look again
   void check(uint64_t id);
+  void python_ran(TimePoint at);
   void retire(uint64_t id, label::Recycle why);
   void serve_waiters();
   TimePoint expire_waiters(TimePoint at);  // when to look again
@@ -184,10 +190,12 @@ class Pool {
   std::mt19937_64 random_;
   Breaker breaker_;
   std::optional<TimePoint> python_ran_at_;
+  bool wants_proof_ = false;  // until python_ran_at_ is newer
   Trigger warm_up_needed_, health_due_, max_reached_;
   Timer timer_;
   std::shared_ptr<ZygoteProcess> zygote_, next_zygote_;
   std::optional<ZygoteLifetime> zygote_lifetime_;
+  label::ZygoteRestart replaced_why_ = label::ZygoteRestart::kAge;  // of zygote_, by next_zygote_
   uint64_t zygote_generation_ = 0, next_generation_ = 0;
   uint64_t outdated_before_ = 0;  // stock of earlier zygotes is of another profile than today's
   std::map<uint64_t, Slot> slots_;

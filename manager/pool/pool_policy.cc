@@ -34,14 +34,16 @@ void decide_starts(const PoolView& view, const PoolConfig& config, const StockTa
                    PoolDecision& decision) {
   size_t starts = std::min(less(kStartsAtOnce, view.starting_workers + view.starting_capsules), view.starts_allowed);
   const size_t supply = view.ready.size() + view.checking + view.starting_workers;
-  const size_t missing = std::min(less(view.waiting + targets.workers, supply), room(view, config));
+  const size_t for_proof = view.wants_proof && supply == 0 ? 1 : 0;  // it goes again when there is no other use for it
+  const size_t wanted = std::max(view.waiting + targets.workers, for_proof);
+  const size_t missing = std::min(less(wanted, supply), room(view, config));
 
   decision.workers_to_start = std::min({missing, view.ready_capsules, starts});
   starts -= decision.workers_to_start;
 
   // Workers that find no capsule yet need one each. The stock of capsules comes after who waits for one of them: made
   // at the same time it would take the processor from that very run.
-  const size_t stock = view.waiting > 0 && missing > 0 ? 0 : targets.capsules;
+  const size_t stock = view.waiting + for_proof > 0 && missing > 0 ? 0 : targets.capsules;
   const size_t capsules_wanted = missing - decision.workers_to_start + stock;
   const size_t capsules_there = view.ready_capsules - decision.workers_to_start + view.starting_capsules;
   if (view.zygote_ready) decision.capsules_to_start = std::min(less(capsules_wanted, capsules_there), starts);
@@ -79,7 +81,8 @@ void retire_aged(const PoolView& view, const PoolConfig& config, TimePoint now, 
 }
 
 void decide_check(const PoolView& view, const PoolConfig& config, TimePoint now, PoolDecision& decision) {
-  if (config.health_interval == Duration::zero() || view.checking != 0) return;
+  const bool is_wanted = view.wants_proof || config.health_interval != Duration::zero();
+  if (!is_wanted || view.checking != 0) return;
   const IdleWorker* longest_unchecked = nullptr;
   for (const IdleWorker& worker : view.ready) {
     const bool retires = std::any_of(decision.retire.begin(), decision.retire.end(),
@@ -88,7 +91,7 @@ void decide_check(const PoolView& view, const PoolConfig& config, TimePoint now,
     if (longest_unchecked == nullptr || worker.checked_at < longest_unchecked->checked_at) longest_unchecked = &worker;
   }
   if (longest_unchecked == nullptr) return;
-  const TimePoint due_at = longest_unchecked->checked_at + config.health_interval;
+  const TimePoint due_at = view.wants_proof ? now : longest_unchecked->checked_at + config.health_interval;
   if (now >= due_at) {
     decision.check = longest_unchecked->id;
   } else {

@@ -41,6 +41,7 @@ struct PoolView {
   size_t ready_capsules = 0;
   size_t starting_capsules = 0;
   size_t waiting = 0;         // acquirers without a worker
+  bool wants_proof = false;   // somebody asks whether Python runs: a worker is checked, or made
   bool zygote_ready = false;  // can make capsules; ready capsules can be used without it
   size_t starts_allowed = 0;  // Breaker::starts_allowed
   TimePoint last_acquire{};   // of a worker: asked for or handed over; the pool's start when there was none

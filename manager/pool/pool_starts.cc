@@ -47,7 +47,9 @@ void Pool::start_zygote() {
   const uint64_t generation = ++next_generation_;
   ZygoteProcess::Events events;
   events.on_ready = [this, generation](const Hello& hello) { zygote_ready(generation, hello); };
-  events.on_gone = [this, generation](const std::string& why) { zygote_gone(generation, why); };
+  events.on_gone = [this, generation](label::ZygoteRestart cause, const std::string& why) {
+    zygote_gone(generation, cause, why);
+  };
   auto launched = ZygoteProcess::launch(loop_, std::move(options), std::move(events), metrics_);
   if (!launched) {
     detail_ = launched.error().message;
@@ -90,7 +92,9 @@ void Pool::load_anew() {
     next_zygote_.reset();
   }
   outdated_before_ = next_generation_ + 1;
-  if (zygote_) start_zygote();  // else the next evaluation does
+  if (!zygote_) return;  // the next evaluation starts one
+  replaced_why_ = label::ZygoteRestart::kReload;
+  start_zygote();
 }
 
 void Pool::retire_outdated() {
@@ -116,7 +120,10 @@ void Pool::zygote_ready(uint64_t generation, const Hello& hello) {
     return settle();
   }
   breaker_.start_succeeded(now());
-  if (zygote_) zygote_->stop();
+  if (zygote_) {
+    metrics_.zygote_restarted(handle_, replaced_why_);
+    zygote_->stop();
+  }
   zygote_ = std::move(next_zygote_);
   zygote_generation_ = generation;
   zygote_lifetime_.emplace(profile_.settings.pool, now(), random());
@@ -127,14 +134,14 @@ void Pool::zygote_ready(uint64_t generation, const Hello& hello) {
   evaluate_soon();
 }
 
-void Pool::zygote_gone(uint64_t generation, const std::string& why) {
+void Pool::zygote_gone(uint64_t generation, label::ZygoteRestart cause, const std::string& why) {
   if (stopped_) return;
   const bool was_current = zygote_ && generation == zygote_generation_;
   const bool was_next = next_zygote_ && generation == next_generation_;
   if (was_current) zygote_.reset();
   if (was_next) next_zygote_.reset();
   if (!was_current && !was_next) return;  // one we replaced
-  metrics_.zygote_restarted(handle_, label::ZygoteRestart::kDied);
+  metrics_.zygote_restarted(handle_, cause);
   detail_ = "zygote ended: " + why;
   count_death(detail_);
 }
@@ -144,8 +151,7 @@ void Pool::replace_zygote_when_due() {
   const auto due = zygote_lifetime_->due(zygote_->forks(), now());
   if (!due) return;
   zygote_lifetime_.reset();  // asked once
-  metrics_.zygote_restarted(
-      handle_, *due == ZygoteReplacement::kForks ? label::ZygoteRestart::kForks : label::ZygoteRestart::kAge);
+  replaced_why_ = *due == ZygoteReplacement::kForks ? label::ZygoteRestart::kForks : label::ZygoteRestart::kAge;
   start_zygote();
 }
 
@@ -165,18 +171,26 @@ void Pool::start_capsule() {
   }
   ++branching_capsules_;
   breaker_.start_began(now());
-  zygote_->branch({"capsule-" + std::to_string(id), *workspace, user},
+  zygote_->branch({"capsule-" + std::to_string(id), *workspace ? (*workspace)->path() : std::string(), user,
+                   stays_in_its_group(user)},
                   [this, of = Branching{id, zygote_generation_, *workspace, user}](Result<BranchedCapsule> branched) {
                     capsule_branched(of, std::move(branched));
                   });
 }
 
+// Whether nobody moves the keeper of a capsule once it runs: what it forked before would stay behind.
+bool Pool::stays_in_its_group(uint32_t user) const {
+  const CgroupKeeper& cgroups = *environment_.cgroups;
+  if (!cgroups.has_groups() || profile_.settings.sandbox.cgroup == CgroupMode::kOff) return true;
+  return user != 0 && cgroups.can_be_entered();
+}
+
 // A directory for a capsule that cannot have a private root; else none.
-Result<std::string> Pool::make_workspace(uint64_t id, uint32_t user) {
-  if (!needs_workspace_ && profile_.settings.sandbox.namespaces != NamespaceMode::kOff) return std::string();
-  const std::string workspace = environment_.scratch_dir + "/capsule-" + std::to_string(getpid()) + "-" +
-                                profile_.name + "-" + std::to_string(id);
-  if (mkdir(workspace.c_str(), 0700) != 0) return system_failure("cannot make " + workspace);
+Result<std::shared_ptr<ScratchPlace>> Pool::make_workspace(uint64_t id, uint32_t user) {
+  if (!needs_workspace_ && profile_.settings.sandbox.namespaces != NamespaceMode::kOff) return nullptr;
+  auto made = environment_.scratch->make(profile_.name + "-" + std::to_string(id));
+  if (!made) return made;
+  const std::string& workspace = (*made)->path();
   const bool has_user = user != 0 && std::any_of(layers_.begin(), layers_.end(), [](const Layer& layer) {
                           return layer.name == "id_maps" && layer.state == "on";
                         });
@@ -184,7 +198,7 @@ Result<std::string> Pool::make_workspace(uint64_t id, uint32_t user) {
   if (owner != 0 && chown(workspace.c_str(), owner, owner) != 0) {
     log_warning("cannot give a workspace to the worker's user", {{"path", workspace}});
   }
-  return workspace;
+  return made;
 }
 
 void Pool::give_back_user(uint32_t user) {
@@ -196,7 +210,6 @@ void Pool::capsule_branched(Branching of, Result<BranchedCapsule> branched) {
   --branching_capsules_;
   if (!branched) {
     give_back_user(user);
-    if (!workspace.empty()) rmdir(workspace.c_str());
     if (stopped_) return;
     if (generation == zygote_generation_) return count_death(branched.error().message);
     breaker_.start_dropped();  // we ended that zygote ourselves, for a newer one
@@ -316,7 +329,7 @@ void Pool::worker_ready(uint64_t id, const Hello& hello) {
   slot.worker->mark();
   slot.use = Slot::Use::kReadyWorker;
   slot.ready_at = slot.checked_at = now();
-  python_ran_at_ = slot.ready_at;
+  python_ran(slot.ready_at);
   slot.jitter = random();
   for (const auto& [step, us] : hello.timings_us) {
     spawn_timings_us_[step] = us;

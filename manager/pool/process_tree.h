@@ -18,7 +18,9 @@ struct TreeUsage {
 
 enum class MemoryCount {
   kRough,  // private and shared-memory pages of each process: counts what is shared after a fork several times
-  kExact,  // proportional shares; a millisecond for each process. As rough where the kernel does not tell.
+  // Proportional shares; a millisecond for each process. The kernel does not tell an ordinary user about parked
+  // interpreters (nobody may read their memory): these count roughly, less what the others share with somebody.
+  kExact,
 };
 
 inline constexpr size_t kTreeProcesses = 4096;  // more are not looked at

@@ -39,7 +39,8 @@ void Worker::begin() {
     const auto worker = self.lock();
     if (!worker || worker->holder_ == nullptr) return;
     if (error.code == Errc::kInvalid || error.code == Errc::kTooLarge) {
-      log_warning("worker broke the protocol", {{"worker", worker->name_}, {"error", error.message}});
+      log_about(worker->works_for(), LogLevel::kWarning, "worker broke the protocol",
+                {{"worker", worker->name_}, {"error", error.message}});
       return worker->holder_->worker_lost(LostWhy::kProtocol);
     }
     worker->holder_->worker_link_closed();
@@ -71,7 +72,7 @@ void Worker::handle(Message message) {
     if (ack->re != last_ping_) return;
     health_timer_.cancel();
     const auto done = std::exchange(health_done_, nullptr);
-    return done(ack->detail == "healthy");
+    return done(ack->detail == "healthy" ? label::HealthOutcome::kOk : label::HealthOutcome::kFailed);
   }
   if (const auto* hello = std::get_if<Hello>(&message)) {
     if (std::exchange(said_hello_, true)) {  // user code forges one: the first is from before it ran
@@ -101,7 +102,12 @@ void Worker::take_metric(const Metric& metric) {
     case FigureRate::Ruling::kGiveUp: break;
   }
   metrics_.user_metric_dropped(label::UserMetricDrop::kRate);
-  log_warning_seldom("worker broke the protocol", {{"worker", name_}, {"error", "too many figures in a second"}});
+  const LogIds whom = works_for();
+  log_warning_seldom("worker broke the protocol", {{"request_id", whom.request_id},
+                                                   {"session", whom.session},
+                                                   {"run_id", whom.run_id},
+                                                   {"worker", name_},
+                                                   {"error", "too many figures in a second"}});
   if (holder_ != nullptr) holder_->worker_lost(LostWhy::kProtocol);
 }
 
@@ -113,7 +119,8 @@ void Worker::watch_heartbeat() {
     const WorkerHealth health = worker->watch_.check(now());
     if (worker->watch_.suspected() != suspected_before) {
       worker->metrics_.heartbeat_suspect();
-      log_warning("worker misses heartbeats", {{"worker", worker->name_}, {"profile", worker->profile_}});
+      log_about(worker->works_for(), LogLevel::kWarning, "worker misses heartbeats",
+                {{"worker", worker->name_}, {"profile", worker->profile_}});
     }
     if (health == WorkerHealth::kLost) {
       worker->metrics_.heartbeat_lost();
@@ -128,14 +135,14 @@ void Worker::kill() {
   if (pidfd_) send_kill(pidfd_.get());
 }
 
-void Worker::check_health(std::function<void(bool)> done) {
+void Worker::check_health(HealthChecked done) {
   health_done_ = std::move(done);
   send(Ping{++last_ping_, true});
   health_timer_.after(kHealthPatience, [self = weak_from_this()] {
     const auto worker = self.lock();
     if (!worker || !worker->health_done_) return;
     const auto late = std::exchange(worker->health_done_, nullptr);
-    late(false);
+    late(label::HealthOutcome::kTimedOut);
   });
 }
 

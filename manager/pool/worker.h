@@ -13,6 +13,7 @@
 #include "manager/link/frame_channel.h"
 #include "manager/link/heartbeat_watch.h"
 #include "manager/link/run_ending.h"
+#include "manager/observe/log.h"
 #include "manager/pool/figure_rate.h"
 #include "manager/pool/proc_stats.h"
 #include "manager/pool/worker_state.h"
@@ -28,6 +29,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
     virtual void worker_died(const Exited& report) = 0;
     virtual void worker_link_closed() = 0;
     virtual void worker_lost(LostWhy why) = 0;  // give it up; it may still be alive
+    virtual LogIds works_for() const { return {}; }
   };
 
   struct Start {
@@ -57,6 +59,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   bool apply(WorkerEvent event);  // false: the event cannot happen now
 
   void set_holder(Holder* holder) { holder_ = holder; }
+  LogIds works_for() const { return holder_ != nullptr ? holder_->works_for() : LogIds(); }
   void set_tap(std::shared_ptr<FrameTap> tap) { channel_->set_tap(std::move(tap)); }
   void send(const Message& message, std::vector<UniqueFd> fds = {}) { channel_->send(message, std::move(fds)); }
   void interrupt(const std::string& run_id) { send(Cancel{0, run_id}); }
@@ -66,8 +69,9 @@ class Worker : public std::enable_shared_from_this<Worker> {
     ++stacks_asked_;
     send(Stack{0, run_id, {}});
   }
-  // Really executes Python. One at a time; `done(false)` also when it takes too long.
-  void check_health(std::function<void(bool healthy)> done);
+  // Really executes Python. One at a time; answered in any case while the worker lives.
+  using HealthChecked = std::function<void(label::HealthOutcome)>;
+  void check_health(HealthChecked done);
 
   // Kernel figures since the last mark(); peaks are of the whole life.
   std::optional<ProcStats> stats() const { return proc_.read(); }
@@ -105,7 +109,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   HeartbeatWatch watch_;
   Timer watch_timer_;
   Timer health_timer_;
-  std::function<void(bool)> health_done_;
+  HealthChecked health_done_;
   uint64_t last_ping_ = 0;
   Heartbeat last_beat_;
   ProcStats marked_;

@@ -117,6 +117,7 @@ void ZygoteProcess::expect_answer(Duration patience) {
     const auto zygote = self.lock();
     if (!zygote || zygote->gone_) return;
     log_error("zygote does not answer and is killed", {{"pid", std::to_string(zygote->pid())}});
+    zygote->is_stuck_ = true;
     ::kill(zygote->process_->pid, SIGKILL);
   });
 }
@@ -132,6 +133,7 @@ void ZygoteProcess::branch(const CapsuleRequest& wanted, CapsuleBranched done) {
   branch.name = wanted.name;
   branch.workspace = wanted.workspace;
   branch.uid = wanted.user;
+  branch.ahead = wanted.ahead;
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(link->second));
   channel_->send(branch, std::move(fds));
@@ -219,7 +221,8 @@ void ZygoteProcess::gone(std::string why) {
     done(failure(Errc::kUnavailable, "the zygote died: " + why));
   }
   if (!error_text_.empty()) why += ": " + error_text_;
-  if (events_.on_gone) std::exchange(events_.on_gone, nullptr)(stopping_ ? "" : why);
+  const auto cause = is_stuck_ ? label::ZygoteRestart::kUnhealthy : label::ZygoteRestart::kDied;
+  if (events_.on_gone) std::exchange(events_.on_gone, nullptr)(cause, stopping_ ? "" : why);
 }
 
 }  // namespace capsule

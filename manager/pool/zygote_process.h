@@ -23,6 +23,7 @@ struct CapsuleRequest {
   std::string name;
   std::string workspace;  // a directory for when it cannot have a private one, or empty
   uint32_t user = 0;      // its own, or 0
+  bool ahead = false;     // its keeper forks the first worker before it is asked for one
 };
 
 struct BranchedCapsule {
@@ -33,8 +34,8 @@ struct BranchedCapsule {
 class ZygoteProcess : public std::enable_shared_from_this<ZygoteProcess> {
  public:
   struct Events {
-    std::function<void(const Hello&)> on_ready;  // or not: look at `failure`
-    std::function<void(std::string why)> on_gone;
+    std::function<void(const Hello&)> on_ready;                                // or not: look at `failure`
+    std::function<void(label::ZygoteRestart cause, std::string why)> on_gone;  // kDied or kUnhealthy
   };
   using CapsuleBranched = std::function<void(Result<BranchedCapsule>)>;
   using Resized = std::function<void(const Status&)>;
@@ -86,6 +87,7 @@ class ZygoteProcess : public std::enable_shared_from_this<ZygoteProcess> {
   TimePoint started_at_;
   bool ready_ = false;
   bool stopping_ = false;
+  bool is_stuck_ = false;  // it did not answer and was killed
   bool gone_ = false;
 };
 

@@ -90,7 +90,7 @@ Result<Accepted> Dispatcher::submit(Execute request, const Submitter& submitter,
     admission_.refused(client_full ? label::Rejection::kClientFull : label::Rejection::kQueueFull);
     return tl::unexpected<Error>(before.error());
   }
-  auto recording = records_.accept(*run, admitted->settings);
+  auto recording = records_.accept(*run, admitted->settings, pools_.at(run->profile)->layers());
   if (!recording) {
     admission_.refused(label::Rejection::kRecordsBehind);
     scheduler_.cancel_queued(run->id);
@@ -124,8 +124,7 @@ Status Dispatcher::cancel(const std::string& run_id, uid_t uid) {
   if (found->second.driver) {
     found->second.driver->stop(StopReason::kClientCancel);
   } else {
-    metrics_.cancel_requested(label::CancelReason::kCancel);
-    drop(run_id, Verdict::kCancelled, "cancelled before it started");
+    end_waiting(run_id, label::CancelReason::kCancel, "cancelled before it started");
   }
   return {};
 }
@@ -155,7 +154,9 @@ void Dispatcher::client_gone(ClientKey client) {
       waiting.push_back(id);
     }
   }
-  for (const RunId& id : waiting) drop(id, Verdict::kCancelled, "its client went away before it started");
+  for (const RunId& id : waiting) {
+    end_waiting(id, label::CancelReason::kClientGone, "its client went away before it started");
+  }
 }
 
 void Dispatcher::client_can_take_more(ClientKey client) {
@@ -203,7 +204,7 @@ void Dispatcher::begin(const QueuedRun& queued) {
     active.run->trace.mark(TraceEvent::kDequeued, now());
     active.counted = Active::Counted::kSession;
     uids_.unqueued(active.run->uid, active.run->queued_bytes);
-    return drive(active, session->begin_run(active.run->request.code.value, active.run->trace.key));
+    return drive(active, session->begin_run(*active.run));
   }
   active.counted = Active::Counted::kWorker;
   uids_.unqueued(active.run->uid, active.run->queued_bytes);
@@ -224,7 +225,7 @@ void Dispatcher::leased(const RunId& id, Result<Lease> lease) {
     const bool closing = lease.error().code == Errc::kClosed;
     // Posted: the pool may be in the middle of telling others.
     return loop_.post([this, id, closing, why = lease.error().message] {
-      drop(id, closing ? Verdict::kAborted : Verdict::kRejected, why);
+      closing ? end_waiting(id, label::CancelReason::kShutdown, why) : drop(id, Verdict::kRejected, why);
     });
   }
   if (const std::string missing = layers_missed(*active.run, *lease); !missing.empty()) {
@@ -254,15 +255,15 @@ void Dispatcher::drive(Active& active, Lease lease) {
   Run& run = *active.run;
   run.apply(RunEvent::kLeased);
   run.trace.mark(TraceEvent::kLeased, now(), word_of_lease(run.lease));
-  const auto settings = admission_.settings_for(run.request, pools_.at(run.profile)->profile());
-  // It was admitted with limits that a reload has since lowered: the lower ones hold.
-  if (!settings) events_.on_ruled(run, label::Ruling::kTightened, to_string(label::Policy::kLimit));
-  Execute plain;
-  plain.session = run.request.session;
-  RunSettings effective =
-      settings ? *settings : admission_.settings_for(plain, pools_.at(run.profile)->profile()).value_or(RunSettings{});
-  active.driver = std::make_unique<RunDriver>(loop_, active.run, std::move(lease), std::move(effective), metrics_,
-                                              [this, id = run.id](const Ending& ending) { ended(id, ending); });
+  const Profile& profile = pools_.at(run.profile)->profile();
+  auto settings = admission_.settings_for(run.request, profile);
+  if (!settings) {  // it was admitted with limits that a reload has since lowered: the lower ones hold
+    events_.on_ruled(run, label::Ruling::kTightened, to_string(label::Policy::kLimit));
+    settings = admission_.settings_for(run.request, profile, Above::kLowered);
+  }
+  active.driver =
+      std::make_unique<RunDriver>(loop_, active.run, std::move(lease), settings.value_or(RunSettings{}), metrics_,
+                                  [this, id = run.id](const Ending& ending) { ended(id, ending); });
   active.driver->start();
   for (const Input& input : std::exchange(active.early_input, {})) (void)active.driver->input(input);
 }
@@ -324,6 +325,12 @@ void Dispatcher::ended(const RunId& id, const Ending& ending) {
 
 // ---- out -------------------------------------------------------------------------------------------------------
 
+void Dispatcher::end_waiting(const RunId& id, label::CancelReason reason, const std::string& why) {
+  if (!runs_.contains(id)) return;
+  metrics_.cancel_requested(reason);
+  drop(id, reason == label::CancelReason::kShutdown ? Verdict::kAborted : Verdict::kCancelled, why);
+}
+
 void Dispatcher::drop(const RunId& id, Verdict verdict, const std::string& why, Retry retry) {
   const auto found = runs_.find(id);
   if (found == runs_.end()) return;
@@ -348,17 +355,16 @@ void Dispatcher::finish(const RunId& id) {
   Active active = std::move(found.mapped());
   Run& run = *active.run;
   Pool& pool = *pools_.at(run.profile);
-  const bool ran = active.driver != nullptr;
+  const bool had_worker = active.driver != nullptr;
   if (active.counted == Active::Counted::kQueued) uids_.unqueued(run.uid, run.queued_bytes);
   if (active.counted == Active::Counted::kWorker) uids_.gave_worker_back(run.uid);
   if (is_crash(run.outcome.verdict)) uids_.crashed(run.uid, now());
   run.trace.mark(TraceEvent::kFinished, now(), to_string(run.outcome.verdict));
   if (run.recording) std::exchange(run.recording, nullptr)->finished(run);  // before anybody hears of it
-  metrics_.run_finished(pool.handle(), run.outcome.verdict,
-                        ran ? std::optional(run.finished_at - run.started_at) : std::nullopt, run.trace.sampled_id());
+  metrics_.run_finished(pool.handle(), run.outcome.verdict, run.lasted(), run.trace.sampled_id());
   if (const auto client = run.listener.lock()) {
     // Before the verdict, with which the client comes for them.
-    if (ran && run.files.workspace) files_.keep(id, run.client, std::exchange(run.files, {}));
+    if (had_worker && run.files.workspace) files_.keep(id, run.client, std::exchange(run.files, {}));
     Message verdict(std::move(run.outcome));  // not a copy: it has the texts of all layers
     client->send(verdict);
     run.outcome = std::move(std::get<Finished>(verdict));
@@ -370,7 +376,7 @@ void Dispatcher::finish(const RunId& id) {
                              {"run_id", id},
                              {"uid", std::to_string(run.uid)},
                              {"verdict", std::string(to_string(run.outcome.verdict))}});
-  if (ran && run.request.session.empty()) {
+  if (had_worker && run.request.session.empty()) {
     pool.release(active.driver->lease(), run.outcome.evidence.rung == "kill"           ? label::Recycle::kKilled
                                          : run.outcome.verdict == Verdict::kCrashed    ? label::Recycle::kCrashed
                                          : run.outcome.verdict == Verdict::kWorkerLost ? label::Recycle::kLost
@@ -409,7 +415,9 @@ void Dispatcher::session_ready(const std::string& id) {
 void Dispatcher::session_broken(const std::string& id) { scheduler_.block_session(id); }
 
 void Dispatcher::session_closed(const std::string& id, const Error& why) {
-  for (const QueuedRun& queued : scheduler_.drop_session(id)) drop(queued.id, Verdict::kCancelled, why.message);
+  for (const QueuedRun& queued : scheduler_.drop_session(id)) {
+    end_waiting(queued.id, label::CancelReason::kCancel, why.message);
+  }
   for (auto& [run_id, active] : runs_) {
     if (active.run->request.session == id && active.driver) active.driver->kill(StopReason::kClientCancel);
   }
@@ -431,7 +439,9 @@ void Dispatcher::abort_all() {
       waiting.push_back(id);
     }
   }
-  for (const RunId& id : waiting) drop(id, Verdict::kAborted, "the manager shut down before it started");
+  for (const RunId& id : waiting) {
+    end_waiting(id, label::CancelReason::kShutdown, "the manager shut down before it started");
+  }
 }
 
 std::vector<std::shared_ptr<const Run>> Dispatcher::runs() const {

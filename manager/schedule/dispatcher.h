@@ -86,6 +86,7 @@ class Dispatcher {
   bool has_place_for_files(Run& run, const CapsuleProcess& capsule);  // false: the run is being dropped
   void drive(Active& active, Lease lease);
   void ended(const RunId& id, const Ending& ending);
+  void end_waiting(const RunId& id, label::CancelReason reason, const std::string& why);  // somebody wants it ended
   enum class Retry { kAsVerdict, kInVain };
   void drop(const RunId& id, Verdict verdict, const std::string& why, Retry retry = Retry::kAsVerdict);
   void finish(const RunId& id);

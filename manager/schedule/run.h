@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -58,6 +59,11 @@ struct Run {
   uint64_t memory_start_bytes = 0, memory_end_bytes = 0;  // of its worker; 0: it was gone
   uint32_t threads = 0;                                   // of its worker at the end
   std::shared_ptr<RunRecording> recording;                // none: nothing is recorded
+
+  // From its start to its end; none: it never started.
+  std::optional<Duration> lasted() const {
+    return started_at == TimePoint{} ? std::nullopt : std::optional(finished_at - started_at);
+  }
 
   // False: the event cannot happen now (a bug of ours; asserted in the dispatcher).
   bool apply(RunEvent event) {

@@ -49,7 +49,10 @@ Result<const Profile*> RunAdmission::profile_for(const Execute& request, uid_t u
   std::string name = request.profile.empty() ? default_profile : request.profile;
   if (!request.session.empty()) {
     const auto session = sessions_.find(request.session, uid);
-    if (!session) return forbidden(label::Policy::kSession, session.error());
+    if (!session) {
+      refusal_ = to_string(label::Policy::kSession);  // the registry has counted it
+      return tl::unexpected<Error>(session.error());
+    }
     if (!request.profile.empty() && request.profile != (*session)->profile()) {
       return forbidden(label::Policy::kRequest, {Errc::kInvalid, "session '" + request.session + "' has the profile '" +
                                                                      (*session)->profile() + "'"});
@@ -65,14 +68,16 @@ Result<const Profile*> RunAdmission::profile_for(const Execute& request, uid_t u
       {Errc::kNotFound, "there is no profile '" + name.substr(0, limits::kIdBytes) + "'; there are: " + known});
 }
 
-Result<RunSettings> RunAdmission::settings_for(const Execute& request, const Profile& profile) const {
-  const Session* session = request.session.empty() ? nullptr : sessions_.find(request.session);
-  auto settings = run_settings(request, profile.settings, session == nullptr ? SessionLimits{} : session->limits());
+Result<RunSettings> RunAdmission::settings_for(const Execute& request, const Profile& profile, Above above) const {
+  Session* session = request.session.empty() ? nullptr : sessions_.find(request.session);
+  auto settings =
+      run_settings(request, profile.settings, session == nullptr ? SessionLimits{} : session->limits(), above);
   if (!settings) return settings;
   settings->worker_user = worker_user_;
   if (session != nullptr) {
     settings->secrets = session->secrets();
     settings->parked_copies = session->parked_copies();
+    settings->spare_memory = session->spare_memory();
   }
   return settings;
 }

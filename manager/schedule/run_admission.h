@@ -48,7 +48,7 @@ class RunAdmission {
   // For who refuses a run after all: counts it under its reason.
   void refused(label::Rejection reason);
   // What holds for a run of this request: also asked again when it starts, for a reload may have come between.
-  Result<RunSettings> settings_for(const Execute& request, const Profile& profile) const;
+  Result<RunSettings> settings_for(const Execute& request, const Profile& profile, Above above = Above::kRefused) const;
 
  private:
   tl::unexpected<Error> forbidden(label::Policy policy, Error error);

@@ -14,10 +14,11 @@ constexpr std::array<std::string_view, 19> kLayerNames{
     "rlimits",     "landlock",    "seccomp", "kill_guard", "cgroup"};
 
 // One wish against what may be had at most (0: anything). The texts are for the error.
-Result<uint64_t> within(uint64_t wanted, uint64_t standard, uint64_t max, const char* unit, const char* what,
-                        const char* whose, const char* knob) {
+Result<uint64_t> within(Above above, uint64_t wanted, uint64_t standard, uint64_t max, const char* unit,
+                        const char* what, const char* whose, const char* knob) {
   if (wanted == 0) return standard;
   if (max == 0 || wanted <= max) return wanted;
+  if (above == Above::kLowered) return max;
   return failure(Errc::kRefused, std::string(what) + " of " + std::to_string(wanted) + " " + unit + " is above " +
                                      whose + knob + " (" + std::to_string(max) + " " + unit + ")");
 }
@@ -26,19 +27,34 @@ uint64_t below(uint64_t value, uint64_t standard) { return value < standard ? va
 
 uint64_t to_ms(Duration duration) { return static_cast<uint64_t>(to_milliseconds(duration)); }
 
+// A run that asks for what a session asks for.
+Execute as_run(const SessionLimits& wanted) {
+  Execute run;
+  run.timeout_ms = wanted.timeout_ms;
+  run.cpu_ms = wanted.cpu_ms;
+  run.memory_bytes = wanted.memory_bytes;
+  run.output_bytes = wanted.output_bytes;
+  run.processes = wanted.processes;
+  run.open_files = wanted.open_files;
+  run.workspace_bytes = wanted.workspace_bytes;
+  run.workspace_files = wanted.workspace_files;
+  return run;
+}
+
 }  // namespace
 
-Result<RunSettings> run_settings(const Execute& request, const ProfileSettings& profile, const SessionLimits& session) {
+Result<RunSettings> run_settings(const Execute& request, const ProfileSettings& profile, const SessionLimits& session,
+                                 Above above) {
   const RunConfig& run = profile.run;
   const LimitsConfig& limits = profile.limits;
   if (request.timeout_ms > limits::kDurationMs || request.cpu_ms > limits::kDurationMs) {
     return failure(Errc::kTooLarge, "timeout_ms or cpu_ms is out of range");
   }
   // What holds without a wish, what may be wished for, and who says so: the session where it has a limit of its own.
-  const auto pick = [](uint64_t wanted, uint64_t own, uint64_t standard, uint64_t max, const char* unit,
-                       const char* what, const char* knob) {
-    if (own != 0) return within(wanted, own, own, unit, what, "its session's limit", "");
-    return within(wanted, standard, max, unit, what, "the profile's ", knob);
+  const auto pick = [above](uint64_t wanted, uint64_t own, uint64_t standard, uint64_t max, const char* unit,
+                            const char* what, const char* knob) {
+    if (own != 0) return within(above, wanted, own, own, unit, what, "its session's limit", "");
+    return within(above, wanted, standard, max, unit, what, "the profile's ", knob);
   };
   const auto timeout = pick(request.timeout_ms, session.timeout_ms, to_ms(run.timeout), to_ms(run.timeout_max), "ms",
                             "a timeout", "run.max_timeout_s");
@@ -80,18 +96,24 @@ Result<RunSettings> run_settings(const Execute& request, const ProfileSettings& 
 }
 
 Status check_session_limits(const SessionLimits& wanted, const ProfileSettings& profile) {
-  Execute as_run;
-  as_run.timeout_ms = wanted.timeout_ms;
-  as_run.cpu_ms = wanted.cpu_ms;
-  as_run.memory_bytes = wanted.memory_bytes;
-  as_run.output_bytes = wanted.output_bytes;
-  as_run.processes = wanted.processes;
-  as_run.open_files = wanted.open_files;
-  as_run.workspace_bytes = wanted.workspace_bytes;
-  as_run.workspace_files = wanted.workspace_files;
-  const auto settings = run_settings(as_run, profile, {});
+  const auto settings = run_settings(as_run(wanted), profile, {});
   if (!settings) return tl::unexpected<Error>(settings.error());
   return {};
+}
+
+Result<SessionLimits> limits_of_fork(const SessionLimits& wanted, const SessionLimits& own,
+                                     const ProfileSettings& profile) {
+  const auto settings = run_settings(as_run(wanted), profile, own);
+  if (!settings) return tl::unexpected<Error>(settings.error());
+  const auto pick = [](uint64_t wish, uint64_t rest) { return wish == 0 ? rest : wish; };
+  return SessionLimits{pick(wanted.timeout_ms, own.timeout_ms),
+                       pick(wanted.cpu_ms, own.cpu_ms),
+                       pick(wanted.memory_bytes, own.memory_bytes),
+                       pick(wanted.output_bytes, own.output_bytes),
+                       pick(wanted.processes, own.processes),
+                       pick(wanted.open_files, own.open_files),
+                       pick(wanted.workspace_bytes, own.workspace_bytes),
+                       pick(wanted.workspace_files, own.workspace_files)};
 }
 
 bool is_layer_name(std::string_view name) {

@@ -7,6 +7,7 @@
 
 #include "manager/config.h"
 #include "manager/link/run_ending.h"
+#include "manager/link/spare_memory.h"
 #include "manager/pool/capsule_bounds.h"
 #include "protocol/message.h"
 
@@ -21,6 +22,7 @@ struct RunSettings {
   uint64_t recorded_output_bytes = 0;
   Duration slow_after{};                       // its stack is recorded then; 0: never
   size_t parked_copies = 0;                    // of its session, in the same capsule
+  SpareMemory spare_memory;                    // of its session
   uint64_t program_memory_bytes = 0;           // what the worker makes its soft limit of; 0: the profile's
   CapsuleBounds bounds;                        // as they are for this run
   CapsuleBounds tightened;                     // the same where that is less than the profile's, else 0
@@ -31,10 +33,17 @@ struct RunSettings {
   uint64_t tasks() const { return tightened.processes == 0 ? 0 : tightened.processes + kOwnTasks; }
 };
 
-Result<RunSettings> run_settings(const Execute& request, const ProfileSettings& profile, const SessionLimits& session);
+// What becomes of a wish for more than there may be: an error, or as much as there may be.
+enum class Above { kRefused, kLowered };
+Result<RunSettings> run_settings(const Execute& request, const ProfileSettings& profile, const SessionLimits& session,
+                                 Above above = Above::kRefused);
 
 // Whether a session of this profile may have these.
 Status check_session_limits(const SessionLimits& wanted, const ProfileSettings& profile);
+// What a fork of a session with limits `own` has when it asks for `wanted`: that, and the original's for the rest.
+// Above the original's is an error, as for a run.
+Result<SessionLimits> limits_of_fork(const SessionLimits& wanted, const SessionLimits& own,
+                                     const ProfileSettings& profile);
 
 // Every layer that can be in a verdict, be demanded with `require`, and be shown by info: the closed list.
 bool is_layer_name(std::string_view name);

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_shape.h"
 #include "base/posix_io.h"
 
 namespace capsule {
@@ -9,11 +10,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What the copy says of the namespace is its own word; that it is JSON is all that is asked of it.
+// What the copy says of the namespace is its own word; that it is JSON, of a sane depth, is all that is asked of it.
 std::string compose(const std::string& facts, const std::string& of_namespace) {
   Json document = Json::parse(facts, nullptr, false);
   if (!document.is_object()) document = Json::object();
-  Json said = Json::parse(of_namespace, nullptr, false);
+  Json said = parse_bounded<Json>(of_namespace, kJsonValues);
   document["namespace"] = said.is_object() ? std::move(said) : Json(nullptr);
   return document.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -27,6 +28,7 @@ SaveJob::SaveJob(Loop& loop, Metrics& metrics, CheckpointService& checkpoints, S
       start_(std::move(start)),
       done_(std::move(done)),
       patience_(loop),
+      stall_(loop),
       maker_(loop, metrics) {}
 
 void SaveJob::begin() {
@@ -58,13 +60,28 @@ void SaveJob::serialise(std::unique_ptr<ParkedCopy> copy) {
   request.stall_timeout_ms = static_cast<uint64_t>(to_milliseconds(checkpoints_.config().stall_timeout));
   request.bytes_max = checkpoints_.config().max_bytes;
   at_work_->serialise(std::move(request), std::move(pipe->second));
+  is_stalled_ = false;
+  watch_progress(0);
+}
+
+// The copy interrupts itself; not where the program's code stopped it, or is in C.
+void SaveJob::watch_progress(uint64_t bytes_before) {
+  stall_.after(2 * checkpoints_.config().stall_timeout + kStallPatience, [this, bytes_before] {
+    if (!at_work_) return;
+    const uint64_t bytes = save_->bytes_read();
+    if (bytes != bytes_before || save_->is_writing()) return watch_progress(bytes);
+    is_stalled_ = true;
+    at_work_.reset();
+  });
 }
 
 void SaveJob::ended(CheckpointSave::Outcome outcome) {
+  stall_.cancel();
   at_work_.reset();
   const bool died = !outcome.entry && outcome.entry.error().code == Errc::kClosed;
   if (!died || outcome.name_at_work.empty() || tries_ >= kTries) return finish(std::move(outcome.entry));
-  leave_out_[outcome.name_at_work] = "pickling it ended the process";
+  leave_out_[outcome.name_at_work] =
+      is_stalled_ ? "pickling it gave nothing, and could not be interrupted" : "pickling it ended the process";
   begin_again();
 }
 
@@ -76,6 +93,7 @@ void SaveJob::begin_again() {
 
 void SaveJob::give_up(const Error& why) {
   patience_.cancel();
+  stall_.cancel();
   const Result<CheckpointEntry> nothing = tl::unexpected<Error>(why);
   count(nothing);
   if (const auto done = std::exchange(done_, nullptr)) done(nothing);
@@ -90,6 +108,7 @@ void SaveJob::count(const Result<CheckpointEntry>& result) {
 
 void SaveJob::finish(Result<CheckpointEntry> result) {
   patience_.cancel();
+  stall_.cancel();
   count(result);
   loop_.post([done = std::exchange(done_, nullptr), result = std::move(result)] {
     if (done) done(result);

@@ -1,14 +1,14 @@
 #include "manager/sessions/session.h"
 
 #include <cassert>
+#include <csignal>
 
 #include "manager/observe/log.h"
 #include "protocol/limits.h"
 
 namespace capsule {
 namespace {
-constexpr size_t kRunsNamed = 8;       // in what a crash would cost: each verdict has it, and the number says the rest
-constexpr unsigned kWatchedCores = 2;  // how fast a program is taken to fill memory; a guess costs a look or two
+constexpr size_t kRunsNamed = 8;  // in what a crash would cost: each verdict has it, and the number says the rest
 
 // Of what happened between two runs, for the verdict of the second.
 std::string describe_loss(const std::string& how, const Rollback& went_back) {
@@ -25,13 +25,13 @@ Session::Session(Loop& loop, Pool& pool, CheckpointService& checkpoints, Start s
       pool_(pool),
       start_(std::move(start)),
       metrics_(metrics),
-      snapshots_(loop, metrics, Origin::kFresh, start_.rollback, start_.snapshots),
+      snapshots_(loop, metrics, *this, Origin::kFresh, start_.rollback, start_.snapshots),
       idle_timer_(loop),
       return_timer_(loop),
       verdict_timer_(loop),
-      memory_timer_(loop),
       inspect_timer_(loop),
       last_used_(now()),
+      place_(std::make_shared<Place>(Place{start_.id, start_.parent})),
       checkpoints_(checkpoints) {}
 
 Session::~Session() = default;
@@ -82,22 +82,20 @@ void Session::ready() {
   watch_idleness();
 }
 
-Lease Session::begin_run(std::string code, uint64_t trace_key) {
-  traced_run_ = trace_key;
-  code_ = std::move(code);
+Lease Session::begin_run(const Run& run) {
+  traced_run_ = run.trace.key;
+  latest_run_ = run.id;
+  latest_request_ = run.request_id;
+  code_ = run.request.code.value;
   [[maybe_unused]] const bool allowed = is_free() && apply(SessionEvent::kRunStarted);
   assert(allowed);
   ++runs_;
   lease_.worker->apply(WorkerEvent::kLeased);
-  memory_watch_ = LimitWatch({{}, lease_.capsule->memory_limit_bytes() / 8 * 7, kWatchedCores});
-  memory_watch_.started(now());
-  watch_memory();
   return lease_;
 }
 
 void Session::end_run(RunDriver& driver, const Ending& ending, Ended done) {
   last_used_ = now();
-  memory_timer_.cancel();
   keep_old_pipes(driver);
   if (!ending.worker_survives) {
     const bool killed = ending.rung == Rung::kKill;
@@ -109,14 +107,14 @@ void Session::end_run(RunDriver& driver, const Ending& ending, Ended done) {
                                                                 : label::Recycle::kCrashed);
   }
   loosen();
-  snapshots_.run_kept(driver.run().id, last_used_ - driver.run().started_at, last_used_);
+  snapshots_.run_kept(driver.run().id, driver.run().lasted().value_or(Duration::zero()), last_used_);
   remember_code(driver.run().id);
   lease_.worker->apply(WorkerEvent::kReturned);
   AfterRun after = describe_return("kept");
   const auto due = session_recycle_due(lease_.worker->started_at(), lease_.worker->marked().rss_bytes,
                                        pool_.profile().settings.pool, last_used_);
   if (due) {
-    log_info("session worker is recycled", {{"session", id()}, {"reason", std::string(to_string(*due))}});
+    log_about(works_for(), LogLevel::kInfo, "session worker is recycled", {{"reason", std::string(to_string(*due))}});
     snapshots_.clear(Origin::kFresh);
     lose_worker(*due == SessionRecycle::kAge ? label::Recycle::kAge : label::Recycle::kMemory);
     after.state = "fresh";
@@ -138,9 +136,12 @@ Session::AfterRun Session::describe_return(std::string otherwise) {
   AfterRun after;
   after.state = std::move(otherwise);
   after.rollback = std::exchange(last_return_, std::nullopt);
-  const std::string how = std::exchange(lost_before_, {});
+  const std::string how = std::exchange(lost_before_, {}), unsaved = std::exchange(unsaved_why_, {});
   if (after.rollback) after.state = state_after(*after.rollback);
   if (after.rollback && !how.empty()) after.detail = describe_loss(how, *after.rollback);
+  if (after.rollback && after.rollback->snapshot.empty() && !unsaved.empty()) {
+    after.detail += (after.detail.empty() ? "" : "; ") + ("there was no snapshot to go back to: " + unsaved);
+  }
   after.fallback = fallback();
   return after;
 }
@@ -182,6 +183,7 @@ void Session::reset(Answer answer) {
 
 void Session::close() {
   const bool busy = state_ == SessionState::kBusy;
+  place_->is_closed = true;
   apply(SessionEvent::kClosed);
   if (ticket_ != 0) pool_.cancel(ticket_);
   forget_previous();
@@ -203,7 +205,7 @@ void Session::close() {
 
 void Session::worker_said(Message message) {
   if (const auto* hello = std::get_if<Hello>(&message)) {
-    if (!hello->failure.empty()) return fail({Errc::kUnavailable, hello->failure});
+    if (!hello->failure.empty()) return worker_cannot_begin(hello->failure);
     lease_.worker->apply(WorkerEvent::kReady);
     lease_.worker->mark();
     if (!returning_ || !returning_->target) return ready();
@@ -234,11 +236,13 @@ std::string describe_end(const Exited& report) {
 
 void Session::worker_died(const Exited& report) { lose_between_runs(label::Recycle::kCrashed, describe_end(report)); }
 
+// A worker that we have given up is killed: that is not why.
 void Session::LastWords::worker_died(const Exited& report) {
-  if (!how_.empty()) how_ = describe_end(report);
+  const bool is_killed = WaitStatus(static_cast<int>(report.status)).signal() == SIGKILL;
+  if (!how_.empty() && (!is_killed || how_ == kClosedLink)) how_ = describe_end(report);
 }
 
-void Session::worker_link_closed() { lose_between_runs(label::Recycle::kLost, "closed its link"); }
+void Session::worker_link_closed() { lose_between_runs(label::Recycle::kLost, kClosedLink); }
 
 void Session::worker_lost(LostWhy) { lose_between_runs(label::Recycle::kLost, "was lost"); }
 

@@ -14,10 +14,11 @@
 #include <memory>
 #include <string>
 
-#include "manager/link/limit_watch.h"
 #include "manager/link/run_driver.h"
+#include "manager/link/spare_memory.h"
 #include "manager/observe/trace_buffer.h"
 #include "manager/pool/pool.h"
+#include "manager/sessions/lineage.h"
 #include "manager/sessions/save_job.h"
 #include "manager/sessions/session_state.h"
 #include "manager/sessions/snapshots.h"
@@ -33,6 +34,12 @@ struct ForkedCopy {
 
 class Session : public Worker::Holder, public std::enable_shared_from_this<Session> {
  public:
+  // What led to the present namespace.
+  struct History {
+    std::string parent_checkpoint;                           // which it began with
+    std::vector<std::pair<std::string, std::string>> codes;  // run id, code; as far back as is kept
+    uint64_t runs = 0;
+  };
   struct Start {
     std::string id;
     uid_t uid;
@@ -43,7 +50,8 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
     RollbackMode rollback = RollbackMode::kIdle;
     SnapshotLimits snapshots = {};
     std::optional<CheckpointStore::Opened> from = {};  // a durable checkpoint to begin with
-    std::string parent = {};                           // the session it is a fork of
+    PlacePtr parent = {};                              // of the session it is a fork of
+    std::shared_ptr<const History> history = {};       // of a fork: what led to its original
     std::optional<ForkedCopy> fork = {};
   };
   struct SaveRequest {
@@ -64,7 +72,9 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   static constexpr size_t kLateTailBytes = 4096;
   static constexpr size_t kWaitingActs = 64;
 
-  static constexpr milliseconds kIdleLook{5};   // at the least between two looks whether it is idle
+  static constexpr milliseconds kIdleLook{5};  // at the least between two looks whether it is idle
+  static constexpr const char* kClosedLink = "closed its link";
+  static constexpr const char* kNoCopyInTime = "did not make a copy of itself in time";
   static constexpr seconds kReturnPatience{5};  // for a woken snapshot; then the next older one is tried
 
   static constexpr uint64_t kTasksOfCopying = 5;  // a worker that takes another's place, a copy that is not one yet
@@ -81,6 +91,8 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   Pool& pool() const { return pool_; }
   SessionState state() const { return state_; }
   uint64_t state_number() const { return state_number_; }  // another one: its namespace may be another one, too
+  SpareMemory spare_memory();                              // for the run that begins
+  bool is_saving() const { return !saves_.empty() || snapshots_.is_taking(); }
   size_t parked_copies() const { return snapshots_.tree().snapshots().size() + saves_.size(); }
   const SessionLimits& limits() const { return start_.limits; }
   const std::map<std::string, std::string>& secrets() const { return start_.secrets; }
@@ -99,7 +111,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   bool is_free() const { return state_ == SessionState::kReady && !snapshots_.is_taking() && !forking_ && !inspected_; }
   // Whether a run in this mode has to wait for a snapshot, which is then begun: on_ready follows.
   bool takes_snapshot_before(RollbackMode mode, uint64_t trace_key);
-  Lease begin_run(std::string code, uint64_t trace_key);                // must be free
+  Lease begin_run(const Run& run);                                      // must be free
   const std::shared_ptr<TraceBuffer>& trace() const { return trace_; }  // of its runs
   // What became of the variables, for the verdict. Said once the session is ready again, or cannot be for now.
   struct AfterRun {
@@ -127,17 +139,23 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   // Copies of the present state, each for a session of its own: of() makes what such a session starts with. A run waits
   // until all are made.
   using Forked = std::function<void(Result<std::vector<ForkedCopy>>)>;
-  void fork(size_t count, Pool::Nest nest, Forked answer);
+  struct ForkPlan {
+    size_t count;
+    Pool::Nest nest;
+    std::shared_ptr<CapsuleProcess> prepared = {};  // by nest_in_advance(); for the first of those asked for
+  };
+  void fork(ForkPlan plan, Forked answer);
+  // An empty capsule for a fork to come, which has the files that there are now.
+  void nest_in_advance(CapsuleProcess::NestedMade made);
   Start of(ForkedCopy copy, std::string id, int64_t created_wall_ms) const;
   void give_back(ForkedCopy copy);  // one that nobody wants after all
-  const std::string& parent() const { return start_.parent; }
-  void set_parent(std::string parent) { start_.parent = std::move(parent); }
+  const PlacePtr& place() const { return place_; }
   // Once no snapshot or return is under way; while a run is, the status is a conflict.
   void when_idle(std::function<void(Status)> act) { when_free(std::move(act)); }
-  // It goes on under another name: that of the session it takes the place of.
-  void take_place_of(const Session& other);
+  // It goes on under another name: that of the session it takes the place of, which has its place until it is closed.
+  void take_place_of(Session& other);
   // A fork that was made before it was asked for gets its name, and is somebody's from now on.
-  void begin_life(std::string id, std::string parent, int64_t created_wall_ms);
+  void begin_life(std::string id, int64_t created_wall_ms);
   void set_events(Events events) { events_ = std::move(events); }
   const std::string& restore_report() const { return restore_report_; }  // JSON; empty: it began without a checkpoint
   void close();
@@ -146,6 +164,8 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void worker_died(const Exited& report) override;
   void worker_link_closed() override;
   void worker_lost(LostWhy why) override;
+  // With the latest run: what happens to the session happens to it.
+  LogIds works_for() const override { return {latest_request_, id(), latest_run_}; }
 
  private:
   // A worker that was given up between two runs: how it ended may still be on its way through the keeper.
@@ -175,15 +195,17 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   // Does it once no run, snapshot or return is under way; while a run is, the answer is a conflict.
   void when_free(std::function<void(Status)> act);
   void act_when_free(Status status);
-  void watch_memory();
   void take_snapshot(std::string checkpoint, Answer answer);
   void begin_save(const SaveRequest& request, std::unique_ptr<ParkedCopy> copy, const SaveJob::Done& answer);
   std::string facts_of(const SaveRequest& request) const;
+  History history() const;
   void remember_code(const std::string& run_id);
   void fill_namespace();
   void namespace_filled(const Report& report);
   void move_in();
   void make_next_fork();
+  void try_prepared(const std::shared_ptr<CapsuleProcess>& capsule);
+  void fork_into(const std::shared_ptr<CapsuleProcess>& capsule);
   void forked(Result<std::unique_ptr<ParkedCopy>> copy, const std::shared_ptr<CapsuleProcess>& capsule);
   void end_forking(const Status& status);
   void take_checkpoint(const std::string& name, const Answer& answer);
@@ -192,6 +214,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void start_next_worker();
   void retire_worker();
   void go_back(SnapshotId to);
+  void worker_cannot_begin(const std::string& why);
   void return_failed(SnapshotId to, const std::string& why);
   void start_fresh_worker();
   void came_back();
@@ -222,9 +245,8 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   std::shared_ptr<Worker> previous_;  // a lost worker, until another is ready
   Pool::Ticket ticket_ = 0;
   Snapshots snapshots_;
-  Timer idle_timer_, return_timer_, verdict_timer_, memory_timer_, inspect_timer_;
-  bool is_watching_ = false;     // idle_timer_ is set
-  LimitWatch memory_watch_{{}};  // of the run under way, on behalf of the snapshots
+  Timer idle_timer_, return_timer_, verdict_timer_, inspect_timer_;
+  bool is_watching_ = false;  // idle_timer_ is set
   label::Recycle lost_why_ = label::Recycle::kSession;
   // A return under way: its story so far, and what has yet to happen.
   enum class Aim { kNearest, kExact };  // what loses least; what somebody asked for
@@ -243,8 +265,10 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   std::vector<Answer> reset_answers_;
   std::deque<std::unique_ptr<PipeReader>> old_pipes_;
   std::shared_ptr<TraceBuffer> trace_ = std::make_shared<TraceBuffer>(TraceBuffer::kSessionMarks);
-  uint64_t traced_run_ = 0;  // the latest that began; what happens to the session happens to it
+  uint64_t traced_run_ = 0;                  // the latest that began; what happens to the session happens to it
+  std::string latest_run_, latest_request_;  // ids of the same
   TimePoint last_used_;
+  PlacePtr place_;
   uint64_t runs_ = 0;
   CheckpointService& checkpoints_;
   std::list<std::unique_ptr<SaveJob>> saves_;
@@ -254,8 +278,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   uint64_t filling_bytes_ = 0;  // before compression
   bool is_moving_in_ = false;   // a fork that has not said hello
   struct Forking {
-    size_t count;
-    Pool::Nest nest;
+    ForkPlan plan;
     Forked answer;
     std::vector<ForkedCopy> made = {};
   };
@@ -268,6 +291,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   std::deque<std::pair<std::string, std::string>> codes_;  // run id, code; of runs that were kept
   size_t code_bytes_ = 0;
   std::string lost_before_;  // how the worker was lost since the last run; empty when it was not
+  std::string unsaved_why_;  // why no snapshot could be taken before the last loss
   LastWords last_words_{lost_before_};
   uint64_t late_bytes_ = 0;
   std::string late_tail_;

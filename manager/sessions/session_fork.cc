@@ -6,35 +6,56 @@ namespace capsule {
 
 // ---- the original ----------------------------------------------------------------------------------------------
 
-void Session::fork(size_t count, Pool::Nest nest, Forked answer) {
-  when_free([this, count, nest, answer](const Status& free) {
-    if (!free) return answer(tl::unexpected<Error>(free.error()));
-    if (nest == Pool::Nest::kSession) {
-      if (const Status room = pool_.admit_forks(count); !room) return answer(tl::unexpected<Error>(room.error()));
-      last_used_ = now();
+void Session::fork(ForkPlan plan, Forked answer) {
+  when_free([this, plan, answer](const Status& free) {
+    const bool is_asked_for = plan.nest == Pool::Nest::kSession;
+    const Status may = free && is_asked_for ? pool_.admit_forks(plan.count) : free;
+    if (!may) {
+      if (plan.prepared) pool_.release(Lease{plan.prepared, nullptr}, label::Recycle::kSession);
+      return answer(tl::unexpected<Error>(may.error()));
     }
+    if (is_asked_for) last_used_ = now();
     events_.on_broken();
-    forking_ = std::make_unique<Forking>(Forking{count, nest, answer});
+    forking_ = std::make_unique<Forking>(Forking{plan, answer});
     make_next_fork();
   });
 }
 
+void Session::nest_in_advance(CapsuleProcess::NestedMade made) {
+  pool_.make_nested(lease_, Pool::Nest::kStandby, std::move(made));
+}
+
 void Session::make_next_fork() {
-  if (forking_->made.size() == forking_->count) return end_forking({});
-  pool_.make_nested(lease_, forking_->nest, [self = shared_from_this()](Result<std::shared_ptr<CapsuleProcess>> made) {
-    if (!self->forking_) {
-      if (made) self->pool_.release(Lease{*made, nullptr}, label::Recycle::kSession);
-      return;
+  if (forking_->made.size() == forking_->plan.count) return end_forking({});
+  if (const auto prepared = std::exchange(forking_->plan.prepared, nullptr)) return try_prepared(prepared);
+  if (forking_->plan.nest == Pool::Nest::kSession) metrics_.fork_begun(label::ForkStart::kNothing);
+  pool_.make_nested(lease_, forking_->plan.nest,
+                    [self = shared_from_this()](Result<std::shared_ptr<CapsuleProcess>> made) {
+                      if (made) return self->fork_into(*made);
+                      if (self->forking_) self->end_forking(tl::unexpected<Error>(made.error()));
+                    });
+}
+
+// Files that have changed since are not in it: then it is of no use.
+void Session::try_prepared(const std::shared_ptr<CapsuleProcess>& capsule) {
+  capsule->ask_whether_files_are_current([self = shared_from_this(), capsule](bool current) {
+    if (current) {
+      self->pool_.standby_taken(Lease{capsule, nullptr});
+      self->metrics_.fork_begun(label::ForkStart::kCapsule);
+      return self->fork_into(capsule);
     }
-    if (!made) return self->end_forking(tl::unexpected<Error>(made.error()));
-    if (self->state_ != SessionState::kReady || !self->lease_.worker) {
-      self->pool_.release(Lease{*made, nullptr}, label::Recycle::kSession);
-      return self->end_forking(failure(Errc::kUnavailable, "the session lost its worker while it was forked"));
-    }
-    const std::shared_ptr<CapsuleProcess> capsule = *made;
-    self->snapshots_.take_into(self->lease_, capsule, [self, capsule](Result<std::unique_ptr<ParkedCopy>> copy) {
-      self->forked(std::move(copy), capsule);
-    });
+    self->pool_.release(Lease{capsule, nullptr}, label::Recycle::kSession);
+    if (self->forking_) self->make_next_fork();
+  });
+}
+
+void Session::fork_into(const std::shared_ptr<CapsuleProcess>& capsule) {
+  if (!forking_ || state_ != SessionState::kReady || !lease_.worker) {
+    pool_.release(Lease{capsule, nullptr}, label::Recycle::kSession);
+    return end_forking(failure(Errc::kUnavailable, "the session lost its worker while it was forked"));
+  }
+  snapshots_.take_into(lease_, capsule, [self = shared_from_this(), capsule](Result<std::unique_ptr<ParkedCopy>> copy) {
+    self->forked(std::move(copy), capsule);
   });
 }
 
@@ -44,7 +65,7 @@ void Session::forked(Result<std::unique_ptr<ParkedCopy>> copy, const std::shared
     if (!forking_) return;
     const Error why = copy.error();
     end_forking(tl::unexpected<Error>(why));
-    if (why.code == Errc::kTimedOut) lose_between_runs(label::Recycle::kLost, "did not make a copy of itself in time");
+    if (why.code == Errc::kTimedOut) lose_between_runs(label::Recycle::kLost, kNoCopyInTime);
     return;
   }
   forking_->made.push_back({capsule, std::move(*copy), lease_.worker->hello().layers});
@@ -71,10 +92,17 @@ void Session::give_back(ForkedCopy copy) {
 }
 
 Session::Start Session::of(ForkedCopy copy, std::string id, int64_t created_wall_ms) const {
-  Start start{std::move(id),   start_.uid,       start_.idle_timeout,
-              created_wall_ms, start_.limits,    start_.secrets,
-              start_.rollback, start_.snapshots, {},
-              start_.id};
+  Start start{std::move(id),
+              start_.uid,
+              start_.idle_timeout,
+              created_wall_ms,
+              start_.limits,
+              start_.secrets,
+              start_.rollback,
+              start_.snapshots,
+              {},
+              place_,
+              std::make_shared<const History>(history())};
   start.fork = std::move(copy);
   return start;
 }
@@ -102,17 +130,16 @@ void Session::move_in() {
   return_timer_.after(kReturnPatience, [this] { fail({Errc::kUnavailable, "the fork did not begin in time"}); });
 }
 
-void Session::begin_life(std::string id, std::string parent, int64_t created_wall_ms) {
-  start_.id = std::move(id);
-  start_.parent = std::move(parent);
+void Session::begin_life(std::string id, int64_t created_wall_ms) {
+  start_.id = place_->name = std::move(id);
   start_.created_wall_ms = created_wall_ms;
   last_used_ = now();
   pool_.standby_taken(lease_);
 }
 
-void Session::take_place_of(const Session& other) {
+void Session::take_place_of(Session& other) {
   start_.id = other.start_.id;
-  start_.parent = other.start_.parent;
+  std::swap(place_, other.place_);
   if (tap_) tap_->set_session(id());
   last_used_ = now();
 }

@@ -71,32 +71,37 @@ Json pending_json(const Session& session, const Dispatcher& dispatcher) {
   return list;
 }
 
-// Ancestors that were closed are named, too; forks are those that live.
+// Ancestors that were closed are named, too, though not as its parent; forks are those that live.
 Json lineage_json(const Session& session, const SessionRegistry& sessions, uid_t uid) {
   Json forks = Json::array();
   for (const auto& [id, other] : sessions.all()) {
-    const bool is_fork = other->parent() == session.id() && (uid == 0 || other->uid() == uid);
+    const bool is_fork = living_parent(*other->place()) == session.place().get() && (uid == 0 || other->uid() == uid);
     if (is_fork && forks.size() < kForkRows) forks.push_back(id);
   }
-  return {{"parent", session.parent().empty() ? Json(nullptr) : Json(session.parent())}, {"forks", std::move(forks)}};
+  const Place* parent = living_parent(*session.place());
+  return {{"parent", parent == nullptr ? Json(nullptr) : Json(parent->name)},
+          {"ancestors", ancestors(*session.place())},
+          {"forks", std::move(forks)}};
 }
 
 }  // namespace
 
 SessionService::SessionService(const Pools& pools, SessionRegistry& sessions, Dispatcher& dispatcher,
-                               CheckpointService& checkpoints)
+                               CheckpointService& checkpoints, Metrics& metrics)
     : pools_(pools),
       sessions_(sessions),
       dispatcher_(dispatcher),
       checkpoints_(checkpoints),
+      metrics_(metrics),
       name_key_(make_name_key()) {}
 
 void SessionService::inspect(const std::string& id, uid_t uid, const Answer& answer) {
   const auto session = sessions_.find(id, uid);
   if (!session) return answer(tl::unexpected<Error>(session.error()));
   if ((*session)->pool().profile().settings.run.inspect == InspectMode::kOff) {
-    return answer(failure(Errc::kRefused, "profile '" + (*session)->profile() +
-                                              "' does not let its sessions be looked into (run.inspect)"));
+    return answer(
+        forbidden(label::Policy::kInspect, Errc::kRefused,
+                  "profile '" + (*session)->profile() + "' does not let its sessions be looked into (run.inspect)"));
   }
   (*session)->inspect([this, id, uid, answer](const Result<std::string>& told) {
     const Session* still = sessions_.find(id);

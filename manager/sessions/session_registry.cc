@@ -8,12 +8,13 @@
 namespace capsule {
 namespace {
 constexpr seconds kIdleCheckMax{60};  // the closing times of busy sessions are not known
-}
+constexpr const char* kNameRule = "a session name is 1 to 64 of a-z, 0-9 and '-', and does not begin with '-'";
+}  // namespace
 
 bool is_valid_name(std::string_view id) {
-  return !id.empty() && id.size() <= limits::kIdBytes && std::all_of(id.begin(), id.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  });
+  return !id.empty() && id.size() <= limits::kIdBytes && id.front() != '-' &&
+         std::all_of(id.begin(), id.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
 }
 
 SessionRegistry::SessionRegistry(Loop& loop, SessionsConfig config, CheckpointService& checkpoints, Metrics& metrics,
@@ -33,16 +34,22 @@ SessionRegistry::SessionRegistry(Loop& loop, SessionsConfig config, CheckpointSe
           },
           [this](const std::shared_ptr<Session>& session) { return events_of(session); }) {}
 
-Status SessionRegistry::check_room(size_t count, uid_t uid, uint64_t max_of_uid) const {
+tl::unexpected<Error> SessionRegistry::forbidden(label::Policy policy, Error error) {
+  metrics_.policy_violated(policy);
+  return tl::unexpected<Error>(std::move(error));
+}
+
+Status SessionRegistry::check_room(size_t count, uid_t uid, uint64_t max_of_uid) {
   if (sessions_.size() + count > config_.max) {
     return failure(Errc::kUnavailable, "there are " + std::to_string(sessions_.size()) + " of " +
                                            std::to_string(config_.max) +
                                            " sessions already (sessions.max); remove one first");
   }
   if (max_of_uid != 0 && count_of(uid) + count > max_of_uid) {
-    return failure(Errc::kUnavailable, "this user has " + std::to_string(count_of(uid)) + " of " +
-                                           std::to_string(max_of_uid) +
-                                           " sessions already (client.max_sessions_per_uid)");
+    return forbidden(
+        label::Policy::kUserCap,
+        {Errc::kUnavailable, "this user has " + std::to_string(count_of(uid)) + " of " + std::to_string(max_of_uid) +
+                                 " sessions already (client.max_sessions_per_uid)"});
   }
   return {};
 }
@@ -52,20 +59,24 @@ void SessionRegistry::create(Pool& pool, Request request, Created created) {
     return created(tl::unexpected<Error>(room.error()));
   }
   if (!request.name.empty() && !is_valid_name(request.name)) {
-    return created(failure(Errc::kInvalid, "a session name is 1 to 64 of a-z, 0-9 and '-'"));
+    return created(forbidden(label::Policy::kRequest, {Errc::kInvalid, kNameRule}));
   }
   const std::string id = request.name.empty() ? "s-" + ids_.next(wall_clock_ms()) : request.name;
   if (sessions_.contains(id)) return created(failure(Errc::kConflict, "session '" + id + "' exists already"));
   const Duration idle = request.idle_timeout == Duration::zero() ? config_.idle_timeout : request.idle_timeout;
   if (const Status fits = check_session_limits(request.limits, pool.profile().settings); !fits) {
-    return created(tl::unexpected<Error>(fits.error()));
+    const bool is_above = fits.error().code == Errc::kRefused;
+    return created(forbidden(is_above ? label::Policy::kLimit : label::Policy::kRequest, fits.error()));
   }
   for (const auto& [name, value] : request.secrets) {
     if (is_variable_name(name) && value.find('\0') == value.npos) continue;
-    return created(failure(Errc::kInvalid, "the name of a secret is letters, digits and _, its value has no NUL"));
+    return created(forbidden(label::Policy::kRequest,
+                             {Errc::kInvalid, "the name of a secret is letters, digits and _, its value has no NUL"}));
   }
   const auto rollback = request.rollback.empty() ? config_.rollback : rollback_mode_from_string(request.rollback);
-  if (!rollback) return created(failure(Errc::kInvalid, "rollback is one of always, idle and off"));
+  if (!rollback) {
+    return created(forbidden(label::Policy::kRequest, {Errc::kInvalid, "rollback is one of always, idle and off"}));
+  }
   Session::Start start{id,
                        request.uid,
                        idle,
@@ -117,7 +128,9 @@ Result<std::vector<std::string>> SessionRegistry::names_for(const ForkRequest& r
     } else if (request.count > 1) {
       name += "-" + std::to_string(i);
     }
-    if (!is_valid_name(name)) return failure(Errc::kInvalid, "a session name is 1 to 64 of a-z, 0-9 and '-'");
+    if (!is_valid_name(name)) {
+      return forbidden(label::Policy::kRequest, {Errc::kInvalid, kNameRule});
+    }
     if (sessions_.contains(name)) return failure(Errc::kConflict, "session '" + name + "' exists already");
     names.push_back(std::move(name));
   }
@@ -132,16 +145,23 @@ void SessionRegistry::fork(const std::shared_ptr<Session>& original, const ForkR
     answer(forks);
   };
   if (request.count == 0 || request.count > kForksMax) {
-    return done(failure(Errc::kInvalid, "between 1 and " + std::to_string(kForksMax) + " forks are made at once"));
+    return done(forbidden(label::Policy::kRequest,
+                          {Errc::kInvalid, "between 1 and " + std::to_string(kForksMax) + " forks are made at once"}));
   }
   if (const Status room = check_room(request.count, original->uid(), request.max_of_uid); !room) {
     return done(tl::unexpected<Error>(room.error()));
   }
   if (!request.rollback.empty() && !rollback_mode_from_string(request.rollback)) {
-    return done(failure(Errc::kInvalid, "rollback is one of always, idle and off"));
+    return done(forbidden(label::Policy::kRequest, {Errc::kInvalid, "rollback is one of always, idle and off"}));
+  }
+  const auto limits = limits_of_fork(request.limits, original->limits(), original->pool().profile().settings);
+  if (!limits) {
+    const bool is_above = limits.error().code == Errc::kRefused;
+    return done(forbidden(is_above ? label::Policy::kLimit : label::Policy::kRequest, limits.error()));
   }
   if (const auto names = names_for(request); !names) return done(tl::unexpected<Error>(names.error()));
-  if (request.count != 1) return fork_anew(original, request, done);
+  // The one that may be there in advance has what the original has.
+  if (request.count != 1 || *limits != original->limits()) return fork_anew(original, request, done);
   standby_.take(original, mode_of(request, *original),
                 [this, original, request, done](std::optional<ForkStandby::Fork> fork) {
                   fork ? done(use_standby(std::move(*fork), *original, request)) : fork_anew(original, request, done);
@@ -165,16 +185,17 @@ Result<SessionRegistry::Forks> SessionRegistry::use_standby(ForkStandby::Fork fo
     return tl::unexpected<Error>(ids ? room.error() : ids.error());
   }
   const std::string id = ids->front();
-  session->begin_life(id, original.id(), wall_clock_ms());
+  session->begin_life(id, wall_clock_ms());
   sessions_[id] = session;
   arm();
   session->is_free() ? events_.on_ready(id) : events_.on_broken(id);
+  metrics_.fork_begun(label::ForkStart::kAhead);
   return Forks{*ids, std::move(fork.not_captured)};
 }
 
 void SessionRegistry::fork_anew(const std::shared_ptr<Session>& original, const ForkRequest& request,
                                 const Forked& done) {
-  original->fork(request.count, Pool::Nest::kSession,
+  original->fork({request.count, Pool::Nest::kSession, standby_.take_capsule(*original)},
                  [this, original, request, done](Result<std::vector<ForkedCopy>> copies) {
                    if (!copies) return done(tl::unexpected<Error>(copies.error()));
                    auto ids = names_for(request);  // once more: somebody else may have taken one meanwhile
@@ -187,40 +208,25 @@ void SessionRegistry::fork_anew(const std::shared_ptr<Session>& original, const 
 
 void SessionRegistry::begin_forks(const std::shared_ptr<Session>& original, const ForkRequest& request,
                                   std::vector<std::string> ids, std::vector<ForkedCopy> copies, const Forked& done) {
-  struct Round {
-    Forks forks;
-    size_t left;
-    std::optional<Error> failed = {};
-    Forked done;
-  };
   Forks forks{ids, copies.front().capsule->hello().not_captured};
   const auto& of_memory = copies.front().copy->not_captured();
   forks.not_captured.insert(forks.not_captured.end(), of_memory.begin(), of_memory.end());
-  const auto round = std::make_shared<Round>(Round{std::move(forks), ids.size(), {}, done});
   for (size_t i = 0; i < ids.size(); ++i) {
     Session::Start start = original->of(std::move(copies[i]), ids[i], wall_clock_ms());
     start.rollback = mode_of(request, *original);
+    // Checked when it was asked for; a reload that came since has lowered them for both.
+    start.limits =
+        limits_of_fork(request.limits, original->limits(), original->pool().profile().settings).value_or(start.limits);
     add(std::make_shared<Session>(loop_, original->pool(), checkpoints_, std::move(start), metrics_),
-        [this, round](const Result<std::string>& id) {
-          if (!id) round->failed = id.error();
-          if (--round->left > 0) return;
-          if (!round->failed) return round->done(std::move(round->forks));
-          for (const std::string& made : round->forks.ids) {  // all or none
-            close(made, label::SessionClose::kFailed, *round->failed);
-          }
-          round->done(tl::unexpected<Error>(*round->failed));
-        });
+        [](const Result<std::string>&) {});  // one that fails now is closed, with its reason, as it would be later
   }
+  done(std::move(forks));
 }
 
 Status SessionRegistry::check_descent(const std::string& id, const std::string& fork, uid_t uid) {
   const auto place = find(id, uid), chosen = find(fork, uid);
   if (!place || !chosen) return tl::unexpected<Error>((place ? chosen : place).error());
-  const Session* at = *chosen;
-  for (unsigned step = 0; step <= CapsuleProcess::kForkDepthMax && at != nullptr; ++step) {
-    if (at->parent() == id) return {};
-    at = find(at->parent());
-  }
+  if (descends_from(*(*chosen)->place(), *(*place)->place())) return {};
   return failure(Errc::kInvalid, "session '" + fork + "' is not a fork of '" + id + "'");
 }
 
@@ -247,11 +253,11 @@ void SessionRegistry::put_in_place(const std::string& id, const std::string& for
   const std::shared_ptr<Session> old = sessions_.at(id), taken = sessions_.at(fork);
   events_.on_closed(fork, {Errc::kClosed, "the session was adopted as '" + id + "'"});
   sessions_.erase(fork);
+  for (const auto& [name, session] : sessions_) {  // its forks are forks of who has the place now
+    if (session->place()->parent == taken->place()) session->place()->parent = old->place();
+  }
   taken->take_place_of(*old);
   sessions_[id] = taken;
-  for (const auto& [name, session] : sessions_) {
-    if (session->parent() == fork) session->set_parent(id);
-  }
   standby_.drop(*old);
   old->close();
   metrics_.session_closed(label::SessionClose::kRemoved);
@@ -267,7 +273,8 @@ Session* SessionRegistry::find(const std::string& id) {
 Result<Session*> SessionRegistry::find(const std::string& id, uid_t uid) {
   Session* session = find(id);
   if (session == nullptr || (session->uid() != uid && uid != 0)) {
-    return failure(Errc::kNotFound, "there is no session '" + id + "'; `capsule session ls` lists them");
+    return forbidden(label::Policy::kSession,
+                     {Errc::kNotFound, "there is no session '" + id + "'; `capsule session ls` lists them"});
   }
   return session;
 }
@@ -321,6 +328,10 @@ void SessionRegistry::client_gone(ClientKey client) {
 size_t SessionRegistry::count_of(uid_t uid) const {
   return static_cast<size_t>(
       std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& entry) { return entry.second->uid() == uid; }));
+}
+
+bool SessionRegistry::is_saving() const {
+  return std::any_of(sessions_.begin(), sessions_.end(), [](const auto& entry) { return entry.second->is_saving(); });
 }
 
 std::pair<size_t, size_t> SessionRegistry::parked() const {

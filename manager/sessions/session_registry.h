@@ -42,6 +42,7 @@ class SessionRegistry {
     size_t count = 1;
     std::string rollback;  // empty: as the original's
     uint64_t max_of_uid = 0;
+    SessionLimits limits = {};  // less than the original's, where that is not 0
   };
   static constexpr size_t kForksMax = 64;  // at once
   struct Forks {
@@ -60,6 +61,7 @@ class SessionRegistry {
   void close_all(label::SessionClose why);
 
   size_t count_of(uid_t uid) const;
+  bool is_saving() const;  // durable checkpoints are being written
   void set_config(SessionsConfig config) { config_ = config; }
   const std::map<std::string, std::shared_ptr<Session>>& all() const { return sessions_; }
   SessionCounts counts() const;
@@ -70,7 +72,8 @@ class SessionRegistry {
   void ready(const std::string& id);
   Status check_descent(const std::string& id, const std::string& fork, uid_t uid);
   void put_in_place(const std::string& id, const std::string& fork);
-  Status check_room(size_t count, uid_t uid, uint64_t max_of_uid) const;
+  Status check_room(size_t count, uid_t uid, uint64_t max_of_uid);
+  tl::unexpected<Error> forbidden(label::Policy policy, Error error);
   void add(const std::shared_ptr<Session>& session, Created created);
   Session::Events events_of(const std::shared_ptr<Session>& session);
   RollbackMode mode_of(const ForkRequest& request, const Session& original) const;
@@ -94,6 +97,6 @@ class SessionRegistry {
   ForkStandby standby_;
 };
 
-bool is_valid_name(std::string_view id);  // [a-z0-9-]{1,64}
+bool is_valid_name(std::string_view id);  // [a-z0-9][a-z0-9-]{0,63}
 
 }  // namespace capsule

@@ -41,7 +41,7 @@ void Session::take_snapshot(std::string checkpoint, Answer answer) {
     }
     answer(taken ? Status() : Status(tl::unexpected<Error>(taken.error())));
     if (!taken && taken.error().code == Errc::kTimedOut) {
-      return session->lose_between_runs(label::Recycle::kLost, "did not make a copy of itself in time");
+      return session->lose_between_runs(label::Recycle::kLost, kNoCopyInTime);
     }
     session->act_when_free({});
     if (session->is_free()) session->events_.on_ready();
@@ -50,18 +50,20 @@ void Session::take_snapshot(std::string checkpoint, Answer answer) {
 
 // Snapshots are charged to their capsule: they go before a program is told that memory is out. What each of them has
 // for itself is what the worker has changed since.
-void Session::watch_memory() {
-  const auto oldest = snapshots_.tree().oldest_unnamed();
-  if (!memory_watch_.has_work() || !oldest || oldest == snapshots_.tree().fallback()) return;
-  memory_timer_.at(memory_watch_.next_check(), [this] {
-    const uint64_t used = lease_.capsule->usage(MemoryCount::kRough).memory_bytes;
-    if (memory_watch_.check({{}, used}, now())) {
-      if (!snapshots_.drop_oldest()) return;  // what is left is what the session goes back to
-      log_info("a snapshot makes room in memory", {{"session", id()}, {"used_bytes", std::to_string(used)}});
-      memory_watch_.started(now());  // its memory comes back in a moment
-    }
-    watch_memory();
-  });
+SpareMemory Session::spare_memory() {
+  return {[self = weak_from_this()] {
+            const auto session = self.lock();
+            if (!session) return false;
+            const StateTree& tree = session->snapshots_.tree();
+            return tree.oldest_unnamed() && tree.oldest_unnamed() != tree.fallback();
+          },
+          [self = weak_from_this()](uint64_t used_bytes) {
+            const auto session = self.lock();
+            if (!session || !session->snapshots_.drop_oldest()) return false;
+            log_about(session->works_for(), LogLevel::kInfo, "a snapshot makes room in memory",
+                      {{"used_bytes", std::to_string(used_bytes)}});
+            return true;
+          }};
 }
 
 void Session::when_free(std::function<void(Status)> act) {
@@ -90,7 +92,11 @@ void Session::checkpoint(const std::string& name, Answer answer) {
 
 void Session::take_checkpoint(const std::string& name, const Answer& answer) {
   if (!is_valid_name(name))
-    return answer(failure(Errc::kInvalid, "a checkpoint's name is 1 to 64 of a-z, 0-9 and '-'"));
+    return answer(
+        failure(Errc::kInvalid, "a checkpoint's name is 1 to 64 of a-z, 0-9 and '-', and does not begin with '-'"));
+  if (name.rfind("snapshot-", 0) == 0) {
+    return answer(failure(Errc::kInvalid, "names that begin with snapshot- are those of the session's own snapshots"));
+  }
   if (snapshots_.tree().find_checkpoint(name)) {
     return answer(failure(Errc::kConflict, "the session has a checkpoint '" + name + "' already; remove it first"));
   }
@@ -147,6 +153,7 @@ void Session::go_to(std::optional<SnapshotId> target, WentBack answer) {
 void Session::lose_worker(label::Recycle why) {
   if (!apply(SessionEvent::kWorkerLost)) return;
   lost_why_ = why;
+  unsaved_why_ = snapshots_.refused();
   worker_is_gone();
   events_.on_broken();
   if (!returning_ && state_ == SessionState::kRolledBack)
@@ -158,7 +165,7 @@ void Session::lose_between_runs(label::Recycle why, const std::string& how) {
   if (is_filling_) return fail({Errc::kUnavailable, "the checkpoint's worker " + how + " while it was restored"});
   if (is_moving_in_) return fail({Errc::kUnavailable, "the fork's worker " + how + " before it was ready"});
   lost_before_ = how;
-  log_warning("session lost its worker between runs", {{"session", id()}, {"how", how}});
+  log_about(works_for(), LogLevel::kWarning, "session lost its worker between runs", {{"how", how}});
   if (returning_) returning_->aim = Aim::kNearest;  // what was to be gone back to is lost as well
   lose_worker(why);
 }
@@ -226,8 +233,8 @@ void Session::go_back(SnapshotId to) {
 
 void Session::return_failed(SnapshotId to, const std::string& why) {
   if (!returning_ || returning_->target != to) return;  // given up meanwhile
-  log_warning("a session cannot go back to its snapshot",
-              {{"session", id()}, {"snapshot", snapshots_.name_of(to)}, {"why", why}});
+  log_about(works_for(), LogLevel::kWarning, "a session cannot go back to its snapshot",
+            {{"snapshot", snapshots_.name_of(to)}, {"why", why}});
   lost_before_ = "could not go back to " + snapshots_.name_of(to) + " (" + why + ")";
   returning_->aim = Aim::kNearest;
   returning_->target.reset();
@@ -235,8 +242,18 @@ void Session::return_failed(SnapshotId to, const std::string& why) {
   start_next_worker();
 }
 
+// As where the program's processes have left no room for the worker's thread: an older snapshot has no more, another
+// capsule has.
+void Session::worker_cannot_begin(const std::string& why) {
+  if (!returning_) return fail({Errc::kUnavailable, why});
+  if (returning_->target) return return_failed(*returning_->target, why);
+  log_about(works_for(), LogLevel::kWarning, "a session's worker cannot begin in its capsule", {{"why", why}});
+  take_another_capsule();
+}
+
 void Session::start_fresh_worker() {
   snapshots_.began_anew();
+  start_.history.reset();
   lease_.capsule->sweep(0, [self = weak_from_this()](Status swept) {
     const auto session = self.lock();
     if (!session || session->state_ == SessionState::kClosed) return;
@@ -253,7 +270,8 @@ void Session::start_fresh_worker() {
 void Session::worker_started(Result<std::shared_ptr<Worker>> started) {
   if (state_ == SessionState::kClosed) return;
   if (!started) {
-    log_warning("session cannot fork a worker in its capsule", {{"session", id()}, {"error", started.error().message}});
+    log_about(works_for(), LogLevel::kWarning, "session cannot fork a worker in its capsule",
+              {{"error", started.error().message}});
     return take_another_capsule();
   }
   lease_.worker = std::move(*started);
@@ -271,6 +289,7 @@ void Session::take_another_capsule() {
   return_timer_.cancel();
   forget_previous();
   snapshots_.clear(Origin::kFresh);
+  start_.history.reset();
   if (lease_.capsule) {
     lease_.capsule->destroy();
     pool_.release(std::exchange(lease_, {}), lost_why_);
@@ -292,10 +311,10 @@ void Session::came_back() {
   }
   metrics_.rolled_back(story.snapshot.empty() ? label::Rollback::kFresh : label::Rollback::kSnapshot, took);
   returning_.reset();
-  log_info("session went back", {{"session", id()},
-                                 {"to", story.snapshot.empty() ? "a fresh namespace" : story.snapshot},
-                                 {"lost_runs", std::to_string(story.lost_runs.size())},
-                                 {"took_us", std::to_string(story.took_us)}});
+  log_about(works_for(), LogLevel::kInfo, "session went back",
+            {{"to", story.snapshot.empty() ? "a fresh namespace" : story.snapshot},
+             {"lost_runs", std::to_string(story.lost_runs.size())},
+             {"took_us", std::to_string(story.took_us)}});
   if (!return_answers_.empty()) {
     if (as_asked) return answer_returns(story);
     return answer_returns(

@@ -1,6 +1,7 @@
 // Durable checkpoints of a session: out of it, and into a new one.
 #include <nlohmann/json.hpp>
 
+#include "base/json_shape.h"
 #include "base/posix_io.h"
 #include "manager/observe/log.h"
 #include "manager/sessions/session.h"
@@ -25,11 +26,11 @@ std::string text_of(const PythonVersion& version) {
 // ---- out -------------------------------------------------------------------------------------------------------
 
 void Session::remember_code(const std::string& run_id) {
-  code_bytes_ += code_.size();
+  code_bytes_ += run_id.size() + code_.size();
   codes_.emplace_back(run_id, std::move(code_));
   code_.clear();
   while (code_bytes_ > kCodeBytes && !codes_.empty()) {
-    code_bytes_ -= codes_.front().second.size();
+    code_bytes_ -= codes_.front().first.size() + codes_.front().second.size();
     codes_.pop_front();
   }
 }
@@ -49,7 +50,9 @@ void Session::save(SaveRequest request, SaveJob::Done answer) {
       if (!session || session->state_ == SessionState::kClosed) {
         return answer(failure(Errc::kClosed, "the session was closed"));
       }
+      const bool is_lost = !copy && copy.error().code == Errc::kTimedOut;
       copy ? session->begin_save(request, std::move(*copy), answer) : answer(tl::unexpected<Error>(copy.error()));
+      if (is_lost) return session->lose_between_runs(label::Recycle::kLost, kNoCopyInTime);
       session->act_when_free({});
       if (session->is_free()) session->events_.on_ready();
       session->watch_idleness();
@@ -73,22 +76,30 @@ void Session::begin_save(const SaveRequest& request, std::unique_ptr<ParkedCopy>
   (*place)->begin();
 }
 
+Session::History Session::history() const {
+  History all = start_.history ? *start_.history : History{};
+  if (!parent_checkpoint_.empty()) all.parent_checkpoint = parent_checkpoint_;
+  const StateTree::Runs runs = snapshots_.tree().runs_since(std::nullopt);
+  all.runs += runs.count;
+  for (const auto& code : codes_) {
+    if (std::find(runs.ids.begin(), runs.ids.end(), code.first) != runs.ids.end()) all.codes.push_back(code);
+  }
+  return all;
+}
+
 std::string Session::facts_of(const SaveRequest& request) const {
+  const History led_here = history();
   Json facts = {{"name", request.checkpoint},
                 {"session", id()},
                 {"profile", profile()},
                 {"uid", start_.uid},
                 {"created_at", format_utc(wall_clock_ms())},
-                {"runs", snapshots_.tree().runs_since(std::nullopt).count},
-                {"parent", parent_checkpoint_.empty() ? Json(nullptr) : Json(parent_checkpoint_)},
+                {"runs", led_here.runs},
+                {"parent", led_here.parent_checkpoint.empty() ? Json(nullptr) : Json(led_here.parent_checkpoint)},
                 {"notes", request.notes}};
   if (request.with_code) {
     Json list = Json::array();
-    const auto runs = snapshots_.tree().runs_since(std::nullopt).ids;
-    for (const auto& [run_id, code] : codes_) {
-      const bool is_kept = std::find(runs.begin(), runs.end(), run_id) != runs.end();
-      if (is_kept) list.push_back({{"run_id", run_id}, {"code", code}});
-    }
+    for (const auto& [run_id, code] : led_here.codes) list.push_back({{"run_id", run_id}, {"code", code}});
     facts["code"] = std::move(list);
   }
   return facts.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -110,7 +121,7 @@ void Session::fill_namespace() {
   }
   auto pipe = make_pipe();
   if (!pipe) return fail(pipe.error());
-  const Json metadata = Json::parse(opened.info.metadata, nullptr, false);
+  const Json metadata = parse_bounded<Json>(opened.info.metadata, kJsonValues);
   if (metadata.is_object() && metadata.contains("name") && metadata["name"].is_string()) {
     parent_checkpoint_ = metadata["name"].get<std::string>();
   }
@@ -133,9 +144,10 @@ void Session::namespace_filled(const Report& report) {
   return_timer_.cancel();
   if (!report.failure.empty())
     return fail({Errc::kUnavailable, "the checkpoint cannot be restored: " + report.failure});
-  const Json said = Json::parse(report.json.value, nullptr, false);
-  const bool whole = said.is_object() && said.value("whole", false);
-  if (!whole) return fail({Errc::kInvalid, "the checkpoint could not be read to its end"});
+  const Json said = parse_bounded<Json>(report.json.value, kJsonValues);
+  const auto whole = said.find("whole");
+  if (whole == said.end() || *whole != true)
+    return fail({Errc::kInvalid, "the checkpoint could not be read to its end"});
   metrics_.checkpointed(label::CheckpointWork::kRestore, label::CheckpointOutcome::kDone, now() - filling_since_,
                         filling_bytes_);
   filling_since_ = {};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/json_shape.h"
 #include "manager/pool/parked_copy.h"
 
 namespace capsule {
@@ -28,7 +29,7 @@ using MemoryOf = std::map<SnapshotId, ParkedCopy::Memory>;
 
 // Of what the copy said of itself, the part that whoever asked for the checkpoint wants to know at once.
 void add_namespace(const std::string& metadata_json, Json& document) {
-  const Json metadata = Json::parse(metadata_json, nullptr, false);
+  const Json metadata = parse_bounded<Json>(metadata_json, kJsonValues);
   if (!metadata.is_object() || !metadata.contains("namespace") || !metadata["namespace"].is_object()) return;
   const Json& said = metadata["namespace"];
   for (const char* name : {"names", "names_left_out"})
@@ -101,9 +102,15 @@ void SessionService::handle(const SessionRequest& request, uid_t uid, const std:
     if (!removed) return answer(tl::unexpected<Error>(removed.error()));
     return answer(session_json(request.session, "ready").dump());
   }
-  answer(failure(Errc::kInvalid, "there is no operation '" + operation.substr(0, limits::kIdBytes) +
-                                     "'; there are new, ls, rm, reset, undo, fork, adopt, checkpoint, checkpoint_ls, "
-                                     "checkpoint_show, checkpoint_rm and restore"));
+  answer(forbidden(label::Policy::kRequest, Errc::kInvalid,
+                   "there is no operation '" + operation.substr(0, limits::kIdBytes) +
+                       "'; there are new, ls, rm, reset, undo, fork, adopt, checkpoint, checkpoint_ls, "
+                       "checkpoint_show, checkpoint_rm and restore"));
+}
+
+tl::unexpected<Error> SessionService::forbidden(label::Policy policy, Errc code, std::string why) {
+  metrics_.policy_violated(policy);
+  return failure(code, std::move(why));
 }
 
 void SessionService::make(const SessionRequest& request, uid_t uid, const std::string& default_profile,
@@ -111,11 +118,13 @@ void SessionService::make(const SessionRequest& request, uid_t uid, const std::s
   const std::string profile = request.profile.empty() ? default_profile : request.profile;
   const auto pool = pools_.find(profile);
   if (request.idle_timeout_ms > limits::kDurationMs) {
-    return answer(failure(Errc::kTooLarge, "idle_timeout_ms is out of range"));
+    return answer(forbidden(label::Policy::kRequest, Errc::kTooLarge, "idle_timeout_ms is out of range"));
   }
-  if (pool == pools_.end()) return answer(failure(Errc::kNotFound, "there is no profile '" + profile + "'"));
+  if (pool == pools_.end()) {
+    return answer(forbidden(label::Policy::kProfile, Errc::kNotFound, "there is no profile '" + profile + "'"));
+  }
   if (!dispatcher_.may_hold_workers(uid, 1)) {
-    return answer(failure(Errc::kUnavailable, UidUse::describe(UidUse::Cap::kWorkers)));
+    return answer(forbidden(label::Policy::kUserCap, Errc::kUnavailable, UidUse::describe(UidUse::Cap::kWorkers)));
   }
   SessionRegistry::Request wanted{
       request.session, uid, milliseconds(request.idle_timeout_ms), request.limits, request.secrets, request.rollback,
@@ -133,11 +142,12 @@ void SessionService::make(const SessionRequest& request, uid_t uid, const std::s
 void SessionService::fork(const SessionRequest& request, uid_t uid, uint64_t max_of_uid, const Answer& answer) {
   const auto original = sessions_.find(request.source, uid);
   if (!original) return answer(tl::unexpected<Error>(original.error()));
-  if (!dispatcher_.may_hold_workers(uid, std::max<uint64_t>(request.count, 1))) {
-    return answer(failure(Errc::kUnavailable, UidUse::describe(UidUse::Cap::kWorkers)));
+  const uint64_t count = std::max<uint64_t>(request.count, 1);
+  if (!dispatcher_.may_hold_workers(uid, count)) {
+    metrics_.forked(label::Fork::kRefused, count, {});
+    return answer(forbidden(label::Policy::kUserCap, Errc::kUnavailable, UidUse::describe(UidUse::Cap::kWorkers)));
   }
-  const SessionRegistry::ForkRequest wanted{request.session, request.count == 0 ? 1 : request.count, request.rollback,
-                                            max_of_uid};
+  const SessionRegistry::ForkRequest wanted{request.session, count, request.rollback, max_of_uid, request.limits};
   sessions_.fork((*original)->shared_from_this(), wanted,
                  [answer, source = request.source](const Result<SessionRegistry::Forks>& forks) {
                    if (!forks) return answer(tl::unexpected<Error>(forks.error()));
@@ -153,7 +163,7 @@ void SessionService::create(Pool& pool, SessionRegistry::Request wanted, const s
     if (!id) return answer(tl::unexpected<Error>(id.error()));
     Json document = {{"v", 1}, {"session", *id}, {"profile", profile}, {"state", "ready"}};
     if (const Session* session = sessions_.find(*id); session != nullptr && !session->restore_report().empty()) {
-      document["restored"] = Json::parse(session->restore_report(), nullptr, false);
+      document["restored"] = parse_bounded<Json>(session->restore_report(), kJsonValues);
     }
     answer(document.dump(-1, ' ', false, Json::error_handler_t::replace));
   });

@@ -15,7 +15,8 @@ class SessionService {
  public:
   using Answer = std::function<void(Result<std::string> document)>;
 
-  SessionService(const Pools& pools, SessionRegistry& sessions, Dispatcher& dispatcher, CheckpointService& checkpoints);
+  SessionService(const Pools& pools, SessionRegistry& sessions, Dispatcher& dispatcher, CheckpointService& checkpoints,
+                 Metrics& metrics);
 
   // What is known of a session, as JSON; with what its worker tells of the namespace, unless it is busy.
   void inspect(const std::string& id, uid_t uid, const Answer& answer);
@@ -25,6 +26,7 @@ class SessionService {
               Answer answer);
 
  private:
+  tl::unexpected<Error> forbidden(label::Policy policy, Errc code, std::string why);
   std::string inspection(const Session& session, uid_t uid, const Result<std::string>& told) const;
   void make(const SessionRequest& request, uid_t uid, const std::string& default_profile, uint64_t max_of_uid,
             Answer answer);
@@ -39,6 +41,7 @@ class SessionService {
   SessionRegistry& sessions_;
   Dispatcher& dispatcher_;
   CheckpointService& checkpoints_;
+  Metrics& metrics_;
   const std::string name_key_;  // of hashed names; for the life of this manager
 };
 

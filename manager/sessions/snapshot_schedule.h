@@ -1,9 +1,9 @@
 // When a session takes its next snapshot. Pure; one thread; one for each session.
 //
 //   always  before each run, which waits for it
-//   idle    once nothing has run for kIdleWait; a run that comes sooner keeps the one before. But not for ever: after a
-//           rollback, which uses a snapshot up, and when more work is at stake than kStakeRatio times what a snapshot
-//           costs (and than kLeastStake), the next run waits for one all the same
+//   idle    once nothing has run for kIdleWait; a run that comes sooner keeps the one before. But not for ever: where
+//           there is none (after a session's first run, and after a rollback, which uses one up), and when more work is
+//           at stake than kStakeRatio times what a snapshot costs (and than kLeastStake), the next run waits for one
 //   off     never
 //
 // A state that was refused (threads of the program are running) is not tried again before another run has ended. What
@@ -41,7 +41,7 @@ class SnapshotSchedule {
   std::optional<TimePoint> idle_since_;
   Duration at_stake_{};
   Duration cost_{};
-  bool used_up_ = false;
+  bool used_up_ = true;  // there is none that a run left
   bool refused_ = false;
 };
 

@@ -8,9 +8,11 @@ namespace {
 constexpr seconds kMeasurePatience{2};
 }
 
-Snapshots::Snapshots(Loop& loop, Metrics& metrics, Origin origin, RollbackMode mode, SnapshotLimits limits)
+Snapshots::Snapshots(Loop& loop, Metrics& metrics, const Worker::Holder& session, Origin origin, RollbackMode mode,
+                     SnapshotLimits limits)
     : loop_(loop),
       metrics_(metrics),
+      session_(session),
       limits_(limits),
       maker_(loop, metrics),
       tree_(origin),
@@ -115,18 +117,20 @@ bool Snapshots::heard(const Branched& claim) {
 }
 
 void Snapshots::died(SnapshotId id) {
-  if (forget(id)) log_warning("a snapshot died", {{"snapshot", std::to_string(id)}});
+  if (!forget(id)) return;
+  log_about(session_.works_for(), LogLevel::kWarning, "a snapshot died", {{"snapshot", std::to_string(id)}});
 }
 
 void Snapshots::taken(Result<std::unique_ptr<ParkedCopy>> copy) {
   if (!taking_) return;
   const auto taking = std::exchange(taking_, nullptr);
   patience_.cancel();
+  taking->origin.capsule->expect_no_copy(taking->origin.original);
   if (copy) {
     metrics_.snapshot(label::Snapshot::kTaken, last_took_);
   } else {
     const bool refused = copy.error().code == Errc::kUnavailable;
-    log_info("no snapshot could be taken", {{"why", copy.error().message}});
+    log_about(session_.works_for(), LogLevel::kInfo, "no snapshot could be taken", {{"why", copy.error().message}});
     metrics_.snapshot(refused ? label::Snapshot::kRefused : label::Snapshot::kFailed, Duration::zero());
   }
   taking->done(std::move(copy));

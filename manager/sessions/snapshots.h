@@ -31,7 +31,9 @@ class Snapshots {
 
   static constexpr seconds kPatience{10};  // for a worker or a snapshot to make a copy of itself
 
-  Snapshots(Loop& loop, Metrics& metrics, Origin origin, RollbackMode mode, SnapshotLimits limits);
+  // `session`: whom lines of the log are about.
+  Snapshots(Loop& loop, Metrics& metrics, const Worker::Holder& session, Origin origin, RollbackMode mode,
+            SnapshotLimits limits);
 
   const StateTree& tree() const { return tree_; }
   SnapshotSchedule& schedule() { return schedule_; }
@@ -73,6 +75,7 @@ class Snapshots {
 
   Loop& loop_;
   Metrics& metrics_;
+  const Worker::Holder& session_;
   SnapshotLimits limits_;
   CopyMaker maker_;
   StateTree tree_;

@@ -144,5 +144,6 @@ CheckpointSave::~CheckpointSave() {
 }
 
 uint64_t CheckpointSave::bytes_read() const { return state_->bytes_read; }
+bool CheckpointSave::is_writing() const { return state_->pending > 0; }
 
 }  // namespace capsule

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/digest.h"
+#include "base/json_shape.h"
 #include "base/utf8.h"
 #include "protocol/limits.h"
 
@@ -81,15 +82,19 @@ void CheckpointService::list(uid_t uid, Json answer) {
       });
 }
 
+// Megabytes of metadata are taken apart and put together on the storage thread: the loop has others to serve.
 void CheckpointService::show(uid_t uid, const std::string& name, Json answer) {
-  ask([uid, name](CheckpointStore& store) { return store.show(uid, name); },
-      [answer = std::move(answer)](Result<CheckpointEntry> entry) {
-        if (!entry) return answer(tl::unexpected<Error>(entry.error()));
+  ask(
+      [uid, name](CheckpointStore& store) -> Result<std::string> {
+        const auto entry = store.show(uid, name);
+        if (!entry) return tl::unexpected<Error>(entry.error());
         OrderedJson document = row_of(*entry);
         document["v"] = 1;
-        document["metadata"] = OrderedJson::parse(entry->info.metadata, nullptr, false);
-        answer(text_of(document));
-      });
+        OrderedJson metadata = parse_bounded<OrderedJson>(entry->info.metadata, kJsonValues);
+        document["metadata"] = metadata.is_discarded() ? OrderedJson(nullptr) : std::move(metadata);
+        return text_of(document);
+      },
+      std::move(answer));
 }
 
 void CheckpointService::remove(uid_t uid, const std::string& name, Json answer) {

@@ -47,6 +47,7 @@ class CheckpointSave {
   CheckpointSave& operator=(const CheckpointSave&) = delete;
 
   uint64_t bytes_read() const;  // for a watch on its progress
+  bool is_writing() const;      // what was read is on its way to the disk
 
  private:
   struct State;

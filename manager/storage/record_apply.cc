@@ -45,7 +45,11 @@ void RecordStore::apply(LogPosition at, Message message) {
   if (const auto* note = std::get_if<Ack>(&message)) return apply_note(at, *note);
   const std::string run_id = run_of(message);
   const auto* finished = std::get_if<Finished>(&message);
-  if (finished != nullptr && at.segment != kWhole.segment) ++finals_read_;
+  if (finished != nullptr && at.segment != kWhole.segment) {
+    if (std::exchange(finals_read_.segment, at.segment) != at.segment) finals_read_.in_segment = 0;
+    ++finals_read_.in_segment;
+    ++finals_read_.all;
+  }
   if (const auto done = ahead_.find(run_id); done != ahead_.end()) {
     const bool is_applied = at <= done->second;
     if (finished != nullptr || !is_applied) ahead_.erase(done);
@@ -77,14 +81,16 @@ void RecordStore::apply_note(LogPosition at, const Ack& message) {
   const std::string run_id(note_text(note, "run_id"));
   if (const auto done = ahead_.find(run_id); done != ahead_.end() && at <= done->second) return;
   if (message.re == static_cast<uint64_t>(NoteKind::kAccepted)) {
+    auto run = std::make_unique<OpenRun>();
     if (at.segment < replay_until_) {
       const auto row = index_->find(run_id);
       if (row && *row && (*row)->is_final) {
         ahead_[run_id] = kWhole;
         return;
       }
+      run->has_row = row && *row;
+      run->row_bytes = run->has_row ? (*row)->bytes : 0;
     }
-    auto run = std::make_unique<OpenRun>();
     run->uid = static_cast<uid_t>(note_number(note, "uid"));
     run->created_ms = static_cast<int64_t>(note_number(note, "created_ms"));
     run->info = accepted_info(note, {host_, directory_ + "/runs"});
@@ -131,7 +137,7 @@ void RecordStore::take_output(OpenRun& run, const Output& output) {
 
 void RecordStore::flush(const std::string& run_id, OpenRun& run) {
   run.is_changed = false;
-  const auto folder = RunFolder::make(runs_.get(), run_id);
+  const auto folder = RunFolder::make(runs_.get(), run_id, *spare_);
   if (!folder) return trouble(tl::unexpected<Error>(folder.error()));
   if (!run.code.empty()) {
     trouble(folder->write_at(run_file::kCode, 0, run.code));
@@ -178,17 +184,21 @@ void RecordStore::put_row(const std::string& run_id, OpenRun& run) {
 void RecordStore::finish(LogPosition at, const Finished& finished) {
   OpenRun* run = find_open(finished.run_id);
   if (run == nullptr) return;
-  const uint64_t behind = finals_known_ - std::min(finals_known_, finals_read_);
+  const uint64_t behind = finals_known_ - std::min(finals_known_, finals_read_.all);
   if (!run->has_row && behind >= config_.max_runs) {
     ++expired_;
     // A step that was cut off by the end of its manager may have made a directory without a row.
-    if (at.segment < replay_until_) trouble(remove_run_folder(runs_.get(), finished.run_id));
+    if (at.segment < replay_until_) trouble(spare_->take(runs_.get(), finished.run_id));
   } else {
     if (!run->has_row && total_.runs >= config_.max_runs) {
       const auto oldest = index_->oldest_final();
       if (oldest && *oldest) remove(**oldest);
     }
     add_finished(run->info, run->finished_note, finished);
+    if (!note_has_end(run->finished_note)) {  // nobody was left to count: what is there was printed
+      run->info["output"]["stdout_bytes"] = run->streams[0].bytes();
+      run->info["output"]["stderr_bytes"] = run->streams[1].bytes();
+    }
     run->trace = trace_of(*run);
     flush(finished.run_id, *run);
   }
@@ -197,18 +207,18 @@ void RecordStore::finish(LogPosition at, const Finished& finished) {
 
 // Reads on for one run without applying the others.
 void RecordStore::look_ahead(const std::string& run_id) {
+  const Finals finals = finals_read_;  // it will be read again in its turn
   RecordLogReader reader(log_.get(), reader_->position().segment);
   for (auto frame = reader.next(); frame && *frame; frame = reader.next()) {
     if ((*frame)->at < reader_->position()) continue;
     if ((*frame)->payload.find(run_id) == std::string_view::npos) continue;
     auto message = decode((*frame)->payload);
     if (!message) continue;
-    const bool is_last = std::holds_alternative<Finished>(*message);
     const LogPosition at = (*frame)->at;
     apply(at, std::move(*message));
-    if (is_last) --finals_read_;  // it will be read again in its turn
     ahead_[run_id] = at;
   }
+  finals_read_ = finals;
 }
 
 }  // namespace capsule

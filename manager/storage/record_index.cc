@@ -110,6 +110,7 @@ RecordRow RecordIndex::row_of(sqlite3_stmt* statement) {
 
 Status RecordIndex::begin() { return run("BEGIN"); }
 Status RecordIndex::commit() { return run("COMMIT"); }
+void RecordIndex::rollback() { (void)run("ROLLBACK"); }
 
 Status RecordIndex::put(const RecordRow& row) {
   set_text(put_.get(), 1, row.run_id);

@@ -39,6 +39,7 @@ class RecordIndex {
 
   Status begin();
   Status commit();
+  void rollback();                   // also where a failed commit has done it
   Status put(const RecordRow& row);  // a row of the same run is replaced
   Status remove(const std::string& run_id);
 

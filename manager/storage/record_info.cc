@@ -23,6 +23,12 @@ InfoJson seconds_or_null(const Note& note, std::string_view key_ms) {
   return ms == 0 ? InfoJson(nullptr) : InfoJson(static_cast<double>(ms) / 1e3);
 }
 
+// What there is none of is none, and not 0.
+InfoJson number_or_null(const Note& note, std::string_view key) {
+  const uint64_t number = note_number(note, key);
+  return number == 0 ? InfoJson(nullptr) : InfoJson(number);
+}
+
 InfoJson limits_of(const Note& note) {
   const uint64_t memory_bytes = note_number(note, "memory_bytes");
   return {{"wall_s", seconds_or_null(note, "timeout_ms")},
@@ -129,6 +135,7 @@ InfoJson accepted_info(const Note& note, const RecordHost& host) {
   info["code"] = {{"bytes", note_number(note, "code_bytes")}, {"sha256", note_text(note, "code_sha256")}};
   info["limits"] = limits_of(note);
   info["recorded"] = note_text(note, "recorded");
+  info["layers"] = layers_of(note_text(note, "layers"));
   info["host"] = host.name;
   info["python"] = or_null(note_text(note, "python"));
   info["directory"] = host.directory + "/" + std::string(note_text(note, "run_id"));
@@ -169,6 +176,8 @@ void add_slow_stack(InfoJson& info, const Stack& stack) {
   if (info["slow_stack"].is_object()) info["slow_stack"]["stack"] = lines_of(stack.text.value);
 }
 
+bool note_has_end(const Note& note) { return note.contains("total_us"); }
+
 void add_finished(InfoJson& info, const Note& note, const Finished& finished) {
   if (note_number(note, "started_ms") != 0) add_started(info, note);
   info["state"] = "finished";
@@ -177,18 +186,20 @@ void add_finished(InfoJson& info, const Note& note, const Finished& finished) {
   info["finished_at"] = utc_or_null(note_number(note, "finished_ms"));
   const Usage& usage = finished.usage;
   info["queue_s"] = in_seconds(usage.queue_us);
-  info["execution_s"] = in_seconds(usage.wall_us);
-  info["total_s"] = in_seconds(note_number(note, "total_us"));
+  if (note_has_end(note)) {
+    if (!info["started_at"].is_null()) info["execution_s"] = in_seconds(usage.wall_us);
+    info["total_s"] = in_seconds(note_number(note, "total_us"));
+  }
   const double cpu_s = in_seconds(usage.cpu_user_us + usage.cpu_system_us);
   info["usage"] = {{"cpu_user_s", in_seconds(usage.cpu_user_us)},
                    {"cpu_system_s", in_seconds(usage.cpu_system_us)},
                    {"cpu_percent", usage.wall_us == 0 ? 0.0 : cpu_s / in_seconds(usage.wall_us) * 100},
                    {"minor_faults", usage.minor_faults},
                    {"major_faults", usage.major_faults}};
-  info["memory"] = {{"start_bytes", note_number(note, "memory_start_bytes")},
+  info["memory"] = {{"start_bytes", number_or_null(note, "memory_start_bytes")},
                     {"peak_bytes", usage.peak_memory_bytes},
-                    {"end_bytes", note_number(note, "memory_end_bytes")}};
-  info["threads"] = note_number(note, "threads");
+                    {"end_bytes", number_or_null(note, "memory_end_bytes")}};
+  info["threads"] = number_or_null(note, "threads");
   const OutputCount& output = finished.evidence.output;
   info["output"] = {{"stdout_bytes", output.stdout_bytes},
                     {"stderr_bytes", output.stderr_bytes},
@@ -197,14 +208,24 @@ void add_finished(InfoJson& info, const Note& note, const Finished& finished) {
                     {"stderr_unrecorded_bytes", note_number(note, "stderr_unrecorded_bytes")},
                     {"results_unrecorded", note_number(note, "results_unrecorded")}};
   if (finished.error) {
-    info["error"] = {{"name", replace_invalid_utf8(finished.error->name)},
+    info["error"] = {{"name", or_null(replace_invalid_utf8(finished.error->name))},
                      {"value", replace_invalid_utf8(finished.error->value)},
                      {"traceback", finished.error->traceback}};
   } else {
     info["error"] = nullptr;
   }
   info["evidence"] = evidence_json(finished.evidence);
-  info["layers"] = layers_of(note_text(note, "layers"));
+  if (note.contains("layers")) info["layers"] = layers_of(note_text(note, "layers"));
+}
+
+std::string layers_text_of(const InfoJson& info) {
+  std::string text;
+  const auto layers = info.find("layers");
+  if (layers == info.end() || !layers->is_object()) return text;
+  for (const auto& [name, state] : layers->items()) {
+    if (state.is_string()) text += (text.empty() ? "" : " ") + name + "=" + state.get<std::string>();
+  }
+  return text;
 }
 
 InfoJson row_of_info(const InfoJson& info) {

@@ -22,8 +22,12 @@ void add_execute(InfoJson& info, const Execute& execute);
 void add_started(InfoJson& info, const Note& note);
 void add_slow(InfoJson& info, const Note& note);
 void add_slow_stack(InfoJson& info, const Stack& stack);
-// `note` may be empty: of a run that its manager did not live to see the end of.
+// Else of a run that its manager did not live to see the end of: nobody knows when that was, nor what was counted.
+bool note_has_end(const Note& note);
 void add_finished(InfoJson& info, const Note& note, const Finished& finished);
+
+// The layers in it as a note has them, "seccomp=on root=off"; empty without any.
+std::string layers_text_of(const InfoJson& info);
 
 // A line of `ps --all`, with the fields of a run in `info`.
 InfoJson row_of_info(const InfoJson& info);

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +17,11 @@ namespace {
 
 constexpr size_t kReadBytes = 64u << 10;
 constexpr std::string_view kEnding = ".log";
+
+bool has_no_name(int fd) {
+  struct stat found {};
+  return fstat(fd, &found) == 0 && found.st_nlink == 0;
+}
 
 }  // namespace
 
@@ -48,11 +54,15 @@ Status RecordLogWriter::open_segment() {
   file_ = UniqueFd(openat(directory_, segment_name(segment_).c_str(),
                           O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
   segment_bytes_ = 0;
-  return file_ ? Status{} : Status(system_failure("make a log file of runs"));
+  if (file_) return {};
+  if (errno == ENOENT) return failure(Errc::kSystem, kRemoved);
+  return system_failure("make a log file of runs");
 }
 
+bool RecordLogWriter::is_removed() const { return has_no_name(directory_); }
+
 Status RecordLogWriter::append(std::string_view frames) {
-  if (file_ && segment_bytes_ >= kLogSegmentBytes) {
+  if (file_ && (segment_bytes_ >= kLogSegmentBytes || has_no_name(file_.get()))) {
     file_.reset();
     ++segment_;
   }

@@ -35,8 +35,13 @@ class RecordLogWriter {
   // `directory` is not owned and outlives the writer. Begins with a new file, `first`.
   RecordLogWriter(int directory, uint64_t first) : directory_(directory), segment_(first) {}
 
-  // Whole frames. After an error nothing of it counts as written: the rest of that file is left alone.
+  static constexpr const char* kRemoved = "the directory of records was removed: restart the manager";
+
+  // Whole frames. After an error nothing of it counts as written: the rest of that file is left alone. So is a file
+  // that somebody has removed: what is written to it would be gone.
   Status append(std::string_view frames);
+  // Nothing can be written any more, whatever the disk has room for.
+  bool is_removed() const;
 
   uint64_t segment() const { return segment_; }
   uint64_t appended_bytes() const { return appended_bytes_; }  // since the start

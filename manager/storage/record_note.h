@@ -1,5 +1,6 @@
 // Facts that no message of the protocol has, as lines "key=value" in the log of runs: quick to write on the loop, and
-// plain to read. Carried by `ack` frames whose `re` says which note it is.
+// plain to read. Carried by `ack` frames whose `re` says which note it is. kProbe says nothing, of no run: it was
+// written to see whether anything can be.
 #pragma once
 
 #include <charconv>
@@ -11,7 +12,7 @@
 
 namespace capsule {
 
-enum class NoteKind : uint64_t { kAccepted = 1, kStarted = 2, kFinished = 3, kSlow = 4 };
+enum class NoteKind : uint64_t { kAccepted = 1, kStarted = 2, kFinished = 3, kSlow = 4, kProbe = 5 };
 
 class NoteWriter {
  public:

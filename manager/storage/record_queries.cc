@@ -41,11 +41,11 @@ Result<std::string> RecordStore::list(uid_t uid, const std::string& before, uint
 // Ids that are not ours never reach a path: only what the index has is looked for on the disk.
 Result<RecordRow> RecordStore::row_for(uid_t uid, const std::string& run_id) {
   auto row = Result<std::optional<RecordRow>>(std::nullopt);
-  if (!catch_up(kShowPatience)) {
+  if (!catch_up(kShowPatience) && !needs_replay_) {
     trouble(index_->begin());
     look_ahead(run_id);
     flush_all();
-    trouble(index_->commit());
+    (void)end_step();
   }
   row = index_->find(run_id);
   if (!row) return tl::unexpected<Error>(row.error());

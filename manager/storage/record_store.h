@@ -3,6 +3,7 @@
 //
 //   DIR/log/NNNNNNNNNNNN.log   what happened, as it happened (record_log.h)
 //   DIR/runs/RUN_ID/           run_folder.h
+//   DIR/spare/                 spare_inodes.h
 //   DIR/index.sqlite           record_index.h
 //
 // The log is the truth, the rest follows when there is time, in steps. Applying it again changes nothing, so a store
@@ -15,11 +16,14 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "manager/config.h"
+#include "manager/storage/aborted_run.h"
 #include "manager/storage/record_index.h"
 #include "manager/storage/record_log.h"
+#include "manager/storage/spare_inodes.h"
 #include "protocol/message.h"
 
 namespace capsule {
@@ -34,6 +38,8 @@ class RecordStore {
   int log_directory() const { return log_.get(); }
   uint64_t next_segment() const { return next_segment_; }  // for the writer to begin with
   uint64_t aborted() const { return aborted_; }
+  // The first kAbortedRunsTold of them.
+  std::vector<AbortedRun> take_aborted_runs() { return std::move(aborted_runs_); }
   uint64_t bytes_before_us() const { return bytes_before_us_; }  // of the log, at open()
 
   struct Progress {
@@ -45,6 +51,7 @@ class RecordStore {
   };
   // About `budget` of work. `finals`: `finished` frames appended since open(), by which it knows how far behind it is.
   Progress step(Duration budget, uint64_t finals, const RecordsConfig& config);
+  static constexpr unsigned kTriesOfTrouble = 3;
   // What is in the log is on the disk afterwards.
   Status sync();
 
@@ -60,6 +67,7 @@ class RecordStore {
   RecordStore(std::string directory, const RecordsConfig& config);
   Status make_places();
   Status recover();
+  Status abort_unfinished(RecordLogWriter& writer, const std::map<std::string, AbortedRun, std::less<>>& unfinished);
   void apply(LogPosition at, Message message);
   void apply_note(LogPosition at, const Ack& message);
   void take_output(OpenRun& run, const Output& output);
@@ -71,6 +79,10 @@ class RecordStore {
   void put_row(const std::string& run_id, OpenRun& run);
   bool read_until(TimePoint until);  // true: all of it
   bool catch_up(Duration budget);
+  Status end_step();
+  Progress progress_with(std::string problem);
+  Status probe();
+  void replay();
   void flush_all();
   void look_ahead(const std::string& run_id);
   bool is_over() const { return total_.runs > config_.max_runs || total_.bytes > config_.max_bytes; }
@@ -84,16 +96,27 @@ class RecordStore {
   RecordsConfig config_;
   std::string host_;
   UniqueFd root_, lock_, log_, runs_;
+  std::unique_ptr<SpareInodes> spare_;
   std::unique_ptr<RecordIndex> index_;
   std::unique_ptr<RecordLogReader> reader_;
   uint64_t next_segment_ = 0, oldest_segment_ = 0, synced_segment_ = 0, aborted_ = 0;
-  uint64_t finals_read_ = 0, finals_before_us_ = 0, finals_known_ = 0, bytes_before_us_ = 0;
+  uint64_t finals_before_us_ = 0, finals_known_ = 0, bytes_before_us_ = 0;
+  struct Finals {  // `finished` frames that were read
+    uint64_t all = 0, in_segment = 0, segment = 0;
+  };
+  Finals finals_read_;
+  uint64_t base_bytes_ = 0;  // of the log since open(), before what the present reader began with
+  uint64_t retired_bytes_ = 0, retired_finals_ = 0;  // in files that are gone
+  bool needs_replay_ = false;
+  unsigned failed_in_a_row_ = 0;
+  LogPosition trouble_until_;
   uint64_t replay_until_ = 0;  // segments before it may have been applied already
   std::map<std::string, std::unique_ptr<OpenRun>> open_;
   std::map<std::string, LogPosition> ahead_;  // applied up to there out of turn, because somebody asked
   RecordIndex::Total total_;
   uint64_t expired_ = 0;
   std::string problem_;
+  std::vector<AbortedRun> aborted_runs_;
 };
 
 }  // namespace capsule

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "manager/storage/spare_inodes.h"
 
 namespace capsule {
 
@@ -24,20 +25,21 @@ inline constexpr const char* kTrace = "trace.jsonl";
 class RunFolder {
  public:
   // Below `runs`, made when it is missing. The id was made by the manager: [0-9a-f-].
-  static Result<RunFolder> make(int runs, const std::string& run_id);
+  // What it is made of comes from `spare`, which outlives it, as far as that has any.
+  static Result<RunFolder> make(int runs, const std::string& run_id, SpareInodes& spare);
 
   Status replace(const char* name, std::string_view content) const;  // whole, by rename
   Status write_at(const char* name, uint64_t offset, std::string_view bytes) const;
 
  private:
-  explicit RunFolder(UniqueFd directory) : directory_(std::move(directory)) {}
+  RunFolder(UniqueFd directory, SpareInodes& spare) : directory_(std::move(directory)), spare_(&spare) {}
   UniqueFd directory_;
+  SpareInodes* spare_;
 };
 
 // At most `bytes_max` from `offset` on; a file that is missing is empty.
 Result<std::string> read_run_file(int runs, const std::string& run_id, const char* name, uint64_t offset,
                                   size_t bytes_max);
 uint64_t run_file_bytes(int runs, const std::string& run_id, const char* name);  // 0 when it is missing
-Status remove_run_folder(int runs, const std::string& run_id);
 
 }  // namespace capsule

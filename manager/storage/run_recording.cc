@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "manager/observe/trace_lines.h"
 #include "manager/schedule/run.h"
+#include "manager/storage/builtin_errors.h"
 #include "manager/storage/record_note.h"
 #include "protocol/codec.h"
 
@@ -37,9 +38,9 @@ RunRecording::RunRecording(std::shared_ptr<RecordSink> sink, const RunSettings& 
       output_bytes_max_(settings.recorded_output_bytes) {}
 
 Result<std::shared_ptr<RunRecording>> RunRecording::begin(std::shared_ptr<RecordSink> sink, Run& run,
-                                                          const RunSettings& settings, const std::string& python) {
+                                                          const RunSettings& settings, const ProfileFacts& profile) {
   std::shared_ptr<RunRecording> recording(new RunRecording(std::move(sink), settings));
-  if (const Status accepted = recording->accept(run, settings, python); !accepted) {
+  if (const Status accepted = recording->accept(run, settings, profile); !accepted) {
     return tl::unexpected<Error>(accepted.error());
   }
   return recording;
@@ -50,7 +51,7 @@ std::string RunRecording::masked(std::string text) const {
   return text;
 }
 
-Status RunRecording::accept(Run& run, const RunSettings& settings, const std::string& python) {
+Status RunRecording::accept(Run& run, const RunSettings& settings, const ProfileFacts& profile) {
   run_id_ = run.id;
   const std::string& code = run.request.code.value;
   const bool records_code = records_code_ && code.size() <= kRecordedCodeBytes;
@@ -59,7 +60,7 @@ Status RunRecording::accept(Run& run, const RunSettings& settings, const std::st
   const TraceContext& trace = run.trace.context;
   note.text("request_id", run.request_id).text("trace_id", trace.trace_id).text("span_id", trace.span_id);
   if (!trace.parent_id.empty()) note.text("parent_span_id", trace.parent_id);
-  note.number("created_ms", run.created_wall_ms).text("profile", run.profile).text("python", python);
+  note.number("created_ms", run.created_wall_ms).text("profile", run.profile).text("python", profile.python);
   note.number("code_bytes", code.size());
   if (!records_code || code.empty() || !mask_.empty()) {  // else whoever reads the code can tell
     Sha256 hash;
@@ -74,13 +75,14 @@ Status RunRecording::accept(Run& run, const RunSettings& settings, const std::st
   note.number("workspace_bytes", settings.bounds.workspace.bytes);
   note.number("workspace_files", settings.bounds.workspace.files);
   note.text("output_policy", to_string(settings.output_policy)).text("recorded", to_string(settings.recorded));
+  note.text("layers", layers_text(profile.layers));  // should this manager be killed before it can tell the run's own
   std::string frames = frame_of(NoteKind::kAccepted, note);
   Execute execute;
   execute.run_id = run.id;
   execute.session = run.request.session;
   execute.mode = run.request.mode;
-  execute.filename = masked(run.request.filename);
   if (records_code_) {
+    execute.filename = masked(run.request.filename);
     for (const std::string& argument : run.request.arguments) execute.arguments.push_back(masked(argument));
     if (records_code) execute.code.value = masked(code);
   }
@@ -221,6 +223,7 @@ void RunRecording::leave_out(Finished& outcome) const {
     if (error != nullptr) error->value.clear();
   }
   if (!records_code_) outcome.evidence.stack = {};
+  if (error != nullptr && !records_code_ && !is_builtin_error(error->name)) error->name.clear();
   if (error != nullptr && !(records_code_ && records_output_)) error->traceback.clear();  // it has lines of both
   if (mask_.empty()) return;
   for (Bytes* bytes : {&outcome.evidence.last_output, &outcome.evidence.stack}) mask_.apply(bytes->value);

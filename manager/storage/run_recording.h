@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "manager/observe/labels.h"
 #include "manager/output/output_budget.h"
@@ -40,11 +41,17 @@ class RecordSink {
   virtual void forget(RunRecording& recording) = 0;
 };
 
+// What is known of a run's profile when the run is accepted.
+struct ProfileFacts {
+  const std::string& python;
+  const std::vector<Layer>& layers;
+};
+
 class RunRecording {
  public:
   // Writes what is known at acceptance; an error means that the run must not be accepted.
   static Result<std::shared_ptr<RunRecording>> begin(std::shared_ptr<RecordSink> sink, Run& run,
-                                                     const RunSettings& settings, const std::string& python);
+                                                     const RunSettings& settings, const ProfileFacts& profile);
 
   ~RunRecording() { sink_->forget(*this); }
 
@@ -62,7 +69,7 @@ class RunRecording {
 
  private:
   RunRecording(std::shared_ptr<RecordSink> sink, const RunSettings& settings);
-  Status accept(Run& run, const RunSettings& settings, const std::string& python);
+  Status accept(Run& run, const RunSettings& settings, const ProfileFacts& profile);
   void cut_output(size_t stream, bool is_last);
   std::string masked(std::string text) const;
   std::string outcome_frame(Finished& outcome) const;

@@ -4,6 +4,8 @@
 
 #include "manager/observe/log.h"
 #include "manager/schedule/run.h"
+#include "manager/storage/record_note.h"
+#include "protocol/codec.h"
 
 namespace capsule {
 namespace {
@@ -16,6 +18,9 @@ constexpr milliseconds kIdleDelay{10}, kIdleBudget{40};
 constexpr milliseconds kLastBudget{500};
 constexpr seconds kAgeInterval{60};  // how often a quiet store looks for records that are too old
 
+constexpr size_t kProbeBytes = 16u << 10;  // more than most runs need to be accepted
+constexpr const char* kBehind = "the records of runs are too far behind the disk: try again later";
+
 }  // namespace
 
 // What recordings hold on to: they may outlive the records by a moment at shutdown.
@@ -27,7 +32,7 @@ class RunRecords::Sink : public RecordSink {
     return records_->append(frames, what);
   }
   bool takes_content() const override {
-    return records_ != nullptr && records_->backlog_bytes() < kBacklogContentBytes && !records_->is_troubled_;
+    return records_ != nullptr && records_->backlog_bytes() < kBacklogContentBytes && records_->trouble_.empty();
   }
   void has_collected(RunRecording& recording) override {
     collected_.insert(&recording);
@@ -47,7 +52,13 @@ class RunRecords::Sink : public RecordSink {
 };
 
 RunRecords::RunRecords(Loop& loop, StorageThread& thread, Metrics& metrics)
-    : loop_(loop), thread_(thread), metrics_(metrics), step_timer_(loop), sync_timer_(loop), age_timer_(loop) {}
+    : loop_(loop),
+      thread_(thread),
+      metrics_(metrics),
+      step_timer_(loop),
+      sync_timer_(loop),
+      age_timer_(loop),
+      probe_timer_(loop) {}
 
 RunRecords::~RunRecords() {
   if (sink_) sink_->close();
@@ -84,34 +95,71 @@ uint64_t RunRecords::backlog_bytes() const {
   return appended - std::min(appended, read_bytes_);
 }
 
+std::string RunRecords::problem() const {
+  if (!is_on()) return {};
+  if (is_behind()) return kBehind;
+  if (!trouble_.empty()) return "runs cannot be recorded now: " + trouble_;
+  return writer_->is_removed() ? std::string("runs cannot be recorded now: ") + RecordLogWriter::kRemoved : "";
+}
+
+bool RunRecords::is_behind() const { return backlog_bytes() > kBacklogBytes || unwritten_.size() > kRetryBytes; }
+
 // ---- in --------------------------------------------------------------------------------------------------------
 
-Result<std::shared_ptr<RunRecording>> RunRecords::accept(Run& run, const RunSettings& settings) {
+Result<std::shared_ptr<RunRecording>> RunRecords::accept(Run& run, const RunSettings& settings,
+                                                         const std::vector<Layer>& layers) {
   if (!is_on()) return nullptr;
-  return RunRecording::begin(sink_, run, settings, python_);
+  return RunRecording::begin(sink_, run, settings, {python_, layers});
 }
 
 Status RunRecords::append(std::string_view frames, label::Recorded what) {
   const bool is_new = what == label::Recorded::kAccepted;
-  if (is_new && (backlog_bytes() > kBacklogBytes || unwritten_.size() > kRetryBytes)) {
-    return failure(Errc::kUnavailable, "the records of runs are too far behind the disk: try again later");
-  }
-  if (!unwritten_.empty() && writer_->append(unwritten_)) unwritten_.clear();
-  Status written = unwritten_.empty() ? writer_->append(frames) : failure(Errc::kSystem, "the disk takes nothing");
+  if (is_new && is_behind()) return failure(Errc::kUnavailable, kBehind);
+  const Status written = write(frames);
   if (what == label::Recorded::kFinished) ++finals_;
   if (!written) {
-    if (!std::exchange(is_troubled_, true)) log_error("records of runs", {{"error", written.error().message}});
     const bool is_kept = what == label::Recorded::kFinished && unwritten_.size() + frames.size() <= 2 * kRetryBytes;
     if (is_kept) unwritten_ += frames;
     if (!is_kept) metrics_.record_lost(what);
     if (is_new) return failure(Errc::kUnavailable, "runs cannot be recorded now: " + written.error().message);
     return written;
   }
-  is_troubled_ = false;
   ++appends_;
   metrics_.record_appended(what, frames.size());
   wake();
   return {};
+}
+
+// What has waited goes first.
+Status RunRecords::write(std::string_view frames) {
+  Status written = unwritten_.empty() ? Status() : writer_->append(unwritten_);
+  if (written) {
+    unwritten_.clear();
+    written = writer_->append(frames);
+  }
+  const bool was_troubled = !trouble_.empty();
+  trouble_ = written ? "" : written.error().message;
+  if (written && was_troubled) log_warning_seldom("records of runs are written again");
+  if (!written) {
+    complain(trouble_);
+    probe_timer_.after(kProbeDelay, [this] { probe(); });
+  }
+  return written;
+}
+
+// Else a manager that nobody sends runs to, because it is not ready, would stay so.
+void RunRecords::probe() {
+  if (trouble_.empty()) return;
+  NoteWriter padding;  // the end of a block has room for a few bytes where there is none for a run
+  padding.text("padding", std::string(kProbeBytes, '.'));
+  if (write(encode_frame(Ack{static_cast<uint64_t>(NoteKind::kProbe), padding.take()}))) wake();
+}
+
+// As often as runs are sent: seldom.
+void RunRecords::complain(const std::string& problem) {
+  const auto left_out = complaints_.pass(now());
+  if (!left_out) return;
+  log_error("records of runs", {{"error", problem}, {"left_out", std::to_string(*left_out)}});
 }
 
 void RunRecords::flush_recordings() {
@@ -126,9 +174,8 @@ void RunRecords::wake() {
     sync_timer_.after(kSyncDelay, [this] {
       sync_is_due_ = false;
       const Status queued = thread_.submit([store = store_] { return store->sync(); },
-                                           [](const Status& synced) {
-                                             if (!synced)
-                                               log_error("records of runs", {{"error", synced.error().message}});
+                                           [this](const Status& synced) {
+                                             if (!synced) complain(synced.error().message);
                                            });
       if (!queued) wake();
     });
@@ -157,7 +204,7 @@ void RunRecords::stepped(const RecordStore::Progress& progress) {
   read_bytes_ = newly_read - std::min(newly_read, store_->bytes_before_us());
   metrics_.records_expired(progress.expired);
   metrics_.set_records(progress.runs, progress.bytes, backlog_bytes());
-  if (!progress.problem.empty()) log_error("records of runs", {{"error", progress.problem}});
+  if (!progress.problem.empty()) complain(progress.problem);
   const bool is_more = appends_ != appends_at_step_ || !sink_->is_empty();
   if (progress.is_behind || is_more) {
     is_stepping_ = true;

@@ -7,7 +7,8 @@
 //
 // When the disk is slow: steps get more time the more waits (kCatchUpBytes); past kBacklogContentBytes output and
 // results are not recorded but counted; past kBacklogBytes, or when the log cannot be written, runs are refused
-// (kUnavailable). Ends of runs that could not be written are tried again with the next write, kRetryBytes of them.
+// (kUnavailable). Ends of runs that could not be written are tried again with the next write, kRetryBytes of them; with
+// none to come, a write that says nothing is tried every kProbeDelay until one works.
 #pragma once
 
 #include <functional>
@@ -17,6 +18,7 @@
 
 #include "manager/async/loop.h"
 #include "manager/observe/metrics.h"
+#include "manager/observe/seldom.h"
 #include "manager/storage/record_store.h"
 #include "manager/storage/run_recording.h"
 #include "manager/storage/storage_thread.h"
@@ -28,7 +30,7 @@ class RunRecords {
   static constexpr uint64_t kBacklogBytes = 512u << 20, kBacklogContentBytes = 256u << 20;
   static constexpr uint64_t kCatchUpBytes = 32u << 20;
   static constexpr size_t kRetryBytes = 1u << 20;
-  static constexpr milliseconds kCollectDelay{50}, kSyncDelay{900};
+  static constexpr milliseconds kCollectDelay{50}, kSyncDelay{900}, kProbeDelay{1000};
 
   using Json = std::function<void(Result<std::string>)>;
   using Data = std::function<void(Result<RecordData>)>;
@@ -41,12 +43,20 @@ class RunRecords {
   Status open(const std::string& directory, const RecordsConfig& config);
   bool is_on() const { return store_ != nullptr; }
   uint64_t aborted() const { return store_ ? store_->aborted() : 0; }
+  // Once, after open().
+  std::vector<AbortedRun> take_aborted_runs() {
+    return store_ ? store_->take_aborted_runs() : std::vector<AbortedRun>();
+  }
   const std::string& directory() const { return directory_; }
   void set_config(const RecordsConfig& config);
   void set_python(const std::string& version) { python_ = version; }
 
+  // Why runs are refused now, for people; empty: they are taken.
+  std::string problem() const;
+
   // nullptr when nothing is recorded. An error: the run must not be accepted.
-  Result<std::shared_ptr<RunRecording>> accept(Run& run, const RunSettings& settings);
+  // `layers`: of its profile now; those it then has are recorded with its end.
+  Result<std::shared_ptr<RunRecording>> accept(Run& run, const RunSettings& settings, const std::vector<Layer>& layers);
 
   void list(uid_t uid, const RecordRequest& request, Json answer);
   void show(uid_t uid, const std::string& run_id, Json answer);
@@ -61,7 +71,11 @@ class RunRecords {
   template <class Work, class Answer>
   void ask(Work work, Answer answer);
   Status append(std::string_view frames, label::Recorded what);
+  Status write(std::string_view frames);
+  void probe();
+  void complain(const std::string& problem);
   uint64_t backlog_bytes() const;
+  bool is_behind() const;
   void flush_recordings();
   void wake();
   void step();
@@ -78,8 +92,10 @@ class RunRecords {
   std::string unwritten_;  // ends of runs
   uint64_t read_bytes_ = 0, finals_ = 0;
   uint64_t appends_ = 0, appends_at_step_ = 0;
-  bool is_stepping_ = false, sync_is_due_ = false, is_troubled_ = false;
-  Timer step_timer_, sync_timer_, age_timer_;
+  bool is_stepping_ = false, sync_is_due_ = false;
+  std::string trouble_;  // of the latest write, if it failed
+  Seldom complaints_;
+  Timer step_timer_, sync_timer_, age_timer_, probe_timer_;
 };
 
 }  // namespace capsule

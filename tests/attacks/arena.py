@@ -54,6 +54,8 @@ processes = 48
 open_files = 256
 tmp_bytes = 16777216
 shm_bytes = 16777216
+[checkpoints]
+timeout_s = 5
 [server]
 http = "127.0.0.1:%d"
 """
@@ -84,7 +86,9 @@ class Outcome:
         return [line[len(word) + 1:] for line in lines if line.split(" ", 1)[0] == word]
 
     def every_byte(self):
-        return b"\n".join(_flatten(self.messages))
+        """Output as it was, whatever it was cut into, and all the rest of the messages."""
+        rest = [{key: value for key, value in m.items() if m["type"] != "output" or key != "data"} for m in self.messages]
+        return b"\n".join([self.output(1), self.output(2), *_flatten(rest)])
 
     def __str__(self):
         shown = {key: value for key, value in self.evidence.items() if key not in ("layers", "output")}

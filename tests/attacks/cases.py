@@ -14,6 +14,7 @@ The header is the file's doc string: `ID: what it tries`, then lines of `key: va
   processes, open_files, workspace_bytes, workspace_files  what the run may have less of than its profile
   profile    the profile it runs in (default: base); loopback has a network of its own, alone may not fork
   bounded_by  the one layer that bounds it: where that is off, nothing does, and the case is left out by name
+  payloads   how many there are for payload(): the program runs once for each, since a link ends at the first bad one
   needs      layers without which the act would leave this machine: without them it is not tried, and counts as through
 """
 import ast
@@ -27,7 +28,7 @@ PRELUDE = (HERE / "prelude.py").read_text()
 LINK_PRELUDE = (HERE / "link_prelude.py").read_text()
 HEAD = re.compile(r"([A-Z]\d\d[a-z]?): (.+)")
 TIGHTENED = ("processes", "open_files", "workspace_bytes", "workspace_files")
-KEYS = {"by", "verdict", "stopped", "signal", "timeout_s", "size", "only", "policy", "input", "output_bytes", *TIGHTENED, "profile", "needs", "bounded_by"}
+KEYS = {"by", "verdict", "stopped", "signal", "timeout_s", "size", "only", "policy", "input", "output_bytes", *TIGHTENED, "profile", "needs", "bounded_by", "payloads"}
 
 
 @dataclasses.dataclass
@@ -38,6 +39,7 @@ class Program:
     source: str
     keys: dict
     prelude: str
+    number: int = 0  # of its payload
 
     @property
     def verdicts(self):
@@ -57,12 +59,12 @@ class Program:
 
     def code(self, facts, short):
         sizes = self.keys.get("size", "1 1").split()
-        values = {**facts, "short": short}
+        values = {**facts, "short": short, "payload": self.number, "payloads": int(self.keys.get("payloads", 1))}
         return (f"{self.prelude}\nFACTS = json.loads({json.dumps(values)!r})\nSIZE = {int(sizes[0 if short else 1])}\n"
                 f"{self.source}")
 
 
-def read_program(path):
+def read_programs(path):
     source = path.read_text()
     header = (ast.get_docstring(ast.parse(source)) or "").splitlines()
     head = HEAD.fullmatch(header[0]) if header else None
@@ -75,11 +77,14 @@ def read_program(path):
             raise ValueError(f"{path}: no such key: {key}")
         keys[key] = value.strip()
     prelude = PRELUDE + (LINK_PRELUDE if path.parent.name == "link" else "")
-    return Program(head[1], path.stem, head[2], source, keys, prelude)
+    if "payloads" not in keys:
+        return [Program(head[1], path.stem, head[2], source, keys, prelude)]
+    return [Program(head[1], f"{path.stem}-{number + 1}", head[2], source, keys, prelude, number)
+            for number in range(int(keys["payloads"]))]
 
 
 def programs():
-    found = [read_program(path) for path in sorted((HERE / "programs").rglob("*.py"))]
+    found = [each for path in sorted((HERE / "programs").rglob("*.py")) for each in read_programs(path)]
     names = [f"{each.id} {each.name}" for each in found]
     assert len(set(names)) == len(names), "a case twice"
     return found

@@ -20,6 +20,13 @@ def run_id():
     return next(each.id for each in gc.get_objects() if type(each).__name__ == "Run" and type(each).__module__.startswith("_capsule"))
 
 
+def payload(*choices):
+    """The one of them that this run is about; the header says how many there are."""
+    if len(choices) != FACTS["payloads"]:
+        got(f"the header says {FACTS['payloads']} payloads, there are {len(choices)}")
+    return choices[FACTS["payload"]]
+
+
 def pack(value):
     if isinstance(value, int):
         return struct.pack(">BQ", 0xCF, value)

@@ -1,12 +1,14 @@
 """The seven questions after each attack. Each oracle gives sentences about what it found wrong; none is good.
 
-  R  nothing outside was read: no canary in anything that came back, in the log, in info, in the metrics
+  R  nothing outside was read: no canary in anything that came back, in the log, in info, in the metrics, in traces,
+     audit and decisions (the records of runs and saved namespaces are their owner's, and hold what he ran)
   W  nothing outside was written: digest of a watched tree, metadata of places of the system
   X  no action outside: the decoy process lives on, nobody called the trap listeners
   C  the manager and its zygotes are the same processes, and info answers within a second
-  N  the neighbours' results are right, and neither of them was slowed beyond the factor below
+  N  the neighbours' results are right, and neither of them was slowed beyond the factors below
   I  the verdict is the expected one and agrees with what the kernel says of the process
-  L  two seconds later nothing is left: processes, mounts, descriptors of the manager, cgroups, temporary files, IPC
+  L  two seconds after the stocks are full again nothing is left: processes (within two seconds of the run's end),
+     mounts, descriptors of the manager, cgroups, temporary files, IPC
 """
 import os
 import pathlib
@@ -18,11 +20,14 @@ import processes
 
 ANSWER_S = 1.0
 LEFT_S = 2.0
-SETTLED_S = 30.0
+LOOKS = 10
+SETTLED_S = 30.0  # until the stocks are full again
+OWNERS = ("records", "checkpoints")  # below the state directory, also as records-2
 # The tests share two processors with the attack, the neighbours and the manager: the median cell of a neighbour may
-# take this many times as long as in the quiet phase, and not less than the floor, before it is called slowed.
+# take this many times as long as in the quiet phase before it is called slowed. A quiet cell takes two milliseconds or
+# three, and one turn of the scheduler four: less than that is no yardstick.
 SLOWED_FACTOR = 8.0
-SLOWED_FLOOR_S = 0.25
+QUIET_FLOOR_S = 0.01
 STALLED_S = 5.0  # and no single cell longer than this
 
 OWN_GROUP = re.compile(r"/(capsule-\d+)/")
@@ -37,11 +42,14 @@ class Oracles:
         self.arena = arena
         self.log_place = 0
         self.slowest = 0.0  # factor, over all attacks
+        self.times, self.last_times = [], []  # of the neighbours' cells beside all attacks, beside the last one
         self.tree = arena.tree.digest()
         self.zygotes = arena.zygotes()
         self.calls = 0
+        self.searched = {}  # how far, by path
         self.left = self._left_over()
         self.fds = min(self._manager_fds() for _ in range(20))
+        self.targets = self._targets()
         self.started = time.monotonic()
 
     def begin(self):
@@ -61,7 +69,25 @@ class Oracles:
                   "the metrics": self.arena.metrics()}
         places |= {"what came back": each.every_byte() for each in outcomes}
         self.log_place = len(log)
+        places |= self._new_in_state(len(canary))
         return [f"a canary stands in {place}" for place, text in places.items() if canary in text]
+
+    def _new_in_state(self, overlap):
+        """{path: what stands in it since the last look} below the state directory."""
+        state, found = pathlib.Path(self.arena.manager.directory, "state"), {}
+        # Records come and go while this looks, so their directories are not even entered.
+        tops = [path for path in state.iterdir() if path.name.split("-")[0] not in OWNERS]
+        for path in [each for top in tops for each in (top, *top.rglob("*"))]:
+            if not path.is_file():
+                continue
+            try:
+                with open(path, "rb") as file:
+                    file.seek(max(0, self.searched.get(path, 0) - overlap))
+                    found[str(path.relative_to(state))] = file.read()
+                    self.searched[path] = file.tell()
+            except FileNotFoundError:
+                pass  # an old one of several
+        return found
 
     def _w(self):
         now = self.arena.tree.digest()
@@ -96,38 +122,49 @@ class Oracles:
         if not answered:
             return ["a neighbour's cell did not end within 10 s"]
         times = neighbours.times_since(self.started)
-        typical, worst = statistics.median(times), max(times)
+        typical, worst = max(map(statistics.median, times)), max(map(max, times))
         self.slowest = max(self.slowest, typical / neighbours.quiet_s)
-        if typical > max(SLOWED_FACTOR * neighbours.quiet_s, SLOWED_FLOOR_S):
-            return [f"neighbours took {typical:.3f} s a cell, {neighbours.quiet_s:.3f} s when it is quiet"]
+        self.last_times = [took for each in times for took in each]
+        self.times += self.last_times
+        if typical > SLOWED_FACTOR * max(neighbours.quiet_s, QUIET_FLOOR_S):
+            return [f"a neighbour took {typical:.3f} s a cell, {neighbours.quiet_s:.3f} s when it is quiet"]
         return [f"a neighbour's cell took {worst:.1f} s"] if worst > STALLED_S else []
 
     def _l(self):
-        """Processes within LEFT_S of the run's end; the rest once the stocks are full again, as they hold some too."""
-        started = time.monotonic()
-        while not self.arena.is_settled() or self._new_left_over() or self._manager_fds() > self.fds:
+        """Processes within LEFT_S of the run's end; each kind as soon after the stocks are full, as they hold some too."""
+        started, full = time.monotonic(), None
+        left = {*self.left, "descriptors"}  # not yet seen as it was
+        while True:
+            if self.arena.is_settled():
+                full = full or time.monotonic()
+                now = self._left_over()
+                left -= {name for name, before in self.left.items() if now[name] == before}
+                if self._manager_fds() <= self.fds:
+                    left.discard("descriptors")
+                if not left:
+                    return []
             if time.monotonic() - started > LEFT_S and (extra := self._too_many_processes()):
                 return [extra]
+            if full and time.monotonic() - full > LEFT_S:
+                return self._describe(left)
             if time.monotonic() - started > SETTLED_S:
-                problems = self._new_left_over()
-                fds = self._manager_fds()
-                if fds > self.fds:
-                    problems.append(f"the manager has {fds} descriptors, {self.fds} before")
-                self.fds = max(fds, self.fds)
-                self.left = self._left_over()
-                return problems or ["the pool does not settle"]
+                return ["the pool does not settle"]
             time.sleep(0.01)
-        return []
+
+    def _describe(self, kinds):
+        """What is wrong with each; from here on it is what there was before."""
+        now, fds = self._left_over(), self._manager_fds()
+        problems = [f"{name}: {now[name]}, before: {self.left[name]}" for name in kinds & set(now)]
+        if "descriptors" in kinds and (new := self._new_descriptors()):
+            problems.append(f"the manager has {fds} descriptors, {self.fds} before; new: {new}")
+        self.fds, self.left = max(fds, self.fds), now
+        return problems
 
     def _too_many_processes(self):
         now = processes.descendants(self.arena.manager.pid)
         most = self.left["processes"]
         # A stock that is being refilled never holds more than a full one.
         return f"{len(now)} processes below the manager, {most} before: {now}" if len(now) > most else None
-
-    def _new_left_over(self):
-        now = self._left_over()
-        return [f"{name}: {now[name]}, before: {before}" for name, before in self.left.items() if now[name] != before]
 
     def _left_over(self):
         arena = self.arena
@@ -150,11 +187,22 @@ class Oracles:
             return 0
         return sum(own[1] in place.split("/") for place, _, _ in os.walk("/sys/fs/cgroup"))
 
+    def _targets(self):
+        return processes.fd_kinds(self.arena.manager.pid)
+
+    def _new_descriptors(self):
+        """What there is more of in each of several looks: a neighbour's cell and a record that is written come and go."""
+        new = self._targets() - self.targets
+        for _ in range(LOOKS):
+            time.sleep(0.02)
+            new &= self._targets() - self.targets
+        return new
+
     def _manager_fds(self):
         # Each cell of a neighbour has pipes: the least of several looks is what stays.
         looks = []
         for _ in range(3):
-            looks.append(processes.fd_count(self.arena.manager.pid))
+            looks.append(self._targets().total())
             time.sleep(0.003)
         return min(looks)
 

@@ -20,9 +20,12 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "system")]
 import cases  # noqa: E402
 import scenarios  # noqa: E402
 from arena import Arena, commit  # noqa: E402
+from neighbours import p99_problem, percentile, slowed_p99  # noqa: E402
 from oracles import Oracles, judge  # noqa: E402
 
 BATCH = 60  # cases against one manager
+QUIET_S = 1.0  # after them; another second was measured before
+AGAIN_S = 5.0  # where the neighbours seem to be slowed
 
 
 def parse_arguments():
@@ -73,11 +76,11 @@ def run_batch(batch, arguments, report):
                 problems, seconds, outcomes = run_case(arena, oracles, case)
             except (AssertionError, OSError, ValueError) as error:
                 problems, seconds, outcomes = [("C", f"{type(error).__name__}: {error}")], 0.0, []
-            report.add(case, problems, seconds, outcomes)
+            report.add(case, problems, seconds, outcomes, oracles.last_times)
             if any(letter in "CNL" for letter, _ in problems):
                 arena.kill()
                 return batch[done:]
-        report.slowest = max(report.slowest, oracles.slowest)
+        report.judge_neighbours(arena, oracles)
     except BaseException:
         arena.kill()
         raise
@@ -92,9 +95,20 @@ class Report:
         self.layers = []
         self.left_out = []
         self.slowest = 0.0
+        self.times, self.quiet_times = [], []  # of the neighbours' cells, all managers together
 
-    def add(self, case, problems, seconds, outcomes):
+    def judge_neighbours(self, arena, oracles):
+        """Once a manager's cases are over."""
+        self.slowest = max(self.slowest, oracles.slowest)
+        self.times += oracles.times
+        arena.neighbours.measure_quiet(QUIET_S)
+        if self.p99_problem(self.quiet_times + arena.neighbours.quiet_times):
+            arena.neighbours.measure_quiet(AGAIN_S)
+        self.quiet_times += arena.neighbours.quiet_times
+
+    def add(self, case, problems, seconds, outcomes, times):
         self.results.append({"id": case.id, "name": case.name, "seconds": round(seconds, 2),
+                             "neighbours_p99_s": round(percentile(times, 0.99), 4) if times else None,
                              "problems": [f"{letter}: {text}" for letter, text in problems]})
         if self.arguments.json:
             return
@@ -114,10 +128,19 @@ class Report:
     def tier(self):
         return {layer["name"]: layer["state"] for layer in self.layers}
 
+    @property
+    def has_failed(self):
+        return bool(self.through or not self.results or self.p99_problem(self.quiet_times))
+
+    def p99_problem(self, quiet_times):
+        return p99_problem(self.times, quiet_times, "on" if self.tier().get("cgroup") == "on" else "off")
+
     def summary(self):
         return {"v": 1, "tried": len(self.results), "through": self.through, "kernel": platform.release(),
                 "uid": os.getuid(), "layers": self.tier(), "seed": self.arguments.seed, "commit": commit(),
-                "short": self.arguments.short, "left_out": self.left_out, "neighbours_slowed_at_most": round(self.slowest, 2)}
+                "short": self.arguments.short, "left_out": self.left_out, "neighbours_slowed_at_most": round(self.slowest, 2),
+                "neighbours_slowed_p99": round(slowed_p99(self.times, self.quiet_times), 2),
+                "neighbours_problem": self.p99_problem(self.quiet_times)}
 
     def close(self):
         summary = self.summary()
@@ -129,7 +152,10 @@ class Report:
         off = [f"{name} {state}" for name, state in summary["layers"].items() if state != "on"]
         print(f"kernel {summary['kernel']}, uid {summary['uid']}, layers: "
               f"{'all on' if not off else ', '.join(off)}, seed {summary['seed']}, commit {summary['commit']}; "
-              f"a neighbour's median cell took at most {summary['neighbours_slowed_at_most']} times its quiet time")
+              f"a neighbour's median cell took at most {summary['neighbours_slowed_at_most']} times its quiet time, "
+              f"the 99th percentile of all of them is {summary['neighbours_slowed_p99']} times the quiet one")
+        if summary["neighbours_problem"]:
+            print(f"SLOWED: {summary['neighbours_problem']}")
         print(f"{summary['tried']} tried, {summary['through']} through")
 
 
@@ -150,7 +176,7 @@ def main():
             found = run_batch(batch, arguments, report) + found
     finally:
         report.close()
-    return 1 if report.through or not report.results else 0
+    return 1 if report.has_failed else 0
 
 
 if __name__ == "__main__":

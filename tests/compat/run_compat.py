@@ -74,8 +74,10 @@ def differences(module, bare, inside):
     names = set(bare["not_ok"]) | set(inside["not_ok"])
     found = {name: (bare["not_ok"].get(name, "ok"), inside["not_ok"].get(name, "ok")) for name in names}
     found = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
-    if bare["ran"] != inside["ran"] and not found:
+    if bare["ran"] != inside["ran"]:
         found[module] = (f"{bare['ran']} tests", f"{inside['ran']} tests")
+    if bare["ran"] <= len(bare["not_ok"]):
+        found[f"{module} bare"] = ("nothing ok", f"{inside['ran']} tests")  # then it compares nothing
     return found
 
 

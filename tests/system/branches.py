@@ -1,6 +1,9 @@
 """A client on one connection that runs code in sessions and asks for snapshots, forks and checkpoints."""
+import contextlib
 import json
+import os
 
+from support import as_user
 from wire import RawClient
 
 
@@ -128,3 +131,18 @@ class BranchClient(RawClient):
 
     def run(self, session, code, **fields):
         return self.wait(self.start(session, code, **fields))
+
+
+@contextlib.contextmanager
+def connected_as(uid, path):
+    """A client of another user, for root. The kernel says of a connection who made it, whoever uses it later; it is made
+    by the whole process, so not while other threads are at work."""
+    os.setegid(as_user(uid)["extra_groups"][0])
+    os.seteuid(uid)
+    try:
+        client = BranchClient(path)
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+    with client:
+        yield client

@@ -1,6 +1,7 @@
 // Preloaded into the worker program, makes the kernel answer as one with an older Landlock: OLD_LANDLOCK_ABI says
 // which. What the tests cannot have is that kernel; what they can show is that nothing newer is asked for or needed.
-// (security/landlock/syscalls.c of Linux 6.1 to 6.15: sizes, masks and errors.)
+// LANDLOCK_HOLDS makes it a kernel that claims a version and takes what belongs to it, but does nothing of what is
+// newer than this one; 0: nothing at all. (security/landlock/syscalls.c of Linux 6.1 to 6.15: sizes, masks and errors.)
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -8,16 +9,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 
 namespace {
+
+long number_from(const char* name) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? 1000 : std::atol(text);
+}
 
 constexpr long kAskVersion = 1, kAskErrata = 2;
 
 // Taken before anybody clears the environment.
-const long abi = [] {
-  const char* text = std::getenv("OLD_LANDLOCK_ABI");
-  return text == nullptr ? 1000 : std::atol(text);
-}();
+const long abi = number_from("OLD_LANDLOCK_ABI"), holds = number_from("LANDLOCK_HOLDS");
 
 struct Attributes {
   uint64_t filesystem, network, scoped;
@@ -35,15 +39,16 @@ long raw(long number, const long (&a)[6]) {
   return result;
 }
 
+int rights_of(long version) { return version >= 5 ? 16 : version >= 3 ? 15 : version >= 2 ? 14 : 13; }
+
 // 0, or the error of a kernel that does not know what is asked for.
 long refusal(const Attributes* attributes, size_t size) {
-  const int rights = abi >= 5 ? 16 : abi >= 3 ? 15 : abi >= 2 ? 14 : 13;
   const size_t known = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
   const auto* bytes = reinterpret_cast<const unsigned char*>(attributes);
   for (size_t at = known; at < size; ++at) {
     if (bytes[at] != 0) return -E2BIG;
   }
-  return attributes->filesystem >> rights != 0 ? -EINVAL : 0;
+  return attributes->filesystem >> rights_of(abi) != 0 ? -EINVAL : 0;
 }
 
 long create_ruleset(const long (&a)[6]) {
@@ -57,7 +62,31 @@ long create_ruleset(const long (&a)[6]) {
       return error;
     }
   }
-  return raw(SYS_landlock_create_ruleset, a);
+  if (a[2] != 0 || holds >= abi || holds < 1) return raw(SYS_landlock_create_ruleset, a);
+  Attributes less{};
+  std::memcpy(&less, reinterpret_cast<const void*>(a[0]), static_cast<size_t>(a[1]));
+  less.filesystem &= (uint64_t{1} << rights_of(holds)) - 1;
+  if (holds < 4) less.network = 0;
+  if (holds < 6) less.scoped = 0;
+  return raw(SYS_landlock_create_ruleset, {reinterpret_cast<long>(&less), sizeof less, 0, 0, 0, 0});
+}
+
+// Rights that are not handled are no error of the caller's.
+long add_rule(const long (&a)[6]) {
+  struct __attribute__((packed)) Beneath {
+    uint64_t allowed;
+    int32_t parent;
+  } less{};
+  std::memcpy(&less, reinterpret_cast<const void*>(a[2]), sizeof less);
+  less.allowed &= (uint64_t{1} << rights_of(holds)) - 1;
+  return raw(SYS_landlock_add_rule, {a[0], a[1], reinterpret_cast<long>(&less), a[3], 0, 0});
+}
+
+long answer(long number, const long (&a)[6]) {
+  if (number == SYS_landlock_create_ruleset) return create_ruleset(a);
+  if (number == SYS_landlock_restrict_self && holds < 1) return 0;
+  if (number == SYS_landlock_add_rule && holds >= 1) return add_rule(a);
+  return raw(number, a);
 }
 
 }  // namespace
@@ -68,7 +97,7 @@ extern "C" long syscall(long number, ...) noexcept {
   long a[6];
   for (long& argument : a) argument = va_arg(list, long);
   va_end(list);
-  const long result = number == SYS_landlock_create_ruleset ? create_ruleset(a) : raw(number, a);
+  const long result = answer(number, a);
   if (result < 0 && result > -4096) {
     errno = static_cast<int>(-result);
     return -1;

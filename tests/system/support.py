@@ -8,11 +8,14 @@ import grp
 import json
 import os
 import pathlib
+import pty
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
+import termios
 import time
 import unittest
 
@@ -110,6 +113,7 @@ class Manager:
         self.environment.pop("CAPSULE_SOCKET", None)
         self.process = None
         self.commands = []
+        self.program = None  # the usual one
         self.wrapper = []  # a command that ends in exec of what follows it
 
     @property
@@ -120,7 +124,7 @@ class Manager:
         readable, writable = os.pipe()
         with open(self.log_file, "ab") as log:
             self.process = start(
-                [*self.wrapper, MANAGER, "--config", self.config_file, "--socket", self.socket, "--state-dir",
+                [*self.wrapper, self.program or MANAGER, "--config", self.config_file, "--socket", self.socket, "--state-dir",
                  f"{self.directory}/state", "--ready-fd", writable, *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment, cwd=self.directory,
                 pass_fds=(writable,), start_new_session=True)
@@ -174,6 +178,24 @@ class Manager:
         child = start([CAPSULE, *arguments], **options)
         self.commands.append(child)
         return child
+
+    def on_terminal(self, *arguments, columns=120, **variables):
+        """The command with stdout and stderr on a terminal: its status, and what it wrote there."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        environment = dict(self.environment, CAPSULE_SOCKET=self.socket, TERM="xterm", **variables)
+        if "NO_COLOR" not in variables:
+            environment.pop("NO_COLOR", None)
+        child = self.spawn(*arguments, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment)
+        os.close(theirs)
+        text = b""
+        try:
+            while piece := os.read(ours, 65536):
+                text += piece
+        except OSError:  # EIO: the other end is closed
+            pass
+        os.close(ours)
+        return Done(child.wait(CALL_SECONDS), text.replace(b"\r\n", b"\n"), b"")
 
     def end_commands(self):
         for child in self.commands:
@@ -293,15 +315,17 @@ class ManagerCase(unittest.TestCase):
 
     config = SMALL
     arguments = ()
+    program = None  # instead of the usual manager
 
     @classmethod
     def setUpClass(cls):
         cls.manager = Manager(cls.config, cls.arguments)
+        cls.manager.program = cls.program
         cls.addClassCleanup(cls.manager.kill)
         cls.manager.start()
         cls.manager.capsule("run", "-c", "1")  # what is opened once, at the first run, is open now
         cls.manager.wait_settled()
-        cls.fds_at_start = processes.fd_targets(cls.manager.pid)
+        cls.fds_at_start = processes.fd_kinds(cls.manager.pid)
 
     @classmethod
     def tearDownClass(cls):
@@ -313,14 +337,14 @@ class ManagerCase(unittest.TestCase):
         cls.manager.wait_settled()
 
         def not_grown():
-            return len(processes.fd_targets(cls.manager.pid)) <= len(cls.fds_at_start)
+            return processes.fd_kinds(cls.manager.pid).total() <= cls.fds_at_start.total()
 
         try:
             wait_for(not_grown, 10, "as few descriptors as at the start")
         except AssertionError:
-            now = processes.fd_targets(cls.manager.pid)
-            raise AssertionError(f"the manager's descriptors grew from {len(cls.fds_at_start)} to {len(now)}:\n"
-                                 f"{cls.fds_at_start}\n{now}") from None
+            now = processes.fd_kinds(cls.manager.pid)
+            raise AssertionError(f"the manager's descriptors grew from {cls.fds_at_start.total()} to {now.total()}: "
+                                 f"{now - cls.fds_at_start}") from None
 
     def tearDown(self):
         self.manager.end_commands()

@@ -8,10 +8,11 @@ import tempfile
 import unittest
 
 import processes
-from support import SMALL, Manager, ManagerCase
+from support import SMALL, Manager, ManagerCase, read_event
 from processes import wait_for
 
 CANARY = "canary-5d1c0ffee"
+WAITER = "import time; print('up', flush=True); time.sleep(60)"
 
 
 def records(manager, log="audit"):
@@ -112,7 +113,65 @@ class AuditTest(ManagerCase):
         self.assertEqual(done.status, 0, done)
         self.assertTrue(done.document()["whole"])
         self.assertGreater(done.document()["lines"], int(kept.split(":")[0]))
-        self.assertEqual(self.verify(self.log_file().parent).status, 0)
+        settle(self.manager, "decisions")
+        both = self.verify(self.log_file().parent, "--json")
+        self.assertEqual(both.status, 0, both)
+        self.assertEqual({log: checked["whole"] for log, checked in both.document()["logs"].items()},
+                         {"audit": True, "decisions": True})
+        self.assertGreater(both.document()["logs"]["decisions"]["lines"], 1)
+
+    def test_an_edit_of_either_log_is_found_in_the_directory(self):
+        for _ in range(3):
+            self.manager.run_code("1")
+        for log in ("audit", "decisions"):
+            settle(self.manager, log)
+        for log in ("audit", "decisions"):
+            with tempfile.TemporaryDirectory() as directory:
+                copy = pathlib.Path(directory, "audit")
+                shutil.copytree(self.log_file().parent, copy)
+                self.assertEqual(self.verify(copy).status, 0)
+                lines = (copy / f"{log}.jsonl").read_bytes().splitlines(keepends=True)
+                (copy / f"{log}.jsonl").write_bytes(b"".join(lines[:1] + lines[2:]))
+                done = self.verify(copy, "--json")
+                self.assertEqual((done.status, done.document()["whole"]), (1, False))
+                self.assertEqual({name for name, each in done.document()["logs"].items() if not each["whole"]}, {log})
+                text = self.verify(copy)
+                self.assertEqual(text.status, 1)
+                self.assertIn(b"none was changed", text.out)  # of the other one
+
+    def test_a_log_that_was_taken_away_is_missed_in_the_directory(self):
+        self.manager.run_code("1")
+        for name in ("audit", "decisions"):
+            settle(self.manager, name)
+            wait_for((self.log_file().parent / f"{name}.head").exists)
+        with tempfile.TemporaryDirectory() as copy:
+            for name in ("audit", "decisions"):
+                shutil.copytree(self.log_file().parent, copy, dirs_exist_ok=True)
+                self.assertEqual(self.verify(copy).status, 0)
+                (pathlib.Path(copy) / f"{name}.jsonl").unlink()
+                done = self.verify(copy)
+                self.assertEqual(done.status, 1, done)
+                self.assertIn(f"{name}.jsonl is missing".encode(), done.err)
+                self.assertIs(self.verify("--json", copy).document()["logs"][name]["whole"], False)
+
+    def test_requests_that_bring_no_id_have_one_in_the_audit(self):
+        session = self.manager.capsule("session", "new").out.decode().strip()
+        child = self.manager.spawn("exec", "--events", session, "-c", WAITER)
+        run = read_event(child, "output")["run_id"]
+        self.manager.capsule("stacks", run)
+        self.manager.capsule("cancel", run)
+        child.communicate()
+        self.manager.capsule("inspect", session)
+        with self.manager.raw() as client:
+            client.hello()
+            client.send({"type": "tap", "id": 1, "session": session, "on": True})
+            client.receive_of("ack")
+        with tempfile.NamedTemporaryFile() as file:
+            self.assertEqual(self.manager.capsule("cp", file.name, f"{session}:there").status, 0)
+        self.manager.capsule("session", "rm", session)
+        for action in ("run.stack", "run.cancel", "session.inspect", "session.tap", "files.store"):
+            record = self.wait_record(action, outcome="ok")
+            self.assertRegex(record.get("request_id", ""), r"^[0-9a-f]{8}-[0-9a-f]{4}-7", record)
 
     def test_random_edits_of_a_real_log_are_all_found(self):
         for _ in range(5):
@@ -124,7 +183,8 @@ class AuditTest(ManagerCase):
         chance = random.Random(5)
         with tempfile.TemporaryDirectory() as directory:
             copy = pathlib.Path(directory, "audit.jsonl")
-            for _ in range(60):
+            tried = 0
+            while tried < 60:
                 lines = original.splitlines(keepends=True)
                 edit = chance.randrange(5)
                 at = chance.randrange(len(lines))
@@ -143,6 +203,7 @@ class AuditTest(ManagerCase):
                     lines = [b"".join(lines)[:chance.randrange(len(original))]]
                 if b"".join(lines) == original:
                     continue
+                tried += 1
                 copy.write_bytes(b"".join(lines))
                 done = self.verify(copy, "--head", kept)
                 self.assertEqual(done.status, 1, (edit, at, done))
@@ -177,6 +238,10 @@ class AuditLifeTest(unittest.TestCase):
     def verify(self, manager, *arguments):
         return manager.capsule("audit", "verify", *arguments)
 
+    def end(self, manager):
+        manager.signal(signal.SIGTERM)
+        self.assertEqual(manager.wait_gone(), 0)
+
     def test_the_chain_goes_on_over_a_kill_and_a_torn_line_is_repaired_and_said(self):
         manager = self.manager()
         manager.run_code("1")
@@ -195,6 +260,66 @@ class AuditLifeTest(unittest.TestCase):
         self.assertEqual([r["torn_bytes"] for r in actions(manager, "file.mended")], [20])
         self.assertEqual(len(actions(manager, "manager.start")), 2)
         self.assertIn("taken off", manager.log())
+        manager.stop()
+
+    def test_runs_that_a_killed_manager_left_are_finished_in_the_log_of_the_next(self):
+        manager = self.manager()
+        child = manager.spawn("run", "--events", "--request-id", "cut-1", "-c", WAITER)
+        run = read_event(child, "output")["run_id"]
+        manager.signal(signal.SIGKILL)
+        manager.wait_gone()
+        manager.end_commands()
+        manager.start()
+        found = wait_for(lambda: [r for r in actions(manager, "run.finish") if r["object"] == f"run:{run}"], 10, "its end")
+        self.assertEqual([(r["outcome"], r["request_id"], r["uid"]) for r in found],
+                         [("aborted", "cut-1", processes.os.getuid())])
+        events = manager.capsule("trace", "--json", run).document()
+        self.assertEqual(events["verdict"], "aborted")
+        self.assertEqual([e["event"] for e in events["events"]][:2], ["submitted", "queued"])
+        manager.stop()
+
+    def test_a_log_that_was_taken_away_is_missed_by_the_next_manager_and_by_verify(self):
+        manager = self.manager()
+        manager.run_code("1")
+        settle(manager)
+        directory = pathlib.Path(manager.info("manager")["manager"]["audit"]["directory"])
+        self.end(manager)
+        kept = int((directory / "audit.head").read_text().split(":")[0])
+        (directory / "audit.jsonl").unlink()
+        manager.start()
+        self.assertIn("was taken away", manager.log())
+        begin = records(manager)[0]
+        self.assertEqual((begin["seq"], begin["why"]), (kept + 1, "after_damage"))
+        self.assertEqual(manager.info("manager")["manager"]["audit"]["logs"]["audit"]["damages"], 1)
+        found = self.verify(manager, directory)
+        self.assertEqual(found.status, 1, found)
+        self.assertIn(f"line {kept + 1} of the log says".encode(), found.err)
+        self.assertEqual(self.verify(manager, "--first", str(kept + 1), directory).status, 0)
+        manager.stop()
+
+    def test_a_head_that_is_damaged_is_named_with_what_to_do(self):
+        manager = self.manager()
+        manager.run_code("1")
+        self.end(manager)
+        head_file = pathlib.Path(manager.directory, "state", "audit", "audit.head")
+        head_file.write_text("nonsense")
+        done = self.verify(manager, head_file.parent)
+        self.assertEqual(done.status, 125, done)
+        self.assertIn(f"{head_file} is damaged".encode(), done.err)
+        self.assertIn(b"--head", done.err)
+
+    def test_a_directory_that_is_removed_while_it_is_written_is_made_again_and_missed(self):
+        manager = self.manager()
+        manager.run_code("1")
+        settle(manager)
+        directory = pathlib.Path(manager.info("manager")["manager"]["audit"]["directory"])
+        shutil.rmtree(directory)
+        manager.run_code("2")
+        settled = wait_for(lambda: (directory / "audit.jsonl").exists() and actions(manager, "run.finish"), 10, "a new log")
+        self.assertEqual(len(settled), 1)
+        self.assertEqual(records(manager)[0]["why"], "after_damage")
+        self.assertIn("was removed while it was written", manager.log())
+        self.assertEqual(self.verify(manager, directory).status, 1)
         manager.stop()
 
     def test_the_head_is_said_at_shutdown_and_holds_for_the_file(self):
@@ -217,6 +342,34 @@ class AuditLifeTest(unittest.TestCase):
         self.assertGreater(len(list(settle_directory.glob("audit-*.jsonl"))), 1)
         wait_for(lambda: self.verify(manager, settle_directory, "--head", kept).status == 0, 10, "a whole log")
         manager.stop()
+
+    def test_a_manager_without_a_place_for_its_logs_serves_and_says_so(self):
+        manager = Manager()
+        self.addCleanup(manager.kill)
+        state = pathlib.Path(manager.directory, "state")
+        state.mkdir(mode=0o700)
+        for name in ("audit", "records"):
+            (state / name).write_text("in the way")
+        manager.start()
+        manager.run_code("1")
+        degraded = manager.info("manager")["manager"]["degraded"]
+        self.assertEqual(len([each for each in degraded if each.startswith("there is no audit log: ")]), 1, degraded)
+        self.assertEqual(len([each for each in degraded if each.startswith("runs are not recorded: ")]), 1, degraded)
+        manager.stop()
+
+    def test_a_log_that_is_gone_with_its_head_is_missed_by_who_kept_the_head(self):
+        manager = self.manager(SMALL)
+        manager.run_code("1")
+        directory = pathlib.Path(manager.info("manager")["manager"]["audit"]["directory"])
+        kept = head(manager)
+        copy = pathlib.Path(manager.directory, "copy")
+        shutil.copytree(directory, copy)
+        for name in ("audit.jsonl", "audit.head"):
+            (copy / name).unlink(missing_ok=True)
+        done = self.verify(manager, copy, "--head", kept)
+        manager.stop()
+        self.assertNotEqual(done.status, 0, done)
+        self.assertIn(b"audit.jsonl is missing", done.out + done.err)
 
     def test_a_log_that_is_switched_off_is_not_kept(self):
         manager = self.manager(SMALL + "[audit]\nfile_bytes = 0\ndecision_file_bytes = 0\n")

@@ -1,9 +1,12 @@
 """What one user may have under way, and that its crashing programs slow nobody down."""
 import contextlib
 import os
+import statistics
 import threading
+import time
 import unittest
 
+from branches import connected_as
 from processes import wait_for
 from support import SHARED, SMALL, ManagerCase, as_user, finish, read_event
 
@@ -69,6 +72,73 @@ class TwoUsersTest(ManagerCase):
         self.assertFalse(session in seen or run_id in seen, "info shows what is another user's")
         running.communicate(b"\n", timeout=20)
         self.assertEqual(self.manager.capsule("session", "rm", session, **as_user(self.neighbour)).status, 0)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs root to be two users")
+class SlowedTest(ManagerCase):
+    """One user whose programs do nothing but crash, at its cap and beyond, beside one with a session and short programs."""
+
+    crashes_max, crashing_clients = 150, 2
+    config = SMALL + SHARED + f"[breaker]\ndeaths = 2\n[client]\nmax_crashes_per_minute_per_uid = {crashes_max}\n"
+    crasher, neighbour = 2001, 2002
+    cells_min = 40
+    # Two processors serve everybody here, and each crash makes another worker. Less than a turn or two of the scheduler is
+    # no yardstick for what a cell or a program takes when it is quiet.
+    slowed_factor, floor_s = 8.0, 0.01
+
+    def crash(self, client, verdicts, stopping):
+        while not stopping.is_set():
+            client.next_id += 1
+            client.send({"type": "execute", "id": client.next_id, "mode": "script", "code": CRASH.encode()})
+            answer = client.receive_of("finished", "error")
+            verdicts.append((answer.get("verdict", "rejected"), str(answer)))
+
+    def measured(self, client, session, is_over):
+        """Medians of a cell of the session and of a program of its own, each with the right result, until `is_over`."""
+        cells, programs, n = [], [], 0
+        while n < self.cells_min or not is_over():
+            n += 1
+            started = time.monotonic()
+            outcome = client.run(session, f"total += {n}; ({n}, total)")
+            cells.append(time.monotonic() - started)
+            self.total += n
+            self.assertEqual((outcome.verdict, outcome.result), ("ok", f"({n}, {self.total})"), outcome)
+            started = time.monotonic()
+            outcome = client.run("", f"print({n} ** 2)", mode="script")
+            programs.append(time.monotonic() - started)
+            self.assertEqual((outcome.verdict, outcome.stdout), ("ok", f"{n ** 2}\n"), outcome)
+        return statistics.median(cells), statistics.median(programs)
+
+    def test_programs_that_crash_at_their_users_cap_do_not_slow_another_user(self):
+        verdicts, stopping = [], threading.Event()
+        with contextlib.ExitStack() as stack:
+            client = stack.enter_context(connected_as(self.neighbour, self.manager.socket))
+            crashing = [stack.enter_context(connected_as(self.crasher, self.manager.socket)) for _ in range(self.crashing_clients)]
+            session = client.new(rollback="off")
+            self.total = 0
+            client.run(session, "total = 0")
+            quiet = self.measured(client, session, lambda: True)
+            threads = [threading.Thread(target=self.crash, args=(each, verdicts, stopping)) for each in crashing]
+            for thread in threads:
+                thread.start()
+            try:
+                below_cap = self.measured(client, session, lambda: any(verdict == "rejected" for verdict, _ in verdicts))
+                beyond_cap = self.measured(client, session, lambda: True)
+            finally:
+                stopping.set()
+                for thread in threads:
+                    thread.join()
+            client.session("rm", session)
+        counts = {word: sum(verdict == word for verdict, _ in verdicts) for word in ("crashed", "rejected")}
+        self.assertGreaterEqual(counts["crashed"], self.crashes_max, counts)
+        self.assertEqual(sum(counts.values()), len(verdicts), verdicts[-1])
+        refused = [text for verdict, text in verdicts if verdict == "rejected"]
+        self.assertIn("client.max_crashes_per_minute_per_uid", refused[-1])
+        for while_crashing in (below_cap, beyond_cap):
+            for slow, fast in zip(while_crashing, quiet):
+                self.assertLessEqual(slow, self.slowed_factor * max(fast, self.floor_s), (quiet, below_cap, beyond_cap, counts))
+        pool = self.manager.pool()
+        self.assertEqual((pool["state"], pool["breaker"]["state"], pool["breaker"]["deaths"]), ("ready", "closed", 0))
 
 
 class WorkersTest(ManagerCase):

@@ -11,11 +11,12 @@ import unittest
 
 from branches import BranchClient, Refused
 from processes import wait_for
-from support import SHARED, SMALL, Manager, ManagerCase, as_user
+from support import BUILD, SHARED, SMALL, Manager, ManagerCase, as_user
 
 KILLS = int(os.environ.get("CAPSULE_KILLS", "20"))
 SEED = int(os.environ.get("CAPSULE_RANDOM_SEED", str(random.SystemRandom().randrange(1 << 32))))
 MIB = 1 << 20
+TOLD_FSYNC = BUILD / "tests" / "system" / "libtold_fsync.so"
 NOISE = f"import os; noise = b''.join(os.urandom({MIB}) for _ in range({{}})); x = {{}}"  # does not compress
 
 
@@ -36,6 +37,54 @@ class DiskCase(unittest.TestCase):
         copy = client.new(checkpoint=checkpoint)
         self.assertEqual(client.run(copy, "x, len(noise)").result, repr(expected))
         client.session("rm", copy)
+
+
+@unittest.skipIf("asan" in str(BUILD) or "tsan" in str(BUILD), "a preloaded library has to come after that of the sanitiser")
+class Order(DiskCase):
+    """What reaches the disk, and when: a library in the manager tells, and lets one of the calls fail."""
+
+    def start(self, **variables):
+        manager = Manager(environment={"LD_PRELOAD": str(TOLD_FSYNC), **variables})
+        self.addCleanup(manager.kill)
+        manager.environment["FSYNC_LOG"] = f"{manager.directory}/fsync"
+        manager.start()
+        client = self.connect(manager)
+        session = client.new()
+        self.assertEqual(client.run(session, NOISE.format(1, 1)).verdict, "ok")
+        return manager, client, session
+
+    @staticmethod
+    def calls(manager):
+        path = pathlib.Path(manager.directory, "fsync")
+        return path.read_text().splitlines() if path.exists() else []
+
+    def test_bytes_are_safe_before_the_name_and_the_name_before_the_answer(self):
+        manager, client, session = self.start()
+        for name in ("one", "two"):
+            before = len(self.calls(manager))
+            client.session("checkpoint", session, checkpoint=name, durable=True)
+            self.assertEqual(self.calls(manager)[before:], ["fsync file", f"rename {name}.ckpt", "fsync directory"])
+        client.close()
+        manager.stop()
+
+    def test_when_the_bytes_cannot_be_made_safe_nothing_is_acknowledged_and_no_name_is_seen(self):
+        manager, client, session = self.start(FSYNC_FAILS="file")
+        with self.assertRaisesRegex(Refused, "fsync"):
+            client.session("checkpoint", session, checkpoint="lost", durable=True)
+        self.assertEqual(self.calls(manager), ["fsync file"])
+        wait_for(lambda: self.files(manager) == [], 5, "the half file is gone")
+        self.assertEqual(client.session("checkpoint_ls")["checkpoints"], [])
+        self.assertEqual(client.run(session, "x").result, "1")
+        client.close()
+        manager.stop()
+
+    def test_when_the_name_cannot_be_made_safe_nothing_is_acknowledged(self):
+        manager, client, session = self.start(FSYNC_FAILS="directory")
+        with self.assertRaisesRegex(Refused, "fsync of the directory"):
+            client.session("checkpoint", session, checkpoint="maybe", durable=True)
+        self.assertEqual(self.calls(manager), ["fsync file", "rename maybe.ckpt", "fsync directory"])
+        client.close()
+        manager.stop()
 
 
 class FullDisk(DiskCase):

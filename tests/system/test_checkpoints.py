@@ -1,12 +1,32 @@
 """Durable checkpoints: namespaces in files, that outlive their session and their manager."""
+import hashlib
 import os
 import pathlib
 import random
+import struct
+import sys
 import unittest
 
 from branches import BranchClient, Refused
 from processes import wait_for
 from support import SMALL, ManagerCase
+
+# A worker that answers the manager's request to restore before it has: a `report` of the program's making on its link.
+FORGE = r"""
+import os, stat, struct, time
+said = REPORT
+def text(word): return bytes([0xa0 | len(word)]) + word
+payload = (bytes([0x83]) + text(b"type") + text(b"report") + text(b"re") + bytes([1]) + text(b"json") + b"\xc6" +
+           struct.pack(">I", len(said)) + said)
+left = struct.pack(">I", len(payload)) + payload
+for fd in range(3, 256):
+    try:
+        if not stat.S_ISSOCK(os.fstat(fd).st_mode): continue
+    except OSError: continue
+    while left:
+        try: left = left[os.write(fd, left):]
+        except BlockingIOError: time.sleep(0.01)
+"""
 
 FLIPS = int(os.environ.get("CAPSULE_FLIPS", "100"))
 
@@ -82,6 +102,18 @@ class Durable(CheckpointCase):
         self.assertEqual(self.value(copy, "good, last"), "(1, [2])")
         self.assertEqual(self.value(session, "good, next(generator)"), "(1, 'a')")
 
+    def test_a_name_that_stops_the_copy_or_never_leaves_c_is_left_out(self):
+        session = self.new()
+        self.client.run(session, "import collections, itertools, os, signal\nbefore = 1\n"
+                                 "class Stops:\n  def __reduce__(self): os.kill(os.getpid(), signal.SIGSTOP)\n"
+                                 "class Spins:\n  def __reduce__(self): collections.deque(itertools.repeat(0), maxlen=0)\n"
+                                 "stops, spins, last = Stops(), Spins(), [2]")
+        saved = self.save(session, "stuck")
+        reasons = {row["name"]: row["reason"] for row in saved["left_out"]}
+        self.assertEqual(set(reasons), {"stops", "spins"}, saved)
+        self.assertIn("could not be interrupted", reasons["spins"])
+        self.assertEqual(self.value(self.restore("stuck")["session"], "before, last"), "(1, [2])")
+
     def test_the_session_goes_on_while_its_checkpoint_is_written(self):
         session = self.new()
         self.client.run(session, "import time\nclass Slow:\n  def __reduce__(self):\n    time.sleep(0.4); return (Slow, ())\n"
@@ -144,6 +176,47 @@ class Durable(CheckpointCase):
         self.save(copy, "child")
         self.assertEqual(self.client.session("checkpoint_show", checkpoint="child")["metadata"]["parent"], "meta")
 
+    def test_a_checkpoint_of_a_fork_tells_what_led_to_its_original_too(self):
+        session = self.new()
+        self.client.run(session, "x = 1")
+        self.save(session, "root-of-fork")
+        copy = self.restore("root-of-fork")["session"]
+        before = self.client.run(copy, "x = 2")
+        fork, = self.client.session("fork", source=copy)["forks"]
+        self.addCleanup(self.client.session, "rm", fork)
+        after = self.client.run(fork, "x = 3")
+        self.save(fork, "of-fork", with_code=True)
+        metadata = self.client.session("checkpoint_show", checkpoint="of-fork")["metadata"]
+        self.assertEqual((metadata["parent"], metadata["runs"]), ("root-of-fork", 2), metadata)
+        self.assertEqual([row["run_id"] for row in metadata["code"]], [before.run_id, after.run_id])
+
+    def test_what_a_worker_says_of_its_restore_ends_no_manager(self):
+        for name, report in (("lie", "b'{\"whole\":\"yes\"}'"), ("number", "b'5'"),
+                             ("large", "b'{\"whole\":true,\"x\":[' + b'1e15,' * 2_500_000 + b'1]}'")):
+            session = self.new()
+            self.client.run(session, f"CODE = {FORGE!r}.replace('REPORT', {report!r})\n"
+                                     "class Evil:\n  def __reduce__(self): return exec, (CODE,)\nevil = Evil()")
+            self.save(session, name)
+            with self.assertRaises(Refused):
+                self.client.session("rm", self.client.session("new", "", checkpoint=name)["session"])
+            self.assertEqual(self.value(session, "1 + 1"), "2")
+
+    def test_a_manager_that_is_asked_to_end_writes_what_it_has_begun(self):
+        session = self.client.new()
+        self.client.run(session, "import time\nclass Slow:\n  def __reduce__(self):\n    time.sleep(0.4); return (Slow, ())\n"
+                                 "slow = Slow(); x = 8")
+        self.client.next_id += 1
+        self.client.send({"type": "session", "id": self.client.next_id, "operation": "checkpoint", "session": session,
+                          "checkpoint": "last", "durable": True})
+        wait_for(lambda: list(self.file_of("last").parent.glob(".part-*")), what="the file that is being written")
+        type(self).manager.signal(15)
+        self.assertEqual(type(self).manager.wait_gone(), 0)
+        type(self).manager.start()
+        self.client = BranchClient(self.manager.socket)
+        self.addCleanup(self.client.close)
+        self.addCleanup(self.forget, "last")
+        self.assertEqual(self.value(self.restore("last")["session"], "x"), "8")
+
     def test_it_outlives_the_manager(self):
         session = self.client.new()
         self.client.run(session, "x = 7")
@@ -192,7 +265,7 @@ class Damaged(CheckpointCase):
         path.write_bytes(whole)
         self.assertEqual(self.value(self.restore("whole")["session"], "len(x)"), "2000")
 
-    def test_a_truncated_one_and_one_of_another_python_are_refused_and_listed_with_the_problem(self):
+    def test_a_truncated_one_is_refused_and_listed_with_the_problem(self):
         session = self.new()
         self.client.run(session, "x = 1")
         self.save(session, "cut")
@@ -204,6 +277,31 @@ class Damaged(CheckpointCase):
                 self.client.session("new", "", checkpoint="cut")
             row, = [row for row in self.client.session("checkpoint_ls")["checkpoints"] if row["name"] == "cut"]
             self.assertTrue(row["problem"], row)
+
+    @staticmethod
+    def of_python(whole, minor, file_format=1):
+        """The same checkpoint as another Python's, with both digests right: docs/CHECKPOINTS.md has the layout."""
+        header = whole[:8] + struct.pack(">HBBI", file_format, 3, minor, 0)
+        lengths = whole[-96:-72]
+        stored, _, of_metadata, _ = struct.unpack(">QQII", lengths)
+        metadata = whole[16 + stored:16 + stored + of_metadata]
+        before = header + whole[16:-72] + hashlib.sha256(header + metadata + lengths).digest()
+        return before + hashlib.sha256(before).digest() + whole[-8:]
+
+    def test_one_of_another_python_or_format_is_refused_with_both_named(self):
+        session = self.new()
+        self.client.run(session, "x = 1")
+        self.save(session, "other")
+        path = self.file_of("other")
+        whole = path.read_bytes()
+        minor = sys.version_info.minor
+        self.assertEqual(self.of_python(whole, minor), whole)
+        path.write_bytes(self.of_python(whole, minor + 1))
+        with self.assertRaisesRegex(Refused, rf"from Python 3\.{minor + 1}, this profile has 3\.{minor}"):
+            self.client.session("new", "", checkpoint="other")
+        path.write_bytes(self.of_python(whole, minor, file_format=2))
+        with self.assertRaisesRegex(Refused, "has format 2, and this Capsule reads format 1"):
+            self.client.session("new", "", checkpoint="other")
 
     def test_a_session_that_cannot_be_restored_is_not_left_behind(self):
         before = len(self.client.session("ls")["sessions"])

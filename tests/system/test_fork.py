@@ -229,6 +229,36 @@ class Adopt(ForkCase):
         with self.assertRaisesRegex(Refused, "not a fork"):
             self.client.session("adopt", one, source=other)
 
+    def test_a_grandchild_can_take_the_place_when_its_parent_was_removed(self):
+        source = self.new()
+        child, = self.fork(source)
+        grandchild, = self.fork(child)
+        self.client.run(grandchild, "mark = 'grandchild'")
+        self.client.session("rm", child)
+        self.assertEqual(self.sessions()[grandchild]["parent"], source)
+        self.client.session("adopt", source, source=grandchild)
+        self.assertEqual(self.value(source, "mark"), "'grandchild'")
+
+    def test_a_fork_cannot_take_the_place_of_a_new_session_with_the_name_of_its_original(self):
+        source = self.new(name="lab-again")
+        fork, = self.fork(source)
+        self.client.session("rm", source)
+        self.new(name="lab-again")
+        self.client.run("lab-again", "mark = 'new'")
+        self.assertIsNone(self.sessions()[fork]["parent"])
+        with self.assertRaisesRegex(Refused, "not a fork"):
+            self.client.session("adopt", "lab-again", source=fork)
+        self.assertEqual(self.value("lab-again", "mark"), "'new'")
+
+    def test_siblings_of_an_adopted_fork_are_forks_of_the_session_still(self):
+        source = self.new()
+        one, two = self.fork(source, 2)
+        self.client.session("adopt", source, source=one)
+        self.assertEqual(self.sessions()[two]["parent"], source)
+        self.client.run(two, "mark = 2")
+        self.client.session("adopt", source, source=two)
+        self.assertEqual(self.value(source, "mark"), "2")
+
     def test_the_tree_shows_who_comes_from_whom(self):
         source = self.new(name="stem")
         child, = self.fork(source, session="bough")
@@ -435,5 +465,9 @@ class Branches(ForkCase):
         self.assertEqual((done.status, b"one file for all branches" in done.err), (2, True), done)
         done = self.manager.capsule("run", "--branches", "2", "-c", "1")
         self.assertEqual((done.status, b"--session" in done.err), (2, True), done)
+        for count in ("0", "-1", "two"):
+            done = self.manager.capsule("run", f"--branches={count}", "--session", self.lab, "-c", "1")
+            self.assertEqual(done.status, 2, done)
+            self.assertIn(f"--branches: found '{count}'; a whole number from 1 on is needed\n", done.err.decode())
         done = self.manager.capsule("run", "--branches", "2", "--session", "nobody", "-c", "1")
         self.assertEqual((done.status, b"nobody" in done.err), (125, True), done)

@@ -1,8 +1,10 @@
 """Forks that are made before they are asked for: the next one is there at once, and is what its original is now."""
 import os
 import pathlib
+import re
 import signal
 import time
+import urllib.request
 
 import processes
 from processes import wait_for
@@ -10,6 +12,14 @@ from test_fork import STATE, ForkCase
 
 
 class Standby(ForkCase):
+    arguments = ("--http", "127.0.0.1:0")
+
+    def starts(self):
+        """How many forks began with what, from the metrics."""
+        address = self.manager.info("manager")["manager"]["http"]
+        text = urllib.request.urlopen(f"http://{address}/metrics", timeout=10).read().decode()
+        return {start: int(count) for start, count in re.findall(r'capsule_fork_starts_total{start="(\w+)"} (\d+)', text)}
+
     def in_advance(self, source):
         return self.sessions()[source]["fork_in_advance"]
 
@@ -47,6 +57,35 @@ class Standby(ForkCase):
         self.assertNotIn(self.pid_of(fork), before)
         self.assertEqual(self.value(fork, "x"), "2")
 
+    def test_after_a_run_that_wrote_nothing_a_fork_goes_into_a_capsule_that_was_there(self):
+        source = self.new()
+        self.client.run(source, "x = 1; open('a.txt', 'w').write('one')")
+        self.forked_once(source)
+        self.client.run(source, "x = 2")
+        before = self.starts()
+        fork, = self.fork(source)
+        self.assertEqual(self.starts(), {**before, "capsule": before["capsule"] + 1})
+        self.assertEqual(self.value(fork, "x, open('a.txt').read()"), "(2, 'one')")
+        # What it writes is its own.
+        self.client.run(fork, "open('a.txt', 'w').write('two')")
+        self.assertEqual(self.value(source, "open('a.txt').read()"), "'one'")
+
+    def test_after_a_run_that_wrote_a_file_a_fork_has_it(self):
+        source = self.new()
+        self.forked_once(source)
+        self.client.run(source, "open('a.txt', 'w').write('one')")
+        before = self.starts()
+        fork, = self.fork(source)
+        self.assertEqual(self.starts(), {**before, "nothing": before["nothing"] + 1})
+        self.assertEqual(self.value(fork, "open('a.txt').read()"), "'one'")
+
+    def test_several_forks_at_once_after_a_run_are_all_what_it_left(self):
+        source = self.new()
+        self.forked_once(source)
+        self.client.run(source, "x = [3]")
+        forks = self.fork(source, 3)
+        self.assertEqual([self.value(fork, "x.append(4), x") for fork in forks], ["(None, [3, 4])"] * 3)
+
     def test_after_an_undo_or_a_crash_a_fork_is_what_the_original_went_back_to(self):
         source = self.new(rollback="always")
         self.client.run(source, "x = 1")
@@ -71,12 +110,38 @@ class Standby(ForkCase):
 
     def test_what_a_process_of_the_original_writes_is_in_the_next_fork(self):
         source = self.new()
-        self.client.run(source, "import subprocess\n"
-                                "child = subprocess.Popen(['/bin/sh', '-c', 'sleep 1; echo late > late.txt'])")
+        # One that nobody waits for: with a child of the program no fork is made in advance.
+        self.client.run(source, "import subprocess; subprocess.run(['/bin/sh', '-c', '(sleep 1; echo late > late.txt) &'])")
         self.forked_once(source)
         time.sleep(1.5)  # the program's own pace
         fork, = self.fork(source)
         self.assertEqual(self.value(fork, "open('late.txt').read()"), "'late\\n'")
+
+    def test_what_was_written_through_a_mapping_is_in_the_next_fork(self):
+        source = self.new()
+        self.client.run(source, "import mmap; f = open('map', 'w+b'); f.write(b'old'); f.flush(); m = mmap.mmap(f.fileno(), 3)")
+        self.forked_once(source)
+        self.client.run(source, "m[:] = b'new'")  # moves no time of the file
+        fork, = self.fork(source)
+        self.assertEqual(self.value(fork, "open('map').read()"), "'new'")
+
+    def test_of_a_session_that_has_left_programs_running_none_is_made(self):
+        source = self.new()
+        self.client.run(source, "import subprocess; child = subprocess.Popen(['sleep', '60'])")
+        self.fork(source)
+        time.sleep(0.5)  # several times as long as one would take
+        self.assertFalse(self.in_advance(source))
+        self.client.run(source, "child.kill(); child.wait()")
+        self.forked_once(source)
+
+    def test_of_a_session_with_many_megabytes_of_files_none_is_used(self):
+        source = self.new()
+        self.client.run(source, "open('large', 'wb').write(bytes(5 << 20))")
+        self.forked_once(source)
+        before = self.starts()
+        fork, = self.fork(source)
+        self.assertEqual(self.starts(), {**before, "nothing": before["nothing"] + 1})
+        self.assertEqual(self.value(fork, "__import__('os').stat('large').st_size"), str(5 << 20))
 
     def test_forks_in_a_row_differ_in_their_random_streams(self):
         source = self.new()
@@ -93,10 +158,10 @@ class Standby(ForkCase):
         before = self.workers()
         fork, = self.fork(source)
         wait_for(lambda: self.in_advance(source), what="a fork in advance")
-        new = self.workers() - before - {self.pid_of(fork)}
+        new = {pid for pid in self.workers() - before - {self.pid_of(fork)} if is_inside_another_capsule(pid)}
+        self.assertEqual(len(new), 1)
         for pid in new:
-            if is_inside_another_capsule(pid):
-                os.kill(pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not new & self.workers(), what="the manager's knowledge of it")
         fork, = self.fork(source)
         self.assertNotIn(self.pid_of(fork), new)

@@ -7,6 +7,7 @@ import re
 import select
 import shutil
 import socket
+import signal
 import stat
 import subprocess
 import tempfile
@@ -14,14 +15,14 @@ import threading
 import unittest
 
 from processes import wait_for
-from support import MANAGER, SMALL, ManagerCase
+from support import MANAGER, SMALL, Manager, ManagerCase
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 
 
-class HttpTest(ManagerCase):
+class HttpCase(ManagerCase):
     config = SMALL
-    arguments = ("--http", "127.0.0.1:0")
+    arguments = ("--http", "127.0.0.1:0", "--log-level", "debug")
 
     @classmethod
     def setUpClass(cls):
@@ -47,6 +48,8 @@ class HttpTest(ManagerCase):
         finally:
             connection.close()
 
+
+class HttpTest(HttpCase):
     def audit(self):
         directory = self.manager.info("manager")["manager"]["audit"]["directory"]
         return [json.loads(line) for line in pathlib.Path(directory, "audit.jsonl").read_text().splitlines()]
@@ -63,38 +66,12 @@ class HttpTest(ManagerCase):
             self.assertEqual(self.get(path, key=self.key[:-1])[0], 401)
             self.assertEqual(self.get(path, key=self.key)[0], 404 if path not in ("/", "/info", "/golden-signals") else 200)
 
-    def keep_busy(self, stop):
-        with self.manager.raw() as client:
-            client.hello()
-            while not stop.is_set():
-                client.send({"type": "info", "id": 1})
-                client.receive_of("document")
-
-    def profile_reader(self, profile):
-        """What Debian's google-pprof says of it."""
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(profile)
-            file.flush()
-            return subprocess.run(["google-pprof", "--text", MANAGER, file.name], capture_output=True, timeout=120)
-
-    def test_profiles_are_told_by_a_build_that_has_them_and_others_say_how_to_get_one(self):
+    def test_a_build_without_profiles_says_how_to_get_one(self):
         self.assertEqual(self.get("/debug/pprof/profile?seconds=1")[0], 401)
         for path in ("/debug/pprof/profile?seconds=2", "/debug/pprof/heap"):
-            stop = threading.Event()
-            work = threading.Thread(target=self.keep_busy, args=(stop,))  # without samples there is nothing to tell
-            work.start()
-            try:
-                status, body, headers = self.get(path, key=self.key, raw=True)
-            finally:
-                stop.set()
-                work.join()
-            if status == 501:  # the usual build
-                self.assertIn(b"-Dpprof=true", body)
-                continue
-            self.assertEqual((status, headers["Content-Type"]), (200, "application/octet-stream"), path)
-            told = self.profile_reader(body)
-            self.assertEqual(told.returncode, 0, told)
-            self.assertIn(b"Total:", told.stdout)
+            status, body, _ = self.get(path, key=self.key)
+            self.assertEqual(status, 501)
+            self.assertIn("-Dpprof=true", body)
 
     def test_ready_means_that_python_has_run(self):
         status, text, _ = self.get("/health/ready")
@@ -120,8 +97,19 @@ class HttpTest(ManagerCase):
         self.assertLessEqual(latency["p95_s"], latency["p99_s"])
 
     def test_info_is_that_of_the_command(self):
+        session = self.manager.capsule("session", "new").out.decode().strip()
+        self.addCleanup(self.manager.capsule, "session", "rm", session)
+        self.manager.wait_settled()
         document = json.loads(self.get("/info", key=self.key)[1])
-        self.assertEqual(set(document), set(self.manager.info()))
+        of_command = self.manager.info()
+        self.assertEqual(set(document), set(of_command))
+        for told in (document, of_command):
+            for pool in told["pools"]:  # what moves by itself
+                for name in ("workers", "capsules", "spawn_us", "health_checks", "health_triggers", "zygote_age_s"):
+                    pool.pop(name, None)
+        self.assertEqual(document["pools"], of_command["pools"])
+        self.assertEqual(document["limits"], of_command["limits"])
+        self.assertEqual([s["uid"] for s in document["sessions"]], [os.getuid()], "sessions of all users")
 
     def test_a_request_id_is_kept_or_made_and_in_the_reply_and_the_audit(self):
         _, _, headers = self.get("/info", key=self.key, X_Request_ID="job-42")
@@ -134,6 +122,9 @@ class HttpTest(ManagerCase):
             return {"job-42", made} <= set(records) and records["job-42"]
 
         wait_for(both, 10, "both requests in the audit log")
+        logged = [line for line in map(json.loads, self.manager.log_file.read_text().splitlines())
+                  if line.get("request_id") == "job-42"]
+        self.assertEqual([(line["msg"], line["route"], line["status"]) for line in logged], [("http", "/info", "200")])
         record = both()
         self.assertEqual((record["key"], record["object"], record["outcome"]), ("tests", "route:/info", "allowed"))
 
@@ -191,6 +182,170 @@ class HttpTest(ManagerCase):
         done = subprocess.run([promtool, "check", "metrics"], input=self.get("/metrics")[1], capture_output=True,
                               text=True, timeout=60)
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+
+PROFILED = MANAGER.with_name("capsule-manager-profiled")
+
+
+@unittest.skipUnless(PROFILED.exists(), "libgoogle-perftools-dev is not here, or a sanitiser is: nothing was built with it")
+class ProfilesTest(HttpCase):
+    """A manager that has gperftools in it."""
+
+    program = PROFILED
+
+    def keep_busy(self, stop):
+        with self.manager.raw() as client:
+            client.hello()
+            while not stop.is_set():
+                client.send({"type": "info", "id": 1})
+                client.receive_of("document")
+
+    def profile_reader(self, profile):
+        """What Debian's google-pprof says of it."""
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(profile)
+            file.flush()
+            return subprocess.run(["google-pprof", "--text", PROFILED, file.name], capture_output=True, timeout=120)
+
+    def test_profiles_are_what_google_pprof_reads(self):
+        self.assertEqual(self.get("/debug/pprof/profile?seconds=1")[0], 401)
+        for path in ("/debug/pprof/profile?seconds=2", "/debug/pprof/heap"):
+            stop = threading.Event()
+            work = threading.Thread(target=self.keep_busy, args=(stop,))  # without samples there is nothing to tell
+            work.start()
+            try:
+                status, body, headers = self.get(path, key=self.key, raw=True)
+            finally:
+                stop.set()
+                work.join()
+            self.assertEqual((status, headers["Content-Type"]), (200, "application/octet-stream"), path)
+            told = self.profile_reader(body)
+            self.assertEqual(told.returncode, 0, told)
+            self.assertIn(b"Total:", told.stdout)
+
+
+def ask(manager, path):
+    address = manager.info("manager")["manager"]["http"] if manager.http is None else manager.http
+    manager.http = address
+    connection = http.client.HTTPConnection(address, timeout=20)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+class HealthTest(unittest.TestCase):
+    """Each with a manager of its own: what makes it ready, and what does not."""
+
+    def manager(self, config):
+        manager = Manager(config, ("--http", "127.0.0.1:0"))
+        manager.http = None
+        self.addCleanup(manager.kill)
+        return manager.start()
+
+    def test_a_manager_that_keeps_nothing_in_stock_proves_itself_when_it_is_asked(self):
+        manager = self.manager('default_profile = "base"\n[pool]\nwarm = 0\ncapsules = 0\n')
+        status, document = ask(manager, "/health")
+        self.assertEqual((status, document["ready"], document["python_ran_s"]), (200, False, None))
+        document = wait_for(lambda: (answer := ask(manager, "/health/ready"))[0] == 200 and answer[1], 20, "readiness")
+        self.assertTrue(document["ready"])
+        self.assertLess(document["python_ran_s"], 60)
+        self.assertEqual(ask(manager, "/health")[1]["ready"], True)
+        wait_for(lambda: not manager.info("workers")["workers"], 20, "the end of the worker that was made for it")
+        self.assertEqual(ask(manager, "/health/ready")[0], 200)  # it need not run again
+        self.assertEqual(manager.info("workers")["workers"], [])
+        manager.stop()
+
+    def test_one_that_shuts_down_is_alive_and_not_ready(self):
+        manager = self.manager(SMALL)
+        self.assertEqual(ask(manager, "/health/ready")[0], 200)
+        child = manager.spawn("run", "-c", "print('up', flush=True); input()")
+        self.assertEqual(child.stdout.readline(), b"up\n")
+        manager.signal(signal.SIGTERM)
+        wait_for(lambda: ask(manager, "/health")[1]["state"] == "draining", 10, "the drain")
+        for path, expected in (("/health/live", 200), ("/health/ready", 503), ("/health", 503), ("/api/health", 503)):
+            status, document = ask(manager, path)
+            self.assertEqual(status, expected, path)
+            self.assertEqual(document.get("ready", False), False, path)
+        child.communicate(b"\n")
+        self.assertEqual(manager.wait_gone(), 0)
+
+    def test_a_key_is_made_for_the_manager_that_listens_and_says_where_it_is_kept(self):
+        manager = self.manager(SMALL)
+        home = tempfile.mkdtemp(prefix="capsule-key-")
+        self.addCleanup(shutil.rmtree, home)
+        environment = dict(manager.environment, HOME=home, XDG_STATE_HOME=f"{home}/state", CAPSULE_SOCKET=manager.socket)
+        made = manager.capsule("key", "new", "there", env=environment)
+        self.assertEqual(made.status, 0, made)
+        self.assertIn(f"{manager.directory}/state/http-keys.json".encode(), made.err)
+        self.assertEqual(os.listdir(home), [])
+        connection = http.client.HTTPConnection(manager.info("manager")["manager"]["http"], timeout=10)
+        connection.request("GET", "/golden-signals", headers={"X-API-Key": made.out.decode().strip()})
+        self.assertEqual(connection.getresponse().status, 200)
+        connection.close()
+        environment["CAPSULE_SOCKET"] = f"{home}/nobody"
+        done = manager.capsule("key", "ls", env=environment)
+        self.assertEqual(done.status, 125, done)
+        self.assertIn(b"--state-dir", done.err)
+        manager.stop()
+
+    def test_one_that_cannot_record_runs_is_not_ready_until_it_can(self):
+        manager = self.manager(SMALL)
+        self.assertEqual(ask(manager, "/health/ready")[0], 200)
+        full, room = (["prlimit", f"--fsize={soft}:unlimited", "--pid", str(manager.pid)] for soft in (0, "unlimited"))
+        subprocess.run(full, check=True)
+        refused = manager.capsule("run", "-c", "1")
+        self.assertEqual(refused.status, 125, refused)
+        for path in ("/health/ready", "/health"):
+            status, document = ask(manager, path)
+            self.assertEqual((status, document["ready"]), (503, False), document)
+            self.assertIn("cannot be recorded", document["reason"])
+        self.assertEqual(ask(manager, "/health/live")[0], 200)
+        subprocess.run(room, check=True)
+        wait_for(lambda: ask(manager, "/health/ready")[0] == 200, 20, "readiness without a run that asks for it")
+        self.assertNotIn("reason", ask(manager, "/health/ready")[1])
+        self.assertEqual(manager.capsule("run", "-c", "1").status, 0)
+        manager.stop()
+
+    def test_one_whose_state_directory_was_removed_is_not_ready_and_says_so_seldom(self):
+        manager = self.manager(SMALL)
+        self.assertEqual(manager.capsule("run", "-c", "1").status, 0)
+        state = f"{manager.directory}/state"
+
+        def is_removed():  # a record of the run that comes meanwhile makes the directory of its log again
+            shutil.rmtree(state, ignore_errors=True)
+            return not os.path.exists(state)
+
+        wait_for(is_removed, 10, "the end of the state directory")
+        status, document = ask(manager, "/health/ready")
+        self.assertEqual(status, 503)
+        self.assertIn("restart the manager", document["reason"])
+        for _ in range(5):
+            self.assertEqual(manager.capsule("run", "-c", "1").status, 125)
+        self.assertEqual(ask(manager, "/health/ready")[0], 503)
+        lines = [json.loads(line) for line in manager.log().splitlines()]
+        said = [line for line in lines if line["msg"] == "records of runs" and line["level"] == "error"]
+        self.assertLessEqual(len(said), 2, lines)  # one in ten seconds, however slow this is
+        self.assertEqual(len([line for line in lines if line["msg"] == "audit records are lost"]), 2, lines)  # of two logs
+        self.assertEqual([line for line in lines if line["msg"] == "audit records are kept again"], [])
+        logs = manager.info("manager")["manager"]["audit"]["logs"]
+        self.assertGreater(logs["audit"]["lost"], 0)
+        self.assertTrue(logs["audit"]["failing"])
+        manager.kill()
+
+    def test_one_whose_default_profile_is_broken_serves_and_is_not_ready(self):
+        manager = Manager(SMALL.replace('"base"', '"broken"') + '[profiles.broken]\npreload = ["no_such_module"]\n',
+                          ("--http", "127.0.0.1:0"))
+        manager.http = None
+        self.addCleanup(manager.kill)
+        manager.start(wait_ready=False)
+        wait_for(lambda: os.path.exists(manager.socket) and manager.capsule("info", "manager").status == 0, 60, "a manager")
+        status, document = ask(manager, "/health/ready")
+        self.assertEqual((status, document["ready"], document["python_ran_s"]), (503, False, None))
+        self.assertEqual(ask(manager, "/health/live")[0], 200)
+        manager.stop()
 
 
 class UnixConnection(http.client.HTTPConnection):

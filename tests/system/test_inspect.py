@@ -94,8 +94,8 @@ class Inspect(InspectCase):
         self.addCleanup(self.manager.capsule, "session", "rm", fork)
         document = self.inspect(session)
         self.assertIn("before", [each["name"] for each in document["snapshots"]])
-        self.assertEqual(document["lineage"], {"parent": None, "forks": [fork]})
-        self.assertEqual(self.inspect(fork)["lineage"], {"parent": session, "forks": []})
+        self.assertEqual(document["lineage"], {"parent": None, "ancestors": [], "forks": [fork]})
+        self.assertEqual(self.inspect(fork)["lineage"], {"parent": session, "ancestors": [session], "forks": []})
         self.assertEqual(self.inspect(fork)["namespace"]["names"], 6)
 
     def test_a_busy_session_tells_what_the_manager_knows_and_what_waits(self):

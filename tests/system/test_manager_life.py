@@ -159,6 +159,15 @@ class ManagerLifeTest(unittest.TestCase):
         self.assertEqual(manager.capsule("run", "-c", "print(1)").out, b"1\n")
         manager.stop()
 
+    def test_sighup_with_what_is_no_file_changes_nothing_and_holds_nothing_up(self):
+        manager = self.manager()
+        manager.config_file.unlink()
+        os.mkfifo(manager.config_file)
+        manager.signal(signal.SIGHUP)
+        wait_for(lambda: "capsule.toml is not a regular file" in manager.log(), 10, "the reason in the log")
+        self.assertEqual(manager.capsule("run", "-c", "print(1)").out, b"1\n")
+        manager.stop()
+
     def test_sighup_with_another_content_of_a_profile_replaces_what_was_made_with_the_old_one(self):
         manager = self.manager()
         session = manager.capsule("session", "new").out.decode().strip()

@@ -78,6 +78,20 @@ class MetricsTest(MetricsCase):
     def test_promtool_is_content(self):
         self.assert_promtool_is_content()
 
+    def test_the_parsers_of_prometheus_own_library_take_both_formats_and_read_the_same(self):
+        from prometheus_client import parser
+        from prometheus_client.openmetrics import parser as open_parser
+
+        accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+        read = []
+        for text, parse in ((self.get("/metrics")[1], parser.text_string_to_metric_families),
+                            (self.get("/metrics", headers=accept)[1], open_parser.text_string_to_metric_families)):
+            families = list(parse(text))
+            self.assertEqual(len({family.name for family in families}), len(families))
+            read.append({(family.name, family.type) for family in families})
+        self.assertGreater(len(read[0]), 100)
+        self.assertEqual(read[0], read[1])
+
     def test_runs_are_counted_by_verdict(self):
         before = self.value("capsule_runs_total", verdict="exception", profile="base")
         self.manager.capsule("run", "-c", "1 / 0")
@@ -85,7 +99,7 @@ class MetricsTest(MetricsCase):
         self.assertGreaterEqual(self.value("capsule_runs_total", verdict="timeout"), 1)
         self.assertGreaterEqual(self.value("capsule_runs_total", verdict="exit"), 1)
         self.assertEqual(self.value("capsule_runs_total", verdict="internal_error"), 0)
-        self.assertEqual(self.value("capsule_runs_created_total"), self.value("capsule_runs_total"))
+        self.assertEqual(self.value("capsule_runs_accepted_total"), self.value("capsule_runs_total"))
 
     def test_the_pool_counts_as_info_does(self):
         pool = self.manager.pool()
@@ -173,7 +187,8 @@ class MetricsTest(MetricsCase):
         self.assertGreaterEqual(calls, 1)
         self.assertEqual(self.value("capsule_runs_awaited_total"), awaited + 1)
         self.assertEqual(self.value("capsule_async_blocking_calls_total"), held + calls)
-        self.assertIn("a program held its own event loop", self.manager.log())
+        self.run_ok("import asyncio, time\nawait asyncio.sleep(0)\ntime.sleep(0.3)")
+        self.assertEqual(self.manager.log().count("a program held its own event loop"), 1, "two runs, but told once")
 
     def test_what_seccomp_ends_is_a_denial(self):
         before = self.value("capsule_sandbox_denials_total", mechanism="seccomp")

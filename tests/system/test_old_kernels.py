@@ -14,14 +14,15 @@ NEWEST = 7  # what the newest one of this list adds is for the log only
 class OldKernel(support.Manager):
     """A manager whose worker program meets an older Landlock, on a machine that lacks what `without` names."""
 
-    def __init__(self, abi, without=None, *arguments):
+    def __init__(self, abi, without=None, *arguments, holds=None):
         super().__init__(arguments=arguments)
         os.chmod(self.directory, 0o711)
         self.programs = self.temporary.parent / "programs"
         self.programs.mkdir()
         shutil.copy(support.MANAGER, self.programs / "capsule-manager")
         real = support.BUILD / "worker" / "capsule-worker"
-        self.write("capsule-worker", f"export OLD_LANDLOCK_ABI={abi} LD_PRELOAD={SHIM}\nexec {real} \"$@\"\n")
+        holds = "" if holds is None else f" LANDLOCK_HOLDS={holds}"
+        self.write("capsule-worker", f"export OLD_LANDLOCK_ABI={abi}{holds} LD_PRELOAD={SHIM}\nexec {real} \"$@\"\n")
         lacking = f"/usr/bin/python3 -B {WITHOUT} {without} -- " if without else ""
         self.write("manager", f"exec {lacking}{self.programs}/capsule-manager \"$@\"\n")
 
@@ -41,8 +42,8 @@ class OldKernel(support.Manager):
 
 @unittest.skipIf("asan" in str(support.BUILD), "a preloaded library has to come after that of the sanitiser")
 class OldLandlockTest(unittest.TestCase):
-    def start(self, *arguments):
-        manager = OldKernel(*arguments)
+    def start(self, *arguments, **options):
+        manager = OldKernel(*arguments, **options)
         self.addCleanup(manager.kill)
         return manager.start()
 
@@ -63,6 +64,31 @@ class OldLandlockTest(unittest.TestCase):
                 found = {layer["name"]: layer for layer in manager.info("layers")["layers"]["layers"]}
                 self.assertEqual(found["landlock"]["state"], "on", found["landlock"])
                 manager.stop()
+
+    def test_a_kernel_that_claims_more_than_it_holds_is_used_for_what_it_holds(self):
+        truncates = "open('f', 'w').write('12345'); import os; os.truncate('f', 1)"
+        for holds in range(2, 6):
+            with self.subTest(holds=holds):
+                manager = self.start(NEWEST, holds=holds)
+                document = manager.run_code(truncates, "--require", "landlock")
+                self.assertEqual(self.landlock(document)["detail"], f"ABI {holds}")
+                # seccomp lets it through only where Landlock sees it.
+                self.assertEqual(document["verdict"], "ok" if holds >= 3 else "exception", document)
+                manager.stop()
+
+    def test_a_kernel_whose_landlock_does_nothing_has_none(self):
+        refused = OldKernel(NEWEST, None, "--strict", holds=0)
+        self.addCleanup(refused.kill)
+        refused.start(wait_ready=False)
+        self.assertEqual(refused.wait_gone(), 77, refused.log())
+        self.assertIn("landlock", refused.log())
+        manager = self.start(NEWEST, holds=0)
+        layer = self.landlock(self.run_ok(manager, "1"))
+        self.assertEqual(layer["state"], "off", layer)
+        document = manager.run_code("1", "--require", "landlock")
+        self.assertEqual(document["verdict"], "rejected", document)
+        found = {layer["name"]: layer for layer in manager.info("layers")["layers"]["layers"]}
+        self.assertIn("claims version 7", found["landlock"]["reason"], found["landlock"])
 
     def test_on_debian_12_files_can_be_written_and_truncated_by_descriptor_and_not_by_name(self):
         manager = self.start(2)

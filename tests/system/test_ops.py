@@ -165,6 +165,7 @@ class OpsUnderLoad(ManagerCase):
         cls.fill_queue()
         cls.end_in_every_way()
         cls.use_sessions()
+        cls.keep_figures()
 
     @classmethod
     def fill_queue(cls):
@@ -192,6 +193,12 @@ class OpsUnderLoad(ManagerCase):
             assert done.status == 137, done
         for child in crashed + others:
             finish(child)
+
+    @classmethod
+    def keep_figures(cls):
+        done = cls.manager.capsule("run", "-c", "import capsule\ncapsule.metric('llm_tokens', 17, model='m')\n"
+                                   "capsule.metric('loss', 0.25, kind='gauge')")
+        assert done.status == 0, done
 
     @classmethod
     def use_sessions(cls):
@@ -266,6 +273,12 @@ class OpsUnderLoad(ManagerCase):
                 for each in self.exemplars(name):
                     self.assertRegex(each["labels"]["trace_id"], "^[0-9a-f]{32}$")
                     self.assertGreaterEqual(float(each["value"]), 0)
+
+    def test_programs_own_figures_come_back_from_prometheus(self):
+        [(labels, value)] = self.prometheus.query("capsule_user_llm_tokens_total")
+        self.assertEqual((labels["model"], float(value)), ("m", 17))
+        [(_, value)] = self.prometheus.query("capsule_user_loss")
+        self.assertEqual(float(value), 0.25)
 
     def test_promtool_is_content_with_what_is_scraped(self):
         with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=20) as answer:

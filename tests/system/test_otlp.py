@@ -55,6 +55,7 @@ class Collector:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 collector.hang.wait(30)
                 status, headers = collector.answers.pop(0) if collector.answers else (200, {})
+                said = headers.pop("body", "{}").encode()
                 if status == 200:
                     collector.bodies.append(body)
                     collector.headers.append((self.path, dict(self.headers)))
@@ -64,10 +65,10 @@ class Collector:
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", "2")
+                self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
                 with contextlib.suppress(BrokenPipeError):  # it was given up meanwhile
-                    self.wfile.write(b"{}")
+                    self.wfile.write(said)
 
             def log_message(self, *_):
                 pass
@@ -150,6 +151,21 @@ class OtlpTest(unittest.TestCase):
         self.assertEqual((path, headers["Content-Type"]), ("/v1/traces", "application/json"))
         manager.stop()
 
+    def test_runs_that_end_together_go_out_together(self):
+        collector = self.collector()
+        manager = self.manager(collector.port)
+        session = manager.capsule("session", "new").out.decode().strip()
+        with manager.raw() as client:
+            client.hello()
+            for number in range(60):
+                client.send({"type": "execute", "id": number + 1, "mode": "cell", "code": b"1", "session": session})
+            for _ in range(60):
+                client.receive_of("finished")
+        runs = [span for span in self.wait_spans(collector, 300) if span["name"] == "run"]
+        self.assertEqual(len({span["spanId"] for span in runs}), 60)
+        self.assertLess(len(collector.bodies), 30)
+        manager.stop()
+
     def test_the_resource_says_which_manager_it_was(self):
         collector = self.collector()
         manager = self.manager(collector.port)
@@ -201,6 +217,17 @@ class OtlpTest(unittest.TestCase):
                          {document["run_id"]})
         self.assertEqual(len(spans), 5)
         manager.stop()
+
+    def test_spans_that_the_collector_rejects_of_what_it_takes_are_counted_and_not_repeated(self):
+        partial = json.dumps({"partialSuccess": {"rejectedSpans": "2", "errorMessage": "two are too old"}})
+        collector = self.collector(answers=[(200, {"body": partial})])
+        manager = self.manager(collector.port)
+        manager.run_code("1")
+        wait_for(lambda: self.figures(manager)['capsule_trace_spans_total{outcome="refused"}'] == 2, 20, "a refusal")
+        self.assertEqual(self.figures(manager)['capsule_trace_spans_total{outcome="exported"}'], 3)
+        self.assertIn("two are too old", manager.log())
+        manager.stop()
+        self.assertEqual(len(collector.bodies), 1)
 
     def test_what_is_left_goes_out_at_the_end(self):
         collector = self.collector()

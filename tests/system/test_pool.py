@@ -100,6 +100,38 @@ class StockTest(ManagerCase):
         wait_for(lambda: not processes.is_alive(worker["pid"]), what="the used worker is gone")
 
 
+class ForkedAheadTest(ManagerCase):
+    """The keeper of a ready capsule has forked the first worker, which waits to become one."""
+    config = SMALL.replace("warm = 2", "warm = 0", 1)
+
+    def setUp(self):
+        self.manager.wait_settled()
+        layers = {layer["name"]: layer for layer in self.manager.pool()["layers"]}
+        group = layers.get("cgroup", {"state": "off", "detail": ""})
+        if group["state"] == "on" and (os.geteuid() != 0 or not group["detail"].startswith("v1")):
+            self.skipTest("keepers are moved into their control groups here, and fork nothing before: " + str(group))
+
+    def waiting(self):
+        keeper = next(pid for pid, name in processes.descendants(self.manager.pid).items() if name.startswith("capsule-")
+                      and "worker" not in name)
+        return wait_for(lambda: list(processes.descendants(keeper)), what="a forked worker")
+
+    def test_the_next_run_gets_it(self):
+        waiting = self.waiting()
+        self.assertEqual(len(waiting), 1)
+        child = self.manager.spawn("run", "--events", "-c", "print('here', flush=True); import time; time.sleep(20)")
+        read_event(child, "output")
+        self.assertEqual([worker["pid"] for worker in self.manager.info("workers")["workers"]], waiting)
+        child.terminate()
+        finish(child)
+
+    def test_one_that_died_costs_no_run(self):
+        os.kill(self.waiting()[0], signal.SIGKILL)
+        self.assert_verdict(self.manager.run_code("1"), "ok", 0)
+        self.manager.wait_settled()
+        self.assert_next_run_works()
+
+
 class ShortLivesTest(ManagerCase):
     config = SMALL.replace("capsules = 1", "capsules = 1\nmax_idle_age_s = 1\nzygote_max_forks = 8\n"
                                            "health_interval_s = 0.2\nzygote_jitter_ratio = 0", 1)

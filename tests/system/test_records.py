@@ -3,11 +3,15 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import sqlite3
+import tempfile
 import threading
 import time
 import unittest
+
+import yaml
 
 from processes import wait_for
 from support import SHARED, SMALL, Manager, ManagerCase, as_user, read_event
@@ -59,10 +63,37 @@ class Records(ManagerCase):
         for key in ("created_at", "started_at", "finished_at", "worker_pid", "host", "python", "limits", "usage"):
             self.assertTrue(info[key], key)
 
+    def test_a_record_has_the_figures_of_its_run_limits_and_host(self):
+        code = ("import platform, resource, threading, time\nheld = bytearray(b'x') * (64 << 20)\n"
+                "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+                "end = time.process_time() + 0.3\nwhile time.process_time() < end: pass\nprint(platform.python_version())")
+        run = self.manager.run_code(code, "--timeout", "50", "--cpu", "40")
+        info = inspect(self.manager, run["run_id"])
+        memory, usage = info["memory"], info["usage"]
+        self.assertGreater(memory["start_bytes"], 1 << 20)
+        self.assertGreater(memory["peak_bytes"], memory["start_bytes"] + (60 << 20))
+        self.assertGreater(memory["end_bytes"], 1 << 20)
+        self.assertLess(memory["end_bytes"], memory["peak_bytes"])  # what the program held is gone with it
+        self.assertGreaterEqual(info["threads"], 3)  # Python, the link, its own
+        self.assertGreaterEqual(usage["cpu_user_s"] + usage["cpu_system_s"], 0.3)
+        self.assertAlmostEqual(usage["cpu_percent"],
+                               100 * (usage["cpu_user_s"] + usage["cpu_system_s"]) / info["execution_s"], places=3)
+        self.assertEqual((info["limits"]["wall_s"], info["limits"]["cpu_s"]), (50, 40))
+        for limit in ("output_bytes", "processes", "open_files", "workspace_bytes", "workspace_files"):
+            self.assertGreater(info["limits"][limit], 0, limit)
+        self.assertEqual((info["host"], info["python"]), (os.uname().nodename, run["stdout"].strip()))
+
+    def test_what_nobody_could_look_at_any_more_is_none_and_not_nothing(self):
+        info = inspect(self.manager, self.manager.run_code("import os; os.abort()")["run_id"])
+        self.assertIsNone(info["memory"]["end_bytes"])
+        self.assertIsNone(info["threads"])
+        self.assertGreater(info["memory"]["start_bytes"], 1 << 20)
+
     def test_run_info_is_yaml_that_says_the_same(self):
         run = self.manager.run_code("raise ValueError('a: \"b\"\\n- c')")
         info = inspect(self.manager, run["run_id"])
         text = (folder_of(self.manager, run["run_id"]) / "run-info.yaml").read_text()
+        self.assertEqual(yaml.safe_load(text), info)
         lines = dict(line.split(": ", 1) for line in text.splitlines() if line and line[0] != " " and ": " in line)
         for key in ("run_id", "state", "verdict", "uid", "exit_status", "created_at", "session"):
             self.assertEqual(json.loads(lines[key]), info[key], key)
@@ -104,6 +135,20 @@ class Records(ManagerCase):
             self.assertEqual((part.status, part.out.decode()), (0, text[offset:]), offset)
         lines = self.manager.capsule("logs", "--json", "--stream", "stderr", "--offset", "4", run["run_id"])
         self.assertEqual(json.loads(lines.out)["data"], "ef")
+
+    def test_an_offset_that_is_none_is_a_mistake_of_the_command_line(self):
+        for text in ("-1", "18446744073709551616", "4K", ""):
+            done = self.manager.capsule("logs", "--offset", text, "none")
+            self.assertEqual(done.status, 2, done)
+            self.assertIn(b"capsule logs --help", done.err)
+
+    def test_what_a_command_says_is_one_line_whatever_it_was_given(self):
+        for words in (("logs", "no\nsuch\x1b[31m"), ("exec", "a\rb\nc", "-c", "1"), ("no\nsuch",)):
+            done = self.manager.capsule(*words)
+            self.assertNotEqual(done.status, 0)
+            lines = done.err.splitlines()
+            self.assertTrue(all(line.startswith(b"capsule: ") for line in lines), lines)
+            self.assertIsNone(re.search(rb"[\x00-\x09\x0b-\x1f]", done.err), done.err)
 
     def test_logs_can_show_control_characters_as_text(self):
         run = self.manager.run_code("print('\\x1b[2Jweg')")
@@ -170,8 +215,48 @@ class Age(ManagerCase):
 
 
 class Content(ManagerCase):
-    config = SMALL + ("[profiles.facts]\n[profiles.facts.run]\nrecorded = \"none\"\n"
-                      "[profiles.facts.pool]\nwarm = 1\ncapsules = 1\n")
+    config = SMALL + "".join(f'[profiles.{name}]\n[profiles.{name}.run]\nrecorded = "{recorded}"\n'
+                             f"[profiles.{name}.pool]\nwarm = {warm}\ncapsules = {warm}\n"
+                             for name, recorded, warm in (("facts", "none", 1), ("sources", "code", 0),
+                                                          ("prints", "output", 0)))
+
+    def run_with_canaries(self, profile):
+        """Each kind of content has a word of its own."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory, "papagei.py")
+            path.write_text("class Amsel(Exception): pass\ndef wellensittich(): raise Amsel('nachtigall')\n"
+                            "print('kanarienvogel')\nwellensittich()\n")
+            run = self.manager.run("--profile", profile, path, "--", "zaunkoenig")
+        self.assert_verdict(run, "exception")
+        info = inspect(self.manager, run["run_id"])
+        files = {p.name for p in folder_of(self.manager, run["run_id"]).iterdir()} - {"run-info.yaml", "trace.jsonl"}
+        text = "".join(p.read_text() for p in folder_of(self.manager, run["run_id"]).iterdir())
+        found = {word for word in ("papagei", "Amsel", "nachtigall", "kanarienvogel", "wellensittich", "zaunkoenig")
+                 if word in text}
+        return info, files, found
+
+    def test_with_code_only_nothing_that_a_program_says_is_recorded(self):
+        info, files, found = self.run_with_canaries("sources")
+        self.assertEqual(files, {"code.py"})
+        self.assertEqual(info["error"], {"name": "Amsel", "value": "", "traceback": []})
+        # What it says and raises stands in this code.
+        self.assertEqual(found, {"papagei", "Amsel", "nachtigall", "kanarienvogel", "wellensittich", "zaunkoenig"})
+        said = self.manager.run_code("import os; print('gold' + 'ammer'); raise ValueError('gold' + 'ammer')",
+                                     "--profile", "sources")
+        inspect(self.manager, said["run_id"])
+        for path in folder_of(self.manager, said["run_id"]).iterdir():
+            self.assertNotIn("goldammer", path.read_text(), path)
+
+    def test_with_output_only_nothing_of_the_code_is_recorded(self):
+        info, files, found = self.run_with_canaries("prints")
+        self.assertEqual(files, {"stdout.txt"})
+        self.assertEqual(info["error"], {"name": None, "value": "nachtigall", "traceback": []})
+        self.assertEqual((info["filename"], found), (None, {"nachtigall", "kanarienvogel"}))
+
+    def test_without_content_not_even_names_of_files_and_classes_are_recorded(self):
+        info, files, found = self.run_with_canaries("facts")
+        self.assertEqual((files, found), (set(), set()))
+        self.assertEqual(info["error"], {"name": None, "value": "", "traceback": []})
 
     def test_a_profile_can_keep_content_out_of_records(self):
         run = self.manager.run_code("print('kanarienvogel'); raise ValueError('kanarienvogel')", "--profile", "facts")
@@ -239,7 +324,7 @@ class Killed(unittest.TestCase):
     def setUp(self):
         self.manager = Manager()
         self.addCleanup(self.manager.kill)
-        self.accepted, self.verdicts = set(), {}
+        self.accepted, self.aborted, self.verdicts = set(), set(), {}
 
     def load(self, stop):
         codes = ("print('x')", "1/0", "import time; time.sleep(0.2)", "print('y' * 100000)")
@@ -254,6 +339,23 @@ class Killed(unittest.TestCase):
                     self.verdicts[run] = client.messages_until_finished()[-1]["verdict"]
             except (OSError, AssertionError):
                 time.sleep(0.01)
+
+    def test_what_it_had_printed_is_known_and_when_it_ended_is_not(self):
+        self.manager.start()
+        child = self.manager.spawn("run", "--events", "-c", "import time; print('up', flush=True); time.sleep(60)")
+        run = read_event(child, "output")["run_id"]
+        stdout = records_of(self.manager) / "runs" / run / "stdout.txt"
+        wait_for(lambda: stdout.exists() and stdout.stat().st_size == 3, 20, "recorded output")
+        self.manager.signal(signal.SIGKILL)
+        self.manager.wait_gone()
+        self.manager.end_commands()
+        self.manager.start()
+        row = wait_for(lambda: [r for r in self.manager.capsule("ps", "--all", "--json").document()["runs"]
+                                if r["run_id"] == run and r["verdict"] == "aborted"], 20, "its record")[0]
+        self.assertEqual((row["stdout_bytes"], row["stderr_bytes"], row["running_s"]), (3, 0, None))
+        self.assertIsNone(self.manager.capsule("trace", "--json", run).document()["total_us"])
+        self.assertIn(b"aborted, nobody knows when", self.manager.capsule("trace", run).out)
+        self.manager.stop()
 
     def kill_once(self):
         stop = threading.Event()
@@ -275,6 +377,8 @@ class Killed(unittest.TestCase):
         for run in self.accepted:
             self.assertIn(run, found)
             self.assertIn(found[run]["verdict"], VERDICTS)
+            if found[run]["verdict"] == "aborted":
+                self.aborted.add(run)
             if run in self.verdicts:  # what the client was told stays true
                 self.assertEqual(found[run]["verdict"], self.verdicts[run], run)
         for folder in (records_of(self.manager) / "runs").iterdir():
@@ -299,6 +403,20 @@ class Killed(unittest.TestCase):
         self.check()
         self.assertGreater(len(self.accepted), 0)
         self.assertGreater(len(self.verdicts), 0)
+        self.assertGreater(len(self.aborted), 0)  # else no moment was one that matters
+
+    def test_a_run_that_its_killed_manager_left_has_the_layers_it_ran_in(self):
+        self.manager.start()
+        other = self.manager.run_code("1")
+        running = self.manager.spawn("run", "--events", "-c", "import time; print('up', flush=True); time.sleep(60)")
+        run = read_event(running, "output")["run_id"]
+        self.manager.signal(signal.SIGKILL)
+        self.manager.wait_gone()
+        self.manager.start()
+        left = inspect(self.manager, run)
+        self.assertEqual(left["verdict"], "aborted")
+        self.assertEqual(left["layers"], {layer["name"]: layer["state"] for layer in other["layers"]})
+        self.manager.stop()
 
 
 if __name__ == "__main__":

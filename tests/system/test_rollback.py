@@ -4,6 +4,7 @@ CAPSULE_HOSTILE_CELLS is how many cells in a row end the worker of one session (
 """
 import itertools
 import os
+import resource
 import signal
 import sys
 import unittest
@@ -29,6 +30,8 @@ ENDS = {
 
 QUICK_ENDS = ("segfault", "kill", "abort", "_exit", "fork and _exit", "deep recursion")
 HOSTILE_CELLS = int(os.environ.get("CAPSULE_HOSTILE_CELLS", "120"))
+# Each kind in turn in the long form; the three that take their time once in every hundred or so in the short one.
+HOSTILE_ENDS = [*ENDS] if HOSTILE_CELLS > 1000 else [*QUICK_ENDS * 16, *ENDS]
 
 
 class RollbackCase(ManagerCase):
@@ -71,13 +74,14 @@ class Rollback(RollbackCase):
                 self.assertEqual(self.value(session, "values"), "[1]")
 
     def test_hostile_cells_in_a_row_lose_nothing(self):
-        session = self.new("idle")
+        session = self.new("idle", limits={"memory_bytes": 256 << 20})
         self.client.run(session, "import os, ctypes, signal, sys\ntotal, table = 0, {i: str(i) for i in range(1000)}\n"
                                  "def count():\n  n = 0\n  while True:\n    n += 1\n    yield n\nticks = count()")
         self.wait_covered(session)
-        cells = [(code, verdict) for name, (code, verdict) in ENDS.items() if name in QUICK_ENDS]
-        for number, (code, verdict) in zip(range(HOSTILE_CELLS), itertools.cycle(cells)):
-            outcome = self.client.run(session, "total = -1; table.clear(); next(ticks)\n" + code)
+        for number, name in zip(range(HOSTILE_CELLS), itertools.cycle(HOSTILE_ENDS)):
+            code, verdict = ENDS[name]
+            outcome = self.client.run(session, "total = -1; table.clear(); next(ticks)\n" + code,
+                                      timeout_ms=300 if name == "stuck" else 30000)
             self.assertEqual((outcome.verdict, outcome.state), (verdict, "rolled_back"), f"cell {number}: {outcome}")
             self.assertEqual(outcome.rollback.get("lost_runs", []), [], f"cell {number}: {outcome}")
         self.assertEqual(self.value(session, "total, len(table), next(ticks)"), "(0, 1000, 1)")
@@ -184,6 +188,31 @@ class Rollback(RollbackCase):
         self.assertEqual((outcome.verdict, outcome.stdout), ("ok", "b'hi\\n'\nthread\n"), outcome)
 
 
+class FirstSession(RollbackCase):
+    def test_a_crash_right_after_the_first_run_costs_only_itself(self):
+        session = self.new()  # with the default, which waits for a pause
+        self.client.run(session, "x = 20")
+        crash = self.client.run(session, "import os; x = 0; os._exit(1)")
+        self.assertEqual(crash.state, "rolled_back", crash)
+        self.assertEqual(self.value(session, "x"), "20")
+
+    def test_a_run_that_cannot_have_its_pipes_costs_the_session_nothing(self):
+        session = self.new(rollback="off")
+        self.client.run(session, "x = 1")
+        pid = self.manager.pid
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        highest = max(int(fd) for fd in os.listdir(f"/proc/{pid}/fd"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        try:
+            outcome = self.client.run(session, "x = 2")
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        self.assertGreater(highest, 3)
+        self.assertEqual((outcome.verdict, outcome.state), ("internal_error", "kept"), outcome)
+        self.assertIn("Too many open files", outcome.evidence["detail"])
+        self.assertEqual(self.value(session, "x"), "1")
+
+
 class NotCaptured(RollbackCase):
     def test_with_threads_no_snapshot_is_taken_and_the_verdict_says_why(self):
         session = self.new()
@@ -198,6 +227,24 @@ class NotCaptured(RollbackCase):
             self.client.session("checkpoint", session, checkpoint="now")
         self.assertEqual(self.client.run(session, "stop.set(); t.join(); x = 3").verdict, "ok")
         self.assertNotIn("refused", self.client.run(session, "x").fallback)
+
+    def test_a_crash_without_a_snapshot_says_why_there_was_none(self):
+        session = self.new(rollback="always")
+        self.client.run(session, "import threading\nstop = threading.Event()\n"
+                                 "t = threading.Thread(target=stop.wait, name='poller', daemon=True); t.start()")
+        crash = self.client.run(session, "import os; os.abort()")
+        self.assertEqual(crash.state, "fresh", crash)
+        self.assertRegex(crash.evidence["detail"], "no snapshot to go back to: .*poller")
+
+    def test_memory_that_is_shared_with_others_is_listed_because_it_stays(self):
+        session = self.new(rollback="always")
+        self.client.run(session, "import mmap; shared = mmap.mmap(-1, 4096); shared[0] = 1; own = [1]")
+        crash = self.client.run(session, "shared[0] = 2; own[0] = 2; import os; os.abort()")
+        self.assertIn("memory shared", " ".join(crash.rollback["not_captured"]))
+        self.assertEqual(self.value(session, "own[0], shared[0]"), "(1, 2)")
+        self.client.run(session, "shared.close(); open('f', 'wb').write(bytes(9)); f = open('f', 'r+b'); m = mmap.mmap(f.fileno(), 9)")
+        crash = self.client.run(session, "import os; os.abort()")
+        self.assertEqual(crash.rollback.get("not_captured", []), [])
 
     def test_files_keep_their_position_and_what_cannot_be_copied_is_listed(self):
         session = self.new()
@@ -318,55 +365,6 @@ class Checkpoints(RollbackCase):
         self.client.session("reset", session)
         self.assertEqual(self.client.session("checkpoint_ls", session)["checkpoints"], [])
         self.assertEqual(self.client.run(session, "x").verdict, "exception")
-
-
-class OutOfReach(RollbackCase):
-    def test_a_program_reaches_no_snapshot_by_any_means_that_names_a_pid(self):
-        session = self.new()
-        self.client.run(session, "x = 1")
-        self.client.session("checkpoint", session, checkpoint="kept")
-        attack = """
-import ctypes, os, signal, resource
-libc = ctypes.CDLL(None, use_errno=True)
-me = os.getpid()
-for pid in range(2, me + 40):
-    if os.path.exists(f'/proc/self/task/{pid}'): continue
-    for act in (lambda: os.kill(pid, 9), lambda: libc.syscall(200, pid, 9), lambda: libc.syscall(234, pid, pid, 9),
-                lambda: libc.syscall(129, pid, 9, ctypes.create_string_buffer(128)),
-                lambda: resource.prlimit(pid, resource.RLIMIT_CPU, (0, 0)), lambda: libc.ptrace(16, pid, 0, 0),
-                lambda: open(f'/proc/{pid}/mem', 'r+b'), lambda: open(f'/proc/{pid}/oom_score_adj', 'w').write('1000'),
-                lambda: os.waitpid(pid, os.WNOHANG)):
-        try: act()
-        except Exception: pass
-try: os.kill(-1, 9)
-except Exception: pass
-try: os.killpg(0, 0)
-except Exception: pass
-seen = [p for p in os.listdir('/proc') if p.isdigit() and int(p) != me]
-print(seen)
-"""
-        for _ in range(3):
-            outcome = self.client.run(session, attack)
-            self.assertEqual((outcome.verdict, outcome.stdout), ("ok", "[]\n"), outcome)
-        names = [row["name"] for row in self.client.session("checkpoint_ls", session)["checkpoints"]]
-        self.assertEqual(len(names), 3, names)  # two snapshots and the checkpoint, all alive
-        for name in names:
-            self.assertIsNotNone(name)
-        self.client.session("restore", session, checkpoint="kept")
-        self.assertEqual(self.value(session, "x"), "1")
-
-    def test_only_an_expected_copy_may_be_made_or_hide_itself(self):
-        session = self.new()
-        code = """
-import ctypes
-libc = ctypes.CDLL(None, use_errno=True)
-def errno_of(*call):
-    ctypes.set_errno(0)
-    return libc.syscall(*call) and ctypes.get_errno()
-CLONE_PARENT = 0x8000
-print(errno_of(56, CLONE_PARENT, 0, 0, 0, 0), errno_of(157, 4, 0), errno_of(308, 0, 0))
-"""
-        self.assertEqual(self.client.run(session, code).stdout, "1 1 1\n")
 
 
 if __name__ == "__main__":

@@ -128,6 +128,16 @@ class EndTest(ManagerCase):
         self.assertTrue(document["layers"])
         self.assertEqual(document["evidence"]["output"]["stdout_bytes"], 3)
 
+    def test_a_run_that_is_refused_at_the_door_has_the_layers_of_its_profile(self):
+        usual = self.manager.run_code("1")
+        refused = self.manager.run_code("1", "--timeout", "1000000")
+        self.assert_verdict(refused, "rejected", 125)
+        self.assertEqual(refused["layers"], usual["layers"])
+        self.assertEqual(refused["evidence"]["layers"], usual["layers"])
+        unknown = self.manager.run_code("1", "--profile", "nosuch")
+        self.assertEqual((unknown["verdict"], unknown["layers"], unknown["layers_missing"]),
+                         ("rejected", [], "there is no such profile"), unknown)
+
     def test_arguments_reach_the_program(self):
         done = self.manager.capsule("run", "-c", "import sys; print(sys.argv[1:])", "--", "--a", "b c", "")
         self.assertEqual(done.out, b"['--a', 'b c', '']\n", done)

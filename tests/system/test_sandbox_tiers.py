@@ -67,6 +67,30 @@ class TiersTest(unittest.TestCase):
         document = manager.run_code("open('file', 'w').write('x'); print(open('file').read())")
         self.assertEqual(document["stdout"], "x\n", document)
 
+    def test_where_mount_namespaces_alone_are_refused_the_other_kinds_stay(self):
+        manager = self.start("mntns")
+        layers = self.layers(manager)
+        for name in ("mountns", "root", "proc"):
+            self.assertEqual(layers[name], "off", layers)
+        for name in ("userns", "pidns", "netns", "ipcns", "utsns", "id_maps", "landlock", "seccomp", "kill_guard"):
+            self.assertEqual(layers[name], "on", layers)
+        for path in ("/etc/shadow", manager.directory, "/proc/1/status"):
+            document = manager.run_code(f"import os\nos.listdir({path!r}) if os.path.isdir({path!r}) else open({path!r})")
+            self.assertEqual(document["error"]["name"], "PermissionError", document)
+        found = {layer["name"]: layer for layer in manager.info("layers")["layers"]["layers"]}
+        self.assertEqual(found["mountns"]["fix"], "sysctl -w user.max_mnt_namespaces=15000", found)
+
+    def test_where_network_namespaces_alone_are_refused_the_other_kinds_stay(self):
+        self.assert_refuses("netns", naming="netns")
+        layers = self.layers(self.start("netns", "--allow-degraded"))
+        self.assertEqual(layers["netns"], "off", layers)
+        for name in ("userns", "pidns", "mountns", "root", "proc", "ipcns", "utsns", "id_maps", "landlock", "seccomp"):
+            self.assertEqual(layers[name], "on", layers)
+
+    def test_where_both_are_refused_processes_are_still_apart(self):
+        layers = self.layers(self.start("mntns,netns", "--allow-degraded"))
+        self.assertEqual([layers[name] for name in ("mountns", "netns", "userns", "pidns")], ["off", "off", "on", "on"])
+
     def test_without_namespaces_it_starts_only_when_asked_to(self):
         self.assert_refuses("userns", naming="pidns")
         manager = self.start("userns", "--allow-degraded")
@@ -189,6 +213,21 @@ class DoctorTest(unittest.TestCase):
             self.assertIn(name, document["missing"])
         self.assertIn("max_user_namespaces", next(
             layer["fix"] for layer in self.doctor(what="userns")[1]["layers"] if layer["name"] == "userns"))
+
+    def test_what_fails_outside_too_proves_nothing(self):
+        worker = support.MANAGER.parent.parent / "worker" / "capsule-worker"
+        for what, name in (("shmget", "ipcns"), ("connect", "netns"), ("chroot", "capabilities")):
+            words = [sys.executable, "-B", WITHOUT, what, "--", worker, "--doctor"]
+            done = subprocess.run(words, capture_output=True, timeout=60)
+            rows = {layer["name"]: layer for layer in json.loads(done.stdout)["layers"]}
+            self.assertEqual(rows[name]["state"], "off", rows[name])
+            self.assertIn("outside it is the same", rows[name]["reason"])
+            self.assertEqual(rows["pidns"]["state"], "on", rows)
+
+    def test_control_groups_are_proved_by_what_they_refuse(self):
+        row = next(layer for layer in self.doctor()[1]["layers"] if layer["name"] == "cgroup")
+        self.assertIn("a second process was refused" if row["state"] == "on" else "", row["proof"])
+        self.assertTrue(row["proof"] or row["reason"], row)
 
     def test_for_people_it_is_a_table_with_what_to_mend(self):
         done = subprocess.run([support.CAPSULE, "doctor"], capture_output=True, text=True, timeout=60)

@@ -55,6 +55,17 @@ class SecretsTest(ManagerCase):
                       if pathlib.Path(root, name).is_file()]
         self.assertFalse([text[:200] for text in shown if CANARY in text])
 
+    def test_a_session_may_have_as_many_as_the_protocol_says(self):
+        names = [f"SECRET_{n}" for n in range(64)]
+        environment = dict(self.manager.environment, CAPSULE_SOCKET=self.manager.socket, **dict.fromkeys(names, "x" * 1000))
+        words = [word for name in names for word in ("--secret-env", name)]
+        session = self.manager.capsule("session", "new", *words, env=environment).out.decode().strip()
+        self.addCleanup(self.manager.capsule, "session", "rm", session)
+        code = "import os; print(sum(name.startswith('SECRET_') for name in os.environ), 'TRACEPARENT' in os.environ)"
+        self.assertEqual(self.manager.exec(session, code, "--timeout", "20")["stdout"], "64 True\n")
+        one_more = self.manager.capsule("session", "new", *words, "--secret-env", "PATH", env=environment)
+        self.assertEqual((one_more.status, b"too many secrets" in one_more.err), (125, True), one_more)
+
     def test_a_secret_that_is_not_there_is_an_error(self):
         done = self.manager.capsule("session", "new", "--secret-env", "NO_SUCH_VARIABLE")
         self.assertNotEqual(done.status, 0)

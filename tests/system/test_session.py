@@ -162,6 +162,18 @@ class SessionTest(ManagerCase):
     def test_a_bad_name_is_refused(self):
         for name in ("UPPER", "a/b", "a" * 65, "ünique"):
             self.assertEqual(self.manager.capsule("session", "new", name).status, 125, name)
+        with self.manager.raw() as client:
+            client.hello()
+            for name in ("-", "-rf"):  # reads like an option of the command
+                client.send({"type": "session", "id": 5, "operation": "new", "session": name})
+                answer = client.receive()
+                self.assertEqual((answer["type"], answer["code"]), ("error", "invalid"), answer)
+                self.assertIn("does not begin with '-'", answer["message"])
+
+    def test_what_follows_two_dashes_is_not_dropped_unseen(self):
+        done = self.manager.capsule("session", "new", "--", "lab")
+        self.assertEqual((done.status, done.out), (2, b""), done)
+        self.assertIn(b"'session' takes nothing after --", done.err)
 
     def test_an_idle_session_closes_by_itself(self):
         done = self.manager.capsule("session", "new", "short", "--idle-timeout", "0.3")

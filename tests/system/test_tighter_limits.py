@@ -58,8 +58,9 @@ class TighterCase:
 
     @staticmethod
     def so_many(count):
-        """In a session with snapshots."""
-        return (str(count),)
+        """In a session with snapshots. One that has just made room may be gone before it is known to be: until then its
+        place is the program's."""
+        return str(count), str(count + 1)
 
     def printed(self, document):
         self.assert_verdict(document, "ok", 0)
@@ -80,6 +81,39 @@ class TighterCase:
         document = self.manager.exec(session, "import os; os._exit(3)", "--processes", "2")
         self.assertEqual(document["evidence"]["session_state"], "rolled_back")
         self.assertIn(self.printed(self.manager.exec(session, THREADS)), self.so_many(5))
+
+    def test_evidence_names_the_limit_of_open_files_that_a_program_came_up_against(self):
+        fill = "import os\nkept = []\nwhile True: kept.append(os.open('/dev/null', os.O_RDONLY))"
+        document = self.manager.run_code(fill)
+        self.assertEqual((document["error"]["name"], document["evidence"]["limit"]), ("OSError", "open_files=256"), document)
+        document = self.manager.run_code(fill, "--open-files", "20")
+        self.assertEqual((document["error"]["name"], document["evidence"]["limit"]), ("OSError", "open_files=20"), document)
+        document = self.manager.run_code("import os\nkept = [os.open('/dev/null', os.O_RDONLY) for _ in range(5)]\n1/0")
+        self.assertEqual(document["evidence"]["limit"], "", document)
+
+    def test_a_fork_has_the_limits_of_its_session_or_less(self):
+        def fork(source, *options):
+            done = self.manager.capsule("session", "fork", source, *options)
+            if done.status == 0:
+                self.addCleanup(self.manager.capsule, "session", "rm", done.out.decode().strip())
+            return done
+
+        session = self.new_session("--processes", "9", "--timeout", "50")
+        self.manager.exec(session, "heirloom = 7")
+        as_it_is, less = fork(session), fork(session, "--processes", "4", "--open-files", "20", "--memory", "128M")
+        for made in (as_it_is, less):
+            self.assertEqual(made.status, 0, made)
+        as_it_is, less = as_it_is.out.decode().strip(), less.out.decode().strip()
+        self.assertIn(self.printed(self.manager.exec(less, THREADS)), self.so_many(3))
+        self.assertEqual(self.printed(self.manager.exec(less, OPEN)), "EMFILE 20 20")
+        self.assertEqual(self.printed(self.manager.exec(as_it_is, OPEN)), "EMFILE 256 256")
+        fill = self.manager.exec(less, "import mmap\nm = mmap.mmap(-1, 1 << 28)\nfor i in range(0, 1 << 28, 4096): m[i] = 1")
+        self.assertEqual((fill["verdict"], fill["evidence"]["limit"]), ("out_of_memory", f"memory_bytes={128 * MIB}"), fill)
+        self.assertEqual(self.printed(self.manager.exec(less, "print(heirloom)")), "7")
+        for source, option, value in ((session, "--processes", "10"), (less, "--processes", "5"), (less, "--memory", "129M"),
+                                      (less, "--timeout", "51")):
+            more = fork(source, option, value)
+            self.assertEqual((more.status, b"its session's limit" in more.err), (125, True), more)
 
     def test_a_session_without_limits_of_its_own_has_its_profiles_again_after_a_tighter_run(self):
         session = self.new_session()

@@ -1,12 +1,8 @@
 """Traces of real runs: one request id in all places, the events of a run, and what its program is told of it."""
-import fcntl
 import json
 import os
 import pathlib
-import pty
 import re
-import struct
-import termios
 import unittest
 
 from processes import wait_for
@@ -175,33 +171,16 @@ class TraceTest(ManagerCase):
             self.assertIn(word, text)
         self.assertNotIn("\x1b", text)
 
-    def on_terminal(self, columns, *arguments, **variables):
-        """What the command writes to a terminal of so many columns."""
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        environment = dict(self.manager.environment, CAPSULE_SOCKET=self.manager.socket, TERM="xterm", **variables)
-        if "NO_COLOR" not in variables:
-            environment.pop("NO_COLOR", None)
-        child = self.manager.spawn(*arguments, stdout=theirs, env=environment)
-        os.close(theirs)
-        text = b""
-        try:
-            while piece := os.read(ours, 65536):
-                text += piece
-        except OSError:  # EIO: the other end is closed
-            pass
-        os.close(ours)
-        self.assertEqual(child.wait(), 0)
-        return text.decode().replace("\r\n", "\n")
-
     def test_the_waterfall_is_as_wide_as_the_terminal_and_coloured_unless_that_is_refused(self):
         run = self.manager.run_code("print(1)")["run_id"]
         for columns in (80, 160):
-            text = self.on_terminal(columns, "trace", run)
+            done = self.manager.on_terminal("trace", run, columns=columns)
+            self.assertEqual(done.status, 0, done)
+            text = done.out.decode()
             self.assertIn("\x1b[36m", text)
             widest = max(map(len, re.sub(r"\x1b\[\d+m", "", text).splitlines()))
             self.assertEqual(widest, columns)
-        self.assertNotIn("\x1b", self.on_terminal(80, "trace", run, NO_COLOR="1"))
+        self.assertNotIn(b"\x1b", self.manager.on_terminal("trace", run, columns=80, NO_COLOR="1").out)
 
     def test_a_run_that_is_nobodys_has_no_trace(self):
         done = self.manager.capsule("trace", "0190a5c2-8e1b-7c3d-9f00-3b6a1f2e4d5c")

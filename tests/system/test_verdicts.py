@@ -27,6 +27,9 @@ CAUSES = {
     "rejected": ("1", ("--cpu", "61"), 125, {}),
 }
 
+BY_ITSELF = {"ok", "exception", "exit", "rejected"}  # the others ended otherwise: where it was and what it said, is told
+NOTHING_RAN = {"internal_error"}
+
 
 def words():
     text = (ROOT / "protocol" / "verdict.cc").read_text()
@@ -60,26 +63,36 @@ class VerdictsTest(ManagerCase):
         manager = Manager(self.config + "[server]\ndrain_timeout_s = 0.2\n")
         self.addCleanup(manager.kill)
         with BranchClient(manager.start().socket) as client:
-            client.execute("import time\ntime.sleep(60)")
+            client.execute("import time\nprint('on', flush=True)\ntime.sleep(60)")
+            while client.receive()["type"] != "output":
+                pass
             manager.signal(signal.SIGTERM)
             return client.messages_until_finished()[-1]
+
+    def assert_told_where_it_was(self, verdict, evidence):
+        self.assertTrue(evidence.get("stack") or evidence.get("stack_missing"), (verdict, evidence))
+        if verdict not in NOTHING_RAN:
+            self.assertTrue(evidence.get("last_output"), (verdict, evidence))
 
     def test_each_can_be_caused_and_says_why(self):
         caused = set()
         for verdict, (code, options, status, wanted) in CAUSES.items():
             with self.subTest(verdict):
-                document = self.manager.run_code(code, *options)
+                document = self.manager.run_code("print('on', flush=True)\n" + code, *options)
                 self.assert_verdict(document, verdict, status)
                 evidence = document["evidence"]
                 self.assertEqual({name: evidence[name] for name in wanted}, wanted, evidence)
                 if verdict != "rejected":  # at the door: there is no run yet, in no capsule
                     self.assertGreater(len(document["layers"]), 15)
+                if verdict not in BY_ITSELF:
+                    self.assert_told_where_it_was(verdict, evidence)
                 caused.add(verdict)
         for verdict, status in (("cancelled", 130), ("internal_error", 125), ("aborted", 125)):
             with self.subTest(verdict):
                 finished = getattr(self, verdict)()
                 self.assertEqual((finished["verdict"], finished["exit_status"]), (verdict, status), finished)
                 self.assertGreater(len(finished["evidence"]["layers"]), 15)
+                self.assert_told_where_it_was(verdict, finished["evidence"])
                 caused.add(verdict)
                 if verdict == "internal_error":
                     self.assertIn("pipe", finished["evidence"]["detail"])

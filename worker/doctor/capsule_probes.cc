@@ -27,12 +27,16 @@
 namespace capsule::doctor {
 namespace {
 
-constexpr const char* kHostPlace = "/var/lib";  // every host has it, no capsule does
+constexpr const char* kHostPlaces[] = {"/var/lib", "/home", "/root", "/boot", "/srv"};  // no capsule has any
+constexpr const char* kOthersFile = "/usr";                                             // seen from inside, too
+constexpr uid_t kNobody = 65534;                                                        // who is not in the id maps
 constexpr milliseconds kGuardPatience{1000};
 
 // Things outside that nothing inside may reach.
 struct Canaries {
   pid_t pid = getpid();
+  std::string host_place;
+  ino_t user_namespace = 0;
   key_t memory_key = static_cast<key_t>(0x43415000 + getpid());
   UniqueFd listener;
   std::string socket_name = std::string(1, '\0') + "capsule-doctor-" + std::to_string(getpid());
@@ -47,11 +51,45 @@ sockaddr_un address_of(const std::string& name) {
 
 socklen_t size_of(const std::string& name) { return static_cast<socklen_t>(sizeof(sa_family_t) + name.size()); }
 
+bool is_gone(const std::string& path) {
+  struct stat info {};
+  return lstat(path.c_str(), &info) != 0;
+}
+
+ino_t own_user_namespace() {
+  struct stat info {};
+  return stat("/proc/self/ns/user", &info) == 0 ? info.st_ino : 0;
+}
+
+// Becomes one, where nobody goes on as that; else says who owns what it does not own itself.
+bool can_be_another_user() {
+  struct stat info {};
+  if (getuid() != 0) {
+    return stat(kOthersFile, &info) == 0 && info.st_uid != getuid() && info.st_uid != kNobody;
+  }
+  const pid_t child = fork();
+  if (child == 0) _exit(setuid(1) == 0 ? 0 : 1);
+  int status = -1;
+  return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+// Whoever makes a user namespace has every capability in it, until they are dropped.
+bool can_change_root() {
+  const pid_t child = fork();
+  if (child == 0) _exit(chroot("/") == 0 ? 0 : 1);
+  int status = -1;
+  return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
 void set_out(Canaries& canaries) {
+  for (const char* place : kHostPlaces) {
+    if (canaries.host_place.empty() && !is_gone(place)) canaries.host_place = place;
+  }
+  canaries.user_namespace = own_user_namespace();
   canaries.listener = UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const sockaddr_un address = address_of(canaries.socket_name);
   if (bind(canaries.listener.get(), reinterpret_cast<const sockaddr*>(&address), size_of(canaries.socket_name)) == 0) {
-    listen(canaries.listener.get(), 1);
+    listen(canaries.listener.get(), 2);  // the one outside stays in the queue
   }
 }
 
@@ -70,16 +108,31 @@ pid_t clone_with(parked::Namespaces namespaces) {
   return static_cast<pid_t>(syscall(SYS_clone, namespaces | SIGCHLD, 0, nullptr, nullptr, 0));  // hidden by a container
 }
 
-bool is_gone(const std::string& path) {
-  struct stat info {};
-  return lstat(path.c_str(), &info) != 0;
+// The same acts where nothing forbids them. What fails there as well would prove nothing inside.
+Controls try_outside(const Canaries& canaries) {
+  return {{"pidns", kill(canaries.pid, 0) == 0},
+          {"netns", can_connect(canaries.socket_name)},
+          {"ipcns", shmget(canaries.memory_key, 0, 0) >= 0},
+          {"userns", can_be_another_user()},
+          {"mountns", !canaries.host_place.empty()},
+          {"root", !canaries.host_place.empty()},
+          {"proc", !is_gone("/proc/" + std::to_string(canaries.pid) + "/stat")}};
+}
+
+void try_user_namespace(const Canaries& outside, Reporter& report) {
+  const bool is_refused = setuid(getuid() == 0 ? 1 : 0) != 0 && !can_be_another_user();
+  if (report.succeeds_outside("userns")) {
+    return report.tried("userns", is_refused, "other users can neither be become nor named");
+  }
+  const ino_t own = own_user_namespace();  // outside there is nobody else either: a namespace with one user
+  report.proved("userns", is_refused && own != 0 && own != outside.user_namespace,
+                "it is another namespace than outside, where no other user can be had either");
 }
 
 // What the keeper tries after its layers are in place. `name`'s forbidden act, and whether it was refused.
 void try_one(const std::string& name, const Canaries& outside, Reporter& report) {
   char host[HOST_NAME_MAX + 1] = {};
-  if (name == "userns")
-    return report.tried(name, setuid(getuid() == 0 ? 1 : 0) != 0, "becoming another user is refused");
+  if (name == "userns") return try_user_namespace(outside, report);
   if (name == "pidns") {
     return report.tried(name, getpid() == 1 && kill(outside.pid, 0) != 0, "a process outside cannot be signalled");
   }
@@ -95,8 +148,8 @@ void try_one(const std::string& name, const Canaries& outside, Reporter& report)
   }
   if (name == "id_maps") return report.tried(name, getuid() != 65534, "the process has its own id and no other");
   if (name == "mountns" || name == "root") {
-    const bool closed = is_gone(kHostPlace) && mkdir("/usr/capsule-doctor", 0700) != 0;
-    return report.tried(name, closed, std::string(kHostPlace) + " is not there, and /usr cannot be written to");
+    const bool closed = is_gone(outside.host_place) && mkdir("/usr/capsule-doctor", 0700) != 0;
+    return report.tried(name, closed, outside.host_place + " is not there, and /usr cannot be written to");
   }
   if (name == "proc") {
     return report.tried(name, is_gone("/proc/" + std::to_string(outside.pid) + "/stat"),
@@ -166,6 +219,7 @@ void guard(pid_t worker, int handover, parked::Namespaces namespaces) {
 void be_keeper(const sandbox::Recipe& recipe, const sandbox::CapsuleRequest& request, const Canaries& outside,
                Reporter& report) {
   const parked::Namespaces namespaces = request.namespaces;
+  if (parked::has(namespaces, CLONE_NEWUSER)) report.expect("capabilities", can_change_root());
   sandbox::CapsuleLayers capsule = sandbox::enter_capsule(recipe, request);
   for (const Layer& layer : capsule.applied.layers) {
     if (layer.state == "off") {
@@ -194,13 +248,16 @@ std::vector<Finding> probe_capsule(sandbox::Recipe& recipe) {
   Canaries canaries;
   set_out(canaries);
   const int memory = shmget(canaries.memory_key, 4096, IPC_CREAT | IPC_EXCL | 0600);
+  const Controls controls = try_outside(canaries);
   Outcome outcome;
-  for (const parked::Namespaces wanted :
-       {parked::kAllNamespaces, parked::kAllNamespaces & ~parked::Namespaces{CLONE_NEWNET}, parked::kNoNamespaces}) {
+  for (const parked::Namespaces wanted : parked::kChoices) {
     sandbox::complete_recipe(recipe, wanted);
     const sandbox::CapsuleRequest request{wanted, {getuid(), getgid()}, sandbox::IdMaps::kOwn};
     outcome = in_child([wanted] { return clone_with(wanted); },
-                       [&](Reporter& report) { be_keeper(recipe, request, canaries, report); });
+                       [&](Reporter& report) {
+                         report.expect(controls);
+                         be_keeper(recipe, request, canaries, report);
+                       });
     if (!outcome.findings.empty()) break;
   }
   if (memory >= 0) shmctl(memory, IPC_RMID, nullptr);

@@ -12,7 +12,7 @@
 #include "worker/doctor/capsule_probes.h"
 #include "worker/doctor/fixes.h"
 #include "worker/doctor/host_probes.h"
-#include "worker/sandbox/landlock.h"
+#include "worker/sandbox/landlock_proof.h"
 #include "worker/sandbox/seccomp.h"
 
 namespace capsule {
@@ -36,16 +36,16 @@ std::string quoted(const std::string& text) {
   return out + "\"";
 }
 
-// A layer that two probes speak of holds when both say so.
+// A layer that two probes speak of holds when both say so; the first that does not says why.
 Finding combine(const char* name, const std::vector<Finding>& all) {
   Finding result{name, "off", "", "it could not be tried", ""};
   bool seen = false;
   for (const Finding& one : all) {
     if (one.name != name) continue;
-    if (!seen || one.state != "on") result = one;
+    if (!seen || (result.state == "on" && one.state != "on")) result = one;
     seen = true;
   }
-  if (result.state != "on") result.fix = doctor::fix_for(name);
+  if (result.state != "on") result.fix = doctor::fix_for(name, doctor::this_machine());
   return result;
 }
 
@@ -61,7 +61,7 @@ int run_doctor() {
   Prepare profile;
   profile.workspace_bytes = kScratchBytes;
   profile.workspace_files = kScratchFiles;
-  sandbox::Recipe recipe = sandbox::make_recipe(profile);
+  sandbox::Recipe recipe = sandbox::make_recipe(profile, sandbox::landlock::prove());
   std::vector<Finding> all = doctor::probe_host(recipe);
   const std::vector<Finding> inside = doctor::probe_capsule(recipe);
   all.insert(all.end(), inside.begin(), inside.end());
@@ -74,7 +74,7 @@ int run_doctor() {
 
 int print_seccomp_table() {
   const std::string lines = sandbox::seccomp::describe(
-      sandbox::seccomp::make_table({}, {sandbox::seccomp::Sockets::kLocal, sandbox::landlock::abi()}));
+      sandbox::seccomp::make_table({}, {sandbox::seccomp::Sockets::kLocal, sandbox::landlock::prove().abi}));
   return write_all(STDOUT_FILENO, lines) ? 0 : 1;
 }
 

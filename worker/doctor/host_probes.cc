@@ -35,8 +35,12 @@ void try_environment(Reporter& report) {
   report.tried("environment", std::getenv("CAPSULE_DOCTOR") == nullptr, "a variable set on purpose is gone");
 }
 
-void try_landlock(Reporter& report) {
-  const int abi = sandbox::landlock::abi();
+void try_landlock(const sandbox::landlock::Proof& proof, Reporter& report) {
+  const int abi = proof.abi;
+  if (abi < 1 && proof.claimed > 0) {
+    return report.off("landlock", "the kernel claims version " + std::to_string(proof.claimed) +
+                                      ", but did not refuse what the first one refuses");
+  }
   const auto rules = sandbox::landlock::make_ruleset({}, {}, sandbox::landlock::Scopes::kNone, abi);
   if (!rules) return report.off("landlock", rules.error().message);
   (void)sandbox::no_new_privileges();
@@ -45,7 +49,9 @@ void try_landlock(Reporter& report) {
   }
   const UniqueFd file(open(kReadableFile, O_RDONLY | O_CLOEXEC));
   report.tried("landlock", !file && errno == EACCES,
-               "ABI " + std::to_string(abi) + ": a file that everybody may read could not be opened");
+               "ABI " + std::to_string(abi) + " of the " + std::to_string(proof.claimed) +
+                   " that the kernel claims: a file that everybody may read could not be opened, and what each version "
+                   "adds was refused");
 }
 
 void try_seccomp(const Result<sandbox::seccomp::Program>& program, Reporter& report) {
@@ -80,7 +86,7 @@ std::vector<Finding> probe_host(const sandbox::Recipe& recipe) {
   const auto add = [&all](std::vector<Finding> more) { all.insert(all.end(), more.begin(), more.end()); };
   add(in_child(::fork, try_descriptors).findings);
   add(in_child(::fork, try_environment).findings);
-  add(in_child(::fork, try_landlock).findings);
+  add(in_child(::fork, [&recipe](Reporter& report) { try_landlock(recipe.landlock, report); }).findings);
   add(probe_seccomp(recipe.local_sockets));
   return all;
 }

@@ -46,9 +46,20 @@ void Reporter::say(const std::string& name, const std::string& state, const std:
   (void)write_all(pipe_, name + "\t" + state + "\t" + one_line(proof) + "\t" + one_line(reason) + "\n");
 }
 
-void Reporter::tried(const std::string& name, bool refused, const std::string& act) {
-  refused ? say(name, "on", act, "") : say(name, "off", "", "not held when tried: " + act);
+bool Reporter::succeeds_outside(const std::string& name) const {
+  const auto found = controls_.find(name);
+  return found == controls_.end() || found->second;
 }
+
+void Reporter::tried(const std::string& name, bool refused, const std::string& act) {
+  if (!succeeds_outside(name)) return off(name, "cannot be told: outside it is the same: " + act);
+  proved(name, refused, act);
+}
+
+void Reporter::proved(const std::string& name, bool holds, const std::string& proof) {
+  holds ? say(name, "on", proof, "") : say(name, "off", "", "not held when tried: " + proof);
+}
+
 void Reporter::off(const std::string& name, const std::string& reason) { say(name, "off", "", reason); }
 void Reporter::degraded(const std::string& name, const std::string& reason) { say(name, "degraded", "", reason); }
 

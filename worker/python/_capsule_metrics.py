@@ -17,6 +17,7 @@ _RESERVED_ENDS = ("_total", "_bucket", "_count", "_sum", "_created", "_info")
 _RESERVED_LABELS = ("le", "quantile")
 _BURST = 200  # figures that are sent at once
 _PER_SECOND = 200  # and in the long run
+_LARGEST = 1e290  # a value; the link takes 1e300, and what is added up here stays below that
 _PENDING = 64  # different ones that wait here; with more, the program waits
 
 _lock = _thread.RLock()  # a signal handler may count, too
@@ -36,7 +37,7 @@ def metric(name, value=1, /, *, kind="counter", **labels):
     key = (_checked_name(name, kind), kind, _checked_labels(labels))
     value = _checked_value(value, kind)
     with _lock:
-        _pending[key] = value if kind == "gauge" else _pending.get(key, 0.0) + value
+        _pending[key] = value if kind == "gauge" else min(_pending.get(key, 0.0) + value, _LARGEST)
         if _has_token():
             _send_pending()
         while len(_pending) >= _PENDING:
@@ -92,8 +93,8 @@ def _checked_label_value(value):
 
 def _checked_value(value, kind):
     number = float(value)
-    if number != number or number in (float("inf"), float("-inf")):
-        raise ValueError("a metric's value is a finite number")
+    if not -_LARGEST <= number <= _LARGEST:  # nor not-a-number
+        raise ValueError(f"a metric's value is a number from -{_LARGEST:g} to {_LARGEST:g}")
     if kind == "counter" and number < 0:
         raise ValueError("a counter only grows; kind=\"gauge\" may fall")
     return number

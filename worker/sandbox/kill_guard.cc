@@ -116,11 +116,39 @@ bool KillGuard::answer_one(int listener) {
     return true;
   }
   catch_up_();
-  const bool is_known = signals_.is_worker(caller) || signals_.protected_pids().contains(caller);
-  const int error =
-      branches_.decide(call.data, caller, is_known ? BranchGuard::Caller::kKnown : BranchGuard::Caller::kOther);
-  reply(listener, call.id, error == 0 ? kGoOn : error);
+  const Held question{listener, call.id, call.data, caller};
+  if (answer_about_copies(question)) return true;
+  held_.size() < kHeldMax ? held_.push_back(question) : reply(listener, call.id, EPERM);
   return true;
+}
+
+// False: it has to wait.
+bool KillGuard::answer_about_copies(const Held& question) {
+  const bool is_known = signals_.is_worker(question.caller) || signals_.protected_pids().contains(question.caller);
+  const auto who = is_known ? BranchGuard::Caller::kKnown : BranchGuard::Caller::kOther;
+  const int error = branches_.decide(question.call, question.caller, who);
+  if (error == BranchGuard::kLater) return false;
+  reply(question.listener, question.id, error == 0 ? kGoOn : error);
+  return true;
+}
+
+void KillGuard::answer_held() {
+  std::erase_if(held_, [this](const Held& question) { return answer_about_copies(question); });
+}
+
+void KillGuard::keep(pid_t copy) {
+  branches_.keep(copy);
+  answer_held();
+}
+
+void KillGuard::withdraw(pid_t pid) {
+  branches_.withdraw(pid);
+  answer_held();
+}
+
+void KillGuard::forget(pid_t pid) {
+  branches_.forget(pid);
+  answer_held();
 }
 
 void KillGuard::answer_about_signals(const seccomp_notif& call, int listener) {
@@ -192,6 +220,7 @@ void KillGuard::note_hit(const Relay& relay, const SignalAnswer& answer) {
 
 void KillGuard::forget_pending(int listener) {
   std::erase_if(pending_, [listener](const auto& one) { return one.second.listener == listener; });
+  std::erase_if(held_, [listener](const Held& question) { return question.listener == listener; });
 }
 
 }  // namespace capsule::sandbox

@@ -5,9 +5,11 @@
 // capsule's keeper (guard_relay.h). Lives in the keeper, on its one thread; never blocks.
 //
 // Limits: kListenersMax filters at once; kCallsPerTurn calls of each are answered before the keeper looks at its other
-// descriptors; kPendingMax questions wait for keepers inside, further ones fail with EAGAIN.
+// descriptors; kPendingMax questions wait for keepers inside, further ones fail with EAGAIN; kHeldMax wait for a
+// word of the manager about a copy, further ones fail with EPERM.
 #pragma once
 
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sys/types.h>
 
@@ -20,8 +22,6 @@
 #include "worker/sandbox/branch_guard.h"
 #include "worker/sandbox/signals.h"
 
-struct seccomp_notif;
-
 namespace capsule::sandbox {
 
 class KillGuard {
@@ -32,10 +32,16 @@ class KillGuard {
   static constexpr size_t kListenersMax = 64;
   static constexpr int kCallsPerTurn = 16;
   static constexpr size_t kPendingMax = 256;
+  static constexpr size_t kHeldMax = 4096;
 
   // The listener of a worker's filter; its children share it. False: there are too many, and those calls fail.
   bool watch(UniqueFd listener);
-  BranchGuard& branches() { return branches_; }
+
+  // See branch_guard.h. Each may be the word that a question waits for.
+  void expect(pid_t pid, BranchGuard::May may) { branches_.expect(pid, may); }
+  void keep(pid_t copy);
+  void withdraw(pid_t pid);
+  void forget(pid_t pid);
 
   // A capsule inside, until its keeper closes the relay.
   void add_nested(UniqueFd relay, ino_t pid_namespace);
@@ -54,7 +60,16 @@ class KillGuard {
     bool goes_on;  // the kernel does it when the answer is yes
   };
 
+  struct Held {
+    int listener;
+    uint64_t id;
+    seccomp_data call;
+    pid_t caller;
+  };
+
   bool answer_one(int listener);
+  bool answer_about_copies(const Held& question);
+  void answer_held();
   void answer_about_signals(const seccomp_notif& call, int listener);
   bool read_info(const seccomp_notif& call, int listener, SignalCall& into);
   Relay* relay_of(pid_t caller);
@@ -69,6 +84,7 @@ class KillGuard {
   BranchGuard branches_;
   std::vector<Relay> relays_;
   std::map<uint64_t, Pending> pending_;  // by notification
+  std::vector<Held> held_;
 };
 
 }  // namespace capsule::sandbox

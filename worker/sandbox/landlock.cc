@@ -19,8 +19,6 @@ constexpr Rights kTruncate = 1ULL << 14;                                        
 constexpr Rights kIoctlDevice = 1ULL << 15;                                       // ABI 5
 constexpr uint64_t kBindTcp = 1ULL << 0, kConnectTcp = 1ULL << 1;                 // ABI 4
 constexpr uint64_t kScopeAbstractSockets = 1ULL << 0, kScopeSignals = 1ULL << 1;  // ABI 6
-constexpr unsigned kAskErrata = 1U << 1;
-constexpr int kSignalErratum = 1 << 1;
 
 struct RulesetAttributes {
   uint64_t filesystem, network, scoped;
@@ -49,15 +47,9 @@ Status add(int ruleset, const Rule& rule, Rights handled) {
 
 }  // namespace
 
-int abi() {
+int claimed_abi() {
   const long version = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   return version > 0 ? static_cast<int>(version) : 0;
-}
-
-bool can_scope() {
-  if (abi() < 6) return false;
-  const long errata = syscall(SYS_landlock_create_ruleset, nullptr, 0, kAskErrata);
-  return errata > 0 && (errata & kSignalErratum) != 0;
 }
 
 Rights handled_rights(int abi) {
@@ -105,7 +97,9 @@ std::vector<Rule> rules_for_host_root(const Policy& policy, const std::string& w
 }
 
 Result<UniqueFd> make_ruleset(const std::vector<Rule>& rules, const Policy& policy, Scopes scopes, int abi) {
-  if (abi < 1) return failure(Errc::kUnavailable, "the kernel has no Landlock, or it is not enabled (lsm=landlock)");
+  if (abi < 1)
+    return failure(Errc::kUnavailable,
+                   "the kernel has no Landlock, it is not enabled (lsm=landlock), or it did not hold when tried");
   RulesetAttributes attributes{handled_rights(abi), 0, 0};
   size_t size = sizeof attributes.filesystem;  // what this version knows; more must be zero or is refused
   if (abi >= 4) {

@@ -1,6 +1,6 @@
 // Landlock: what a worker may do to the file system, decided by the kernel below every mount and name. The keeper makes
 // the ruleset once, against the capsule's own root; workers inherit it and enter it. Raw system calls: the headers of
-// Debian 12 know ABI 2 only, and a capsule uses no more than what it is told the kernel has.
+// Debian 12 know ABI 2 only, and a capsule uses no more than what was seen to hold (landlock_proof.h).
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,8 @@
 
 namespace capsule::sandbox::landlock {
 
-// The version the kernel claims; 0: none. Whether it keeps its word is for the doctor to try.
-int abi();
-// Signal and abstract-socket scopes were broken in early kernels that have them (erratum 2): only with the fix.
-bool can_scope();
+// The version the kernel claims; 0: none.
+int claimed_abi();
 
 using Rights = uint64_t;
 Rights handled_rights(int abi);  // everything that version can refuse

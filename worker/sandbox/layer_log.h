@@ -33,14 +33,20 @@ class LayerLog {
   // Of one that was noted before.
   void degrade(const char* name, std::string why) { set(name, "degraded", std::move(why)); }
   void detail(const char* name, std::string text) { set(name, "on", std::move(text)); }
+  void add(const char* name, const std::string& text) {
+    if (Layer* layer = find(name)) layer->detail += (layer->detail.empty() ? "" : "; ") + text;
+  }
 
   Applied take() && { return std::move(applied_); }
 
  private:
-  void set(const char* name, const char* state, std::string detail) {
+  Layer* find(const char* name) {
     const auto found = std::find_if(applied_.layers.begin(), applied_.layers.end(),
                                     [name](const Layer& layer) { return layer.name == name; });
-    if (found != applied_.layers.end()) *found = {name, state, std::move(detail)};
+    return found == applied_.layers.end() ? nullptr : &*found;
+  }
+  void set(const char* name, const char* state, std::string detail) {
+    if (Layer* layer = find(name)) *layer = {name, state, std::move(detail)};
   }
 
   Applied applied_;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "worker/sandbox/id_maps.h"
+#include "worker/sandbox/landlock.h"
 #include "worker/sandbox/layer_log.h"
 #include "worker/sandbox/network.h"
 #include "worker/sandbox/oom_score.h"
@@ -55,24 +56,31 @@ void enter_namespaces(const Recipe& recipe, const CapsuleRequest& request, Capsu
   const Status identity = log.apply("id_maps", [&] { return take_identity(request); });
   if (identity) {
     set_up_host_name(request.namespaces, log);
-    entered.has_root = enter_root(recipe, request, log);
+    if (parked::has(request.namespaces, CLONE_NEWNS)) {
+      entered.has_root = enter_root(recipe, request, log);
+    } else {
+      for (const char* name : {"root", "proc"})
+        log.off(name, "there is no mount namespace: " + std::string(kNoNamespaces));
+    }
     set_up_network(recipe.policy, request.namespaces, entered, log);
     return;
   }
   for (const char* name : {"root", "proc"}) log.off(name, "the id maps could not be written");
 }
 
-landlock::Scopes scopes_for(parked::Namespaces namespaces) {
+landlock::Scopes scopes_for(const Recipe& recipe, parked::Namespaces namespaces) {
   // Namespaces say the same, and more; scopes are for where there are none, and where they work.
   const bool has_both = parked::has(namespaces, CLONE_NEWPID) && parked::has(namespaces, CLONE_NEWNET);
-  return !has_both && landlock::can_scope() ? landlock::Scopes::kSignalsAndAbstractSockets : landlock::Scopes::kNone;
+  return !has_both && recipe.landlock.can_scope ? landlock::Scopes::kSignalsAndAbstractSockets
+                                                : landlock::Scopes::kNone;
 }
 
 Status restrict_files(const Recipe& recipe, const WorkerRequest& request) {
   if (request.ruleset >= 0) return landlock::restrict_self(request.ruleset);
   // The host's /proc/self differs from worker to worker, so each has rules of its own.
-  const auto rules = landlock::rules_for_host_root(recipe.policy, request.fallback_workspace, recipe.landlock_abi);
-  auto ruleset = landlock::make_ruleset(rules, recipe.policy, scopes_for(request.namespaces), recipe.landlock_abi);
+  const auto rules = landlock::rules_for_host_root(recipe.policy, request.fallback_workspace, recipe.landlock.abi);
+  auto ruleset =
+      landlock::make_ruleset(rules, recipe.policy, scopes_for(recipe, request.namespaces), recipe.landlock.abi);
   if (!ruleset) return tl::unexpected<Error>(ruleset.error());
   return landlock::restrict_self(ruleset->get());
 }
@@ -119,16 +127,16 @@ void set_up_network(const Policy& policy, parked::Namespaces namespaces, Capsule
   if (!up) log.degrade("netns", up.error().message);
 }
 
-Recipe make_recipe(const Prepare& prepare) {
-  Recipe recipe{make_policy(prepare), {}, landlock::abi(), {}, std::nullopt};
+Recipe make_recipe(const Prepare& prepare, landlock::Proof landlock) {
+  Recipe recipe{make_policy(prepare), {}, landlock, {}, std::nullopt};
   recipe.root = plan_root(recipe.policy, look_at_host());
-  recipe.local_sockets = compile_for(recipe.policy, seccomp::Sockets::kLocal, recipe.landlock_abi);
+  recipe.local_sockets = compile_for(recipe.policy, seccomp::Sockets::kLocal, recipe.landlock.abi);
   return recipe;
 }
 
 void complete_recipe(Recipe& recipe, parked::Namespaces namespaces) {
   if (parked::has(namespaces, CLONE_NEWNET) || recipe.no_sockets) return;
-  recipe.no_sockets = compile_for(recipe.policy, seccomp::Sockets::kNone, recipe.landlock_abi);
+  recipe.no_sockets = compile_for(recipe.policy, seccomp::Sockets::kNone, recipe.landlock.abi);
 }
 
 CapsuleLayers enter_capsule(const Recipe& recipe, const CapsuleRequest& request) {
@@ -143,10 +151,11 @@ CapsuleLayers enter_capsule(const Recipe& recipe, const CapsuleRequest& request)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     for (const char* name : {"id_maps", "root", "proc"}) log.off(name, kNoNamespaces);
   }
+  if (!entered.has_root) log.add("root", "the workspace is a directory of the host, without a limit of bytes or files");
   if (entered.has_root) {
     (void)log.timed("landlock_rules", [&]() -> Status {
-      auto ruleset = landlock::make_ruleset(landlock::rules_for_private_root(recipe.policy, recipe.landlock_abi),
-                                            recipe.policy, scopes_for(request.namespaces), recipe.landlock_abi);
+      auto ruleset = landlock::make_ruleset(landlock::rules_for_private_root(recipe.policy, recipe.landlock.abi),
+                                            recipe.policy, scopes_for(recipe, request.namespaces), recipe.landlock.abi);
       if (!ruleset) return tl::unexpected<Error>(ruleset.error());  // each worker tries, and says why not
       entered.ruleset = std::move(*ruleset);
       return {};
@@ -177,7 +186,7 @@ WorkerLayers enter_worker(const Recipe& recipe, const WorkerRequest& request) {
   LayerLog log;
   log.apply("rlimits", [&] { return limit_resources(recipe.policy, request.namespaces); });
   const Status files = log.apply("landlock", [&] { return restrict_files(recipe, request); });
-  if (files) log.detail("landlock", "ABI " + std::to_string(recipe.landlock_abi));
+  if (files) log.detail("landlock", "ABI " + std::to_string(recipe.landlock.abi));
   const Status filter = log.apply("seccomp", [&] { return load_filter(recipe, request, entered.listener); });
   filter ? log.on("kill_guard") : log.off("kill_guard", "there is no seccomp filter");
   entered.applied = std::move(log).take();

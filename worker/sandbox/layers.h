@@ -14,7 +14,7 @@
 #include "base/unique_fd.h"
 #include "protocol/message.h"
 #include "worker/parked.h"
-#include "worker/sandbox/landlock.h"
+#include "worker/sandbox/landlock_proof.h"
 #include "worker/sandbox/policy.h"
 #include "worker/sandbox/root_plan.h"
 #include "worker/sandbox/seccomp.h"
@@ -25,11 +25,11 @@ namespace capsule::sandbox {
 struct Recipe {
   Policy policy;
   RootPlan root;
-  int landlock_abi = 0;
+  landlock::Proof landlock;
   Result<seccomp::Program> local_sockets;              // where they stay inside the capsule
   std::optional<Result<seccomp::Program>> no_sockets;  // without a network namespace; compiled when needed
 };
-Recipe make_recipe(const Prepare& prepare);
+Recipe make_recipe(const Prepare& prepare, landlock::Proof landlock);
 // Before a capsule with these namespaces is cloned.
 void complete_recipe(Recipe& recipe, parked::Namespaces namespaces);
 

@@ -61,9 +61,9 @@ void wait_until_dead(pid_t pid) {
 }
 
 // Copies that sessions in capsules inside make just now are children of ours that nobody has told us of yet. Only such
-// copies get there.
+// copies get there, and they hide only when we have been told, and spare them.
 bool is_spared(pid_t pid, const Sweeping& how) {
-  return how.spared.contains(pid) || (how.has_nested && (how.inside.contains(pid) || numbers_of(pid).level > 1));
+  return how.spared.contains(pid) || (how.has_nested && numbers_of(pid).level > 1);
 }
 
 // All stand still, so each round ends one generation, whose children become ours. A process that is not in the list

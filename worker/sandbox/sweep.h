@@ -13,8 +13,7 @@ struct Sweeping {
   std::set<pid_t> spared;       // children of the keeper
   std::map<pid_t, int> guests;  // to end: not its children, with a pidfd each
   bool is_inside = false;       // others may be here that are not its children; they are to end
-  bool has_nested = false;      // spared too: whatever lives in capsules inside,
-  std::set<pid_t> inside;       // also children of the keeper; those of them that hide where they are
+  bool has_nested = false;      // spared too: whatever lives in capsules inside
 };
 
 // The first that moves in from further out is alone: what its worker made beside it is nobody's.

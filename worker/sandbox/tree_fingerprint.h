@@ -1,7 +1,7 @@
 // Whether anything below a directory has changed: a number made of every entry's name, inode, size, mode and times of
-// change, in the order in which the directory lists them. A change that keeps the size, within a tick of the clock that
-// stamps files after it was looked at, is not seen (Linux before 6.13). Not proof against somebody who sets out to hide
-// a change from it, and who could only hide it from a copy of his own session.
+// change, in the order in which the directory lists them, and of what is in the files: a write through a mapping leaves
+// no time behind in a tmpfs. Not proof against somebody who sets out to hide a change from it, and who could only hide
+// it from a copy of his own session.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,9 @@
 namespace capsule::sandbox {
 
 inline constexpr size_t kFingerprintEntries = 20'000;
+inline constexpr uint64_t kFingerprintBytes = 4u << 20;  // of all files; a millisecond
 
-// nullopt: it has more entries, is deeper than what is copied, or cannot be read.
+// nullopt: it has more entries or bytes, is deeper than what is copied, or cannot be read.
 std::optional<uint64_t> fingerprint_of(int directory);
 
 // What a capsule inside another one was filled from, and how that was then.

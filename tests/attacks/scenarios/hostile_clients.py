@@ -1,15 +1,12 @@
 """Attacks on the manager's socket (table J): many, slow, greedy and lying clients."""
 import os
-import pathlib
 import resource
 import socket
 import struct
-import subprocess
 import time
 import urllib.error
 import urllib.request
 
-import support
 from cases import LINK_PRELUDE, PRELUDE
 from processes import wait_for
 from scenarios import scenario
@@ -42,7 +39,10 @@ def run_works(arena):
 def refused(arena, message, codes=("invalid", "too_large", "not_found", "conflict", "refused", "unavailable")):
     """The request is answered by an error, or the connection is closed; nothing is run."""
     with arena.client() as client:
-        client.send(message)
+        try:
+            client.send(message)
+        except OSError:  # it was refused before it was whole
+            pass
         while True:
             answer = client.receive()
             if answer is None:
@@ -50,10 +50,10 @@ def refused(arena, message, codes=("invalid", "too_large", "not_found", "conflic
             if answer["type"] == "error":
                 assert answer["code"] in codes, answer
                 return answer
-            assert answer["type"] not in ("accepted", "document"), f"{str(message)[:200]} was accepted: {answer}"
+            assert answer["type"] not in ("accepted", "document", "ack"), f"{str(message)[:200]} was accepted: {answer}"
 
 
-@scenario("J03", "two hundred connections that send one byte at a time")
+@scenario("J03", "a hundred connections that send one byte at a time")
 def slow_connections(arena):
     raw = [socket.socket(socket.AF_UNIX) for _ in range(CONNECTIONS)]
     try:
@@ -120,7 +120,7 @@ def _can_connect(arena):
         return None
 
 
-@scenario("J04", "connections until the client has no descriptors left")
+@scenario("J04a", "connections until the client has no descriptors left")
 def connections_to_emfile(arena):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
@@ -236,15 +236,7 @@ def hostile_file_names(arena):
     return outcomes
 
 
-@scenario("J09", "the manager's socket: in a directory that only its user can change")
-def place_of_the_socket(arena):
-    mode = os.stat(arena.manager.socket).st_mode & 0o777
-    assert mode == 0o600, f"the socket has mode {mode:o}"
-    owner = os.stat(arena.manager.socket).st_uid
-    assert owner == os.getuid(), owner
-
-
-@scenario("J12", "a run, a cancel and a session of somebody else, by guessed ids")
+@scenario("J13", "a run, a cancel and a session of somebody else, by guessed ids")
 def guessed_ids(arena):
     with arena.client() as client:
         for number in range(50):
@@ -292,16 +284,6 @@ def variables_of_the_client(arena):
     done = arena.manager.capsule("run", "-c", "import os; print(sorted(k for k in os.environ if 'CAPSULE' in k or 'PYTHON' in k))",
                                  env=environment)
     assert done.status == 0 and done.out == b"[]\n", done
-
-
-@scenario("J21", "a second manager on the same socket and state")
-def second_manager(arena):
-    done = subprocess.run([support.MANAGER, "--config", arena.manager.config_file, "--socket", arena.manager.socket,
-                           "--state-dir", f"{arena.manager.directory}/state"], stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=30)
-    assert done.returncode != 0, "a second manager started"
-    assert pathlib.Path(arena.manager.socket).exists(), "the second manager took the socket away"
-    return [run_works(arena)]
 
 
 @scenario("J24", "fields that name a tenant, a user, a directory")

@@ -4,6 +4,7 @@ import subprocess
 
 import cases
 import support
+from branches import BranchClient, Outcome
 from scenarios import scenario
 
 # In the worker: each number in a child of its own; the outcome is an error's name, "ok", "signal N" or "waits".
@@ -167,7 +168,7 @@ for fd in range(4096):
     name = os.readlink(f"/proc/self/fd/{fd}")
     if not (name.startswith("/proc/") and name.endswith(("/stat", "/statm"))):
         kinds.append(name if "timerfd" in name else name.split(":")[0])
-print(kinds)
+print(sorted(kinds))
 '''
 
 
@@ -176,7 +177,7 @@ def descriptors_of_many_workers(arena):
     outcomes = []
     for number in range(50 if arena.short else 1000):
         outcome = arena.run(DESCRIPTORS)
-        assert outcome.output() == b"['/dev/null', 'pipe', 'pipe', 'anon_inode:[timerfd]', 'socket']\n", f"spawn {number}: {outcome}"
+        assert outcome.output() == b"['/dev/null', 'anon_inode:[timerfd]', 'pipe', 'pipe', 'socket']\n", f"spawn {number}: {outcome}"
         outcomes.append(outcome)
     return outcomes
 
@@ -197,14 +198,34 @@ except ImportError:
 '''
 
 
-@scenario("F24b", "random numbers of many fresh workers: all of them differ")
-def randomness_of_many_workers(arena):
-    seen, outcomes = set(), []
-    for _ in range(30 if arena.short else 1000):
-        outcome = arena.run(RANDOMNESS)
-        words = outcome.output().split()
-        assert outcome.verdict == "ok" and len(words) >= 5, str(outcome)
+def differ(outcomes, least):
+    """Each printed at least so many words, and none of them a word of another."""
+    seen = set()
+    for outcome in outcomes:
+        words = outcome.stdout.split() if isinstance(outcome, Outcome) else outcome.output().split()
+        assert outcome.verdict == "ok" and len(words) >= least, str(outcome)
         assert not seen.intersection(words), f"twice: {seen.intersection(words)}"
         seen.update(words)
-        outcomes.append(outcome)
+
+
+@scenario("F24b", "random numbers of many fresh workers: all of them differ")
+def randomness_of_many_workers(arena):
+    outcomes = [arena.run(RANDOMNESS) for _ in range(30 if arena.short else 1000)]
+    differ(outcomes, 5)
     return outcomes
+
+
+@scenario("F24c", "random numbers of numpy, in fresh workers that have it loaded and in forks of a session that has used it")
+def randomness_of_numpy(arena):
+    fresh = [arena.run(RANDOMNESS, profile="data") for _ in range(5 if arena.short else 100)]
+    differ(fresh, 6)
+    with BranchClient(arena.manager.socket) as client:
+        source = client.new(profile="data", rollback="off")
+        client.run(source, RANDOMNESS + "numpy.random.seed(7); random.seed(7)")
+        forks = client.session("fork", source=source, count=4)["forks"]
+        try:
+            differ([client.run(session, RANDOMNESS) for session in (source, *forks)], 6)
+        finally:
+            for session in (source, *forks):
+                client.session("rm", session)
+    return fresh

@@ -33,6 +33,25 @@ TEST_CASE("pipes and socket pairs are close-on-exec and connected") {
   CHECK(read_some(pair->first.get()) == "back");
 }
 
+TEST_CASE("what is not a regular file is refused at once where only one will do") {
+  char directory[] = "/tmp/capsule-posix-XXXXXX";
+  REQUIRE(mkdtemp(directory) != nullptr);
+  const std::string fifo = std::string(directory) + "/fifo", plain = std::string(directory) + "/plain";
+  REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
+  const UniqueFd file(open(plain.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  REQUIRE(write_all(file.get(), "text"));
+  CHECK(read_regular_file(plain, 100).value() == "text");
+  CHECK(read_regular_file(plain, 3).error().code == Errc::kTooLarge);
+  for (const std::string& path : {fifo, std::string(directory), std::string("/dev/zero")}) {
+    const auto text = read_regular_file(path, 100);
+    REQUIRE_FALSE(text);
+    CHECK(text.error().message == path + " is not a regular file");
+  }
+  unlink(fifo.c_str());
+  unlink(plain.c_str());
+  rmdir(directory);
+}
+
 TEST_CASE("a nonblocking descriptor answers at once") {
   auto pipe = make_pipe();
   REQUIRE(pipe);

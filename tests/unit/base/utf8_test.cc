@@ -66,6 +66,10 @@ TEST_CASE("C1 controls are escaped, the characters after them are not") {
   CHECK(escape_control("h\xC3\xA9") == "h\xC3\xA9");
 }
 
+TEST_CASE("JSON keeps its meaning and holds no control character that JSON itself leaves as it is") {
+  CHECK(escape_control_in_json("{\"a\": \"\x7F\xC2\x9B\xC3\xA9\"}\n") == "{\"a\": \"\\u007f\\u009b\xC3\xA9\"}\n");
+}
+
 TEST_CASE("a cut sequence does not swallow the character after it") { CHECK(escape_control("\xC2z") == "\xC2z"); }
 
 }  // namespace capsule

@@ -162,6 +162,43 @@ TEST_CASE("a run that was not accepted has a document too", "[cli]") {
   CHECK(document["exit_status"] == 125);
   CHECK(document["evidence"]["detail"] == "the queue is full");
   CHECK(document["evidence"]["retry"] == true);
+  CHECK(document["layers"].empty());
+  CHECK(document["layers_missing"] == "the manager closed the connection");
+}
+
+TEST_CASE("a refused run has the layers of its profile, or why there are none", "[cli]") {
+  const ErrorReply refusal{.re = 1, .code = "unavailable", .message = "the queue is full"};
+  Collected up;
+  up.document.ask_layers_of([] { return ProfileLayers{{{"seccomp", "on", ""}}, {}}; });
+  REQUIRE(up.document.show(refusal));
+  const Json with = Json::parse(up.out.text());
+  CHECK(with["layers"][0]["name"] == "seccomp");
+  CHECK(with["evidence"]["layers"] == with["layers"]);
+  CHECK_FALSE(with.contains("layers_missing"));
+  Collected down;
+  down.document.ask_layers_of([] { return ProfileLayers{{}, "no capsule of this profile has come up yet"}; });
+  REQUIRE(down.document.show(refusal));
+  const Json without = Json::parse(down.out.text());
+  CHECK(without["layers"].empty());
+  CHECK(without["layers_missing"] == "no capsule of this profile has come up yet");
+}
+
+TEST_CASE("the layers of a profile are found by its name or by one of its sessions", "[cli]") {
+  const std::string told =
+      R"({"pools": [{"profile": "a", "layers": [{"name": "root", "state": "off", "detail": "why"}]},
+                                         {"profile": "b", "layers": []}],
+                               "sessions": [{"session": "lab", "profile": "a"}]})";
+  for (const ProfileLayers& found : {profile_layers_in(told, "a", ""), profile_layers_in(told, "b", "lab")}) {
+    REQUIRE(found.layers.size() == 1);
+    CHECK(found.layers[0] == Layer{"root", "off", "why"});
+    CHECK(found.missing.empty());
+  }
+  CHECK(profile_layers_in(told, "b", "").missing == "no capsule of this profile has come up yet");
+  CHECK(profile_layers_in(told, "c", "").missing == "there is no such profile");
+  CHECK(profile_layers_in(told, "a", "gone").missing == "there is no such session");
+  for (const char* odd : {"", "7", "{}", R"({"pools": 1})", R"({"pools": [1, {"profile": "a", "layers": [[]]}]})"}) {
+    CHECK(profile_layers_in(odd, "x", "").layers.empty());
+  }
 }
 
 TEST_CASE("base64 pads as it should", "[cli]") {

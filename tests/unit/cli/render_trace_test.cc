@@ -70,4 +70,14 @@ TEST_CASE("what a manager sends never breaks the waterfall", "[cli]") {
   CHECK(text->find('\033') == text->npos);
 }
 
+TEST_CASE("a run whose end nobody saw has none in the waterfall", "[cli]") {
+  const auto text = render_trace(R"({"v":1,"run_id":"r","verdict":"aborted","total_us":null,"spans":[],)"
+                                 R"("events":[{"event":"submitted","at_us":0},{"event":"started","at_us":115}]})",
+                                 {});
+  REQUIRE(text);
+  CHECK(text->find("verdict  aborted, nobody knows when: its manager was killed\n") != std::string::npos);
+  CHECK(text->find("after") == std::string::npos);
+  CHECK(text->find("started") != std::string::npos);
+}
+
 }  // namespace capsule::cli

@@ -104,7 +104,9 @@ TEST_CASE("limits and profile become fields of the request", "[cli]") {
 TEST_CASE("formats and views are chosen by flags", "[cli]") {
   CHECK(run({"x", "--json"}).format == RunFormat::kDocument);
   CHECK(run({"x", "--events"}).format == RunFormat::kEvents);
+  CHECK(run({"x"}).control_characters == ControlCharacters::kAuto);
   CHECK(run({"x", "--escape"}).control_characters == ControlCharacters::kEscape);
+  CHECK(run({"x", "--raw"}).control_characters == ControlCharacters::kPass);
   CHECK(result_text_for(run({"x", "--show-result", "always"})) == ResultText::kShow);
   CHECK(result_text_for(run({"-c", "x", "--show-result", "never"})) == ResultText::kHide);
 }

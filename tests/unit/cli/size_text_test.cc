@@ -25,6 +25,16 @@ TEST_CASE("what is not a size is refused with an example", "[cli]") {
   }
 }
 
+TEST_CASE("a whole number is digits, and never another number than was written", "[cli]") {
+  CHECK(parse_whole_number("0") == 0u);
+  CHECK(parse_whole_number("010") == 10u);
+  CHECK(parse_whole_number("18446744073709551615") == 18446744073709551615u);
+  for (const char* text : {"", "-1", "+1", "18446744073709551616", "1.5", "0x10", "1K", " 1", "1 "}) {
+    INFO(text);
+    CHECK_FALSE(parse_whole_number(text));
+  }
+}
+
 TEST_CASE("seconds become milliseconds, rounded up", "[cli]") {
   CHECK(parse_seconds_as_ms("2") == 2000u);
   CHECK(parse_seconds_as_ms("0.5") == 500u);

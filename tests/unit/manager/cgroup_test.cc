@@ -8,6 +8,7 @@
 
 #include "manager/cgroup/detect.h"
 #include "manager/cgroup/group_claim.h"
+#include "manager/cgroup/group_proof.h"
 
 using namespace capsule;
 namespace fs = std::filesystem;
@@ -207,4 +208,24 @@ TEST_CASE("a manager's groups are its own for as long as it lives", "[cgroup]") 
   }
   CHECK(remove_dead_groups(top.path()));
   CHECK_FALSE(fs::exists(dir));
+}
+
+TEST_CASE("directories that look like control groups and bound nothing are not proved", "[cgroup]") {
+  const Directory fake;
+  fs::create_directory(fake / "proof");
+  for (const char* file : {"cgroup.procs", "tasks", "pids.max", "memory.limit_in_bytes", "memory.usage_in_bytes"}) {
+    fake.write(std::string("proof/") + file, "0\n");
+  }
+  CgroupRoot root;
+  CHECK(prove_groups(root));  // nothing is claimed
+  root.version = CgroupVersion::kV1;
+  root.tasks = fake.path();
+  const Status tasks = prove_groups(root);
+  REQUIRE_FALSE(tasks);
+  CHECK(tasks.error().message == "in a group of one process a second one could be made");
+  root.tasks.clear();
+  root.memory = fake.path();
+  const Status memory = prove_groups(root);
+  REQUIRE_FALSE(memory);
+  CHECK(memory.error().message == "a group did not count memory that was filled in it");
 }

@@ -240,6 +240,14 @@ TEST_CASE("knobs that belong together are checked together", "[config]") {
         "t.toml:2:17: breaker.backoff_min_s: found 0.1; allowed: at most breaker.backoff_max_s, which is 0.05");
   CHECK(error_of("[pool]\nmax = 4\n[profiles.data.pool]\nmin = 5\n") ==
         "t.toml:4:7: profiles.data.pool.min: found 5; allowed: at most pool.max, which is 4");
+  CHECK(error_of("[run]\ntimeout_s = 20\nmax_timeout_s = 10\n") ==
+        "t.toml:2:13: run.timeout_s: found 20; allowed: at most run.max_timeout_s, which is 10");
+  CHECK(error_of("[run]\nmax_timeout_s = 10\n") ==
+        "t.toml:2:17: run.timeout_s: found 300; allowed: at most run.max_timeout_s, which is 10");
+  CHECK(error_of("[profiles.data.run]\nmax_output_bytes = 1024\n") ==
+        "t.toml:2:20: profiles.data.run.output_bytes: found 67108864; allowed: at most run.max_output_bytes, which is "
+        "1024");
+  CHECK(parsed("[run]\ntimeout_s = 0\nmax_timeout_s = 10\n").defaults.run.timeout == 0s);  // no limit is no number
   CHECK(parsed("[pool]\nmin = 4\nmax = 4\n").defaults.pool.min == 4);
 }
 

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "manager/intake/request_watch.h"
+#include "manager/link/claim_bounds.h"
 #include "manager/link/frame_label.h"
 #include "manager/pool/figure_rate.h"
 
@@ -54,4 +55,21 @@ TEST_CASE("figures beyond the rate are dropped, and a flood of them is not endur
   CHECK(rate.rule(kStart + seconds(1)) == FigureRate::Ruling::kTake);
   for (uint64_t i = 0; i < FigureRate::kEnduredPerSecond; ++i) (void)rate.rule(kStart + seconds(1));
   CHECK(rate.rule(kStart + seconds(1)) == FigureRate::Ruling::kGiveUp);
+}
+
+TEST_CASE("what a worker says of itself is counted as far as it can be true", "[counting]") {
+  Evidence honest;
+  honest.late_interrupts = 1;
+  honest.blocking_calls = 3;
+  Evidence said = honest;
+  bound_claim(said, milliseconds(350));
+  CHECK(said.late_interrupts == 1);
+  CHECK(said.blocking_calls == 3);
+  said.late_interrupts = uint64_t{1} << 62;
+  said.blocking_calls = 4'000'000'000;
+  bound_claim(said, milliseconds(350));
+  CHECK(said.late_interrupts == kLateInterruptsMax);
+  CHECK(said.blocking_calls == 3);
+  bound_claim(said, milliseconds(-1));
+  CHECK(said.blocking_calls == 0);
 }

@@ -54,3 +54,22 @@ TEST_CASE("a machine that reports no cores counts as one", "[limits]") {
   watch.started(at(0s));
   CHECK(watch.next_check() == at(1s));
 }
+
+TEST_CASE("while what was given up comes back, memory counts as within its limit", "[limits]") {
+  LimitWatch watch({Duration::zero(), kGiB1, 1});
+  watch.started(at(0s));
+  CHECK(watch.check({0s, 2 * kGiB1}, at(1s)) == StopReason::kMemoryLimit);
+  watch.made_room(at(1s));
+  CHECK(watch.next_check() == at(1s) + LimitWatch::kLeastPause);
+  const TimePoint last = at(1s) + LimitWatch::kRoomPatience - 1ms;
+  CHECK_FALSE(watch.check({0s, 2 * kGiB1}, last));
+  CHECK(watch.next_check() == last + LimitWatch::kLeastPause);
+  CHECK(watch.check({0s, 2 * kGiB1}, at(1s) + LimitWatch::kRoomPatience) == StopReason::kMemoryLimit);
+}
+
+TEST_CASE("room that was made for memory is none for processor time", "[limits]") {
+  LimitWatch watch({4s, kGiB1, 1});
+  watch.started(at(0s));
+  watch.made_room(at(1s));
+  CHECK(watch.check({4s, 2 * kGiB1}, at(1s)) == StopReason::kCpuLimit);
+}

@@ -286,6 +286,43 @@ TEST_CASE("the worker that went longest without a health check is checked, one a
   }
 }
 
+TEST_CASE("whoever asks whether Python runs gets a worker checked, or one made where there is none", "[pool]") {
+  PoolConfig config = standard();
+  config.health_interval = 0s;
+  PoolView view = calm(2, 2);
+  view.wants_proof = true;
+  SECTION("of the stock, and nothing else changes") {
+    const PoolDecision decision = decide(view, config, at(1s));
+    CHECK(decision.check == WorkerId{1});
+    CHECK(decision.workers_to_start + decision.capsules_to_start + decision.retire.size() == 0);
+  }
+  SECTION("a new one where the stock is kept empty, and only one") {
+    config.warm = config.capsules = 0;
+    view = calm(0, 0);
+    CHECK(decide(view, config, at(1s)).capsules_to_start == 0);
+    view.wants_proof = true;
+    CHECK(decide(view, config, at(1s)).capsules_to_start == 1);
+    view.ready_capsules = 1;
+    CHECK(decide(view, config, at(1s)).workers_to_start == 1);
+    view.ready_capsules = 0;
+    view.starting_workers = 1;
+    CHECK(decide(view, config, at(1s)).capsules_to_start == 0);
+  }
+  SECTION("which goes again when it has run") {
+    config.warm = config.capsules = 0;
+    view = calm(1, 0);
+    CHECK(retired(decide(view, config, at(1s))) == Ids{1});
+  }
+  SECTION("not beyond the maximum") {
+    config.warm = config.capsules = 0;
+    config.max = 2;
+    view = calm(0, 0);
+    view.wants_proof = true;
+    view.session_workers = 2;
+    CHECK(decide(view, config, at(1s)).capsules_to_start == 0);
+  }
+}
+
 TEST_CASE("an acquirer takes what is ready, or waits", "[pool]") {
   PoolView view = calm(1, 0);
   CHECK(acquire_decision(view, standard()) == Acquire::kTake);
@@ -344,6 +381,7 @@ struct SimulatedPool {
     view.starting_capsules += decision.capsules_to_start;
     REQUIRE(decision.capsules_to_retire <= view.ready_capsules);
     view.ready_capsules -= decision.capsules_to_retire;
+    if (decision.check) view.wants_proof = false;
     for (const Retirement& one : decision.retire) {
       const auto found = std::find_if(view.ready.begin(), view.ready.end(), [&](auto& w) { return w.id == one.id; });
       REQUIRE(found != view.ready.end());
@@ -355,6 +393,7 @@ struct SimulatedPool {
 
   void finish_starts() {
     view.ready_capsules += std::exchange(view.starting_capsules, 0);
+    if (view.starting_workers > 0) view.wants_proof = false;
     for (; view.starting_workers > 0; --view.starting_workers) {
       if (view.waiting > 0) {
         --view.waiting;
@@ -379,6 +418,7 @@ struct SimulatedPool {
 
   void step() {
     now += milliseconds(random() % 50);
+    if (random() % 16 == 0) view.wants_proof = true;
     switch (random() % 4) {
       case 0:
         if (view.waiting < 20) acquire();

@@ -298,7 +298,6 @@ TEST_CASE("the first to end a run decides, later events change nothing", "[endin
   run.link_closed(at(1s));
   CHECK(run.claimed(V::kException, 1) == A::kNothing);
   CHECK(run.lost(LostWhy::kHeartbeat) == A::kNothing);
-  CHECK(run.failed("no") == A::kNothing);
   CHECK(run.stop(R::kClientCancel, at(1s)) == A::kNothing);
   CHECK(run.kill(R::kShutdown, at(1s)) == A::kNothing);
   CHECK(run.check(at(1h)) == A::kNothing);
@@ -387,11 +386,11 @@ TEST_CASE("a death that nobody confirms does not keep the run", "[ending]") {
 
 TEST_CASE("a fault of ours is said to be ours", "[ending]") {
   RunEnding run = standard_run();
-  run.stop(R::kOutputLimit, at(0s));
-  CHECK(run.failed("the pipe could not be read") == A::kKill);
+  run.not_started(V::kInternalError, "the pipes cannot be made");
   CHECK(run.ending()->verdict == V::kInternalError);
   CHECK(run.ending()->exit_status == 125);
-  CHECK(run.ending()->detail == "the pipe could not be read");
+  CHECK(run.ending()->detail == "the pipes cannot be made");
+  CHECK(run.ending()->worker_survives);
 }
 
 TEST_CASE("a death by SIGKILL while the capsule was out of memory is out_of_memory", "[ending]") {

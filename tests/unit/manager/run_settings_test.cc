@@ -62,6 +62,20 @@ TEST_CASE("without a limit of processor time in the profile a run may ask for an
   CHECK(settings->limits.cpu == 1h);
 }
 
+TEST_CASE("a fork has the limits of its original, or less", "[run settings]") {
+  const SessionLimits own{.timeout_ms = 5000, .memory_bytes = 256 * kMiB};
+  CHECK(limits_of_fork({}, own, profile()).value() == own);
+  const auto less = limits_of_fork({.memory_bytes = 128 * kMiB, .processes = 3}, own, profile());
+  CHECK(less.value() == SessionLimits{.timeout_ms = 5000, .memory_bytes = 128 * kMiB, .processes = 3});
+  const auto more = limits_of_fork({.memory_bytes = 256 * kMiB + 1}, own, profile());
+  REQUIRE_FALSE(more);
+  CHECK(more.error().code == Errc::kRefused);
+  CHECK(more.error().message.find("its session's limit") != std::string::npos);
+  const auto above_profile = limits_of_fork({.cpu_ms = 10'001}, own, profile());
+  REQUIRE_FALSE(above_profile);
+  CHECK(above_profile.error().message.find("limits.cpu_s") != std::string::npos);
+}
+
 TEST_CASE("a session's limits hold for its runs, which may only tighten them", "[run settings]") {
   const SessionLimits session{5000, 1000, 256 * kMiB, 4096};
   const auto plain = run_settings({}, profile(), session);
@@ -125,6 +139,21 @@ TEST_CASE("more processes, files or workspace than the profile has are refused b
   CHECK(refused(&E::workspace_bytes, &S::workspace_bytes, 256 * kMiB + 1).find("sandbox.workspace_bytes") !=
         std::string::npos);
   CHECK(refused(&E::workspace_files, &S::workspace_files, 10'001).find("sandbox.workspace_files") != std::string::npos);
+}
+
+TEST_CASE("of a run that a reload overtook only that is lowered which is above", "[run settings]") {
+  Execute wanted;
+  wanted.timeout_ms = 1u << 30;
+  wanted.memory_bytes = 256 * kMiB;
+  wanted.processes = 16;
+  wanted.output_policy = "stop";
+  REQUIRE_FALSE(run_settings(wanted, profile(), {}));
+  const auto lowered = run_settings(wanted, profile(), {}, Above::kLowered);
+  REQUIRE(lowered);
+  CHECK(lowered->limits.timeout == profile().run.timeout_max);
+  CHECK(lowered->limits.memory_bytes == 256 * kMiB);
+  CHECK(lowered->bounds.processes == 16);
+  CHECK(lowered->output_policy == OutputPolicy::kStop);
 }
 
 TEST_CASE("a session may not have more than its profile", "[run settings]") {

@@ -21,8 +21,18 @@ TEST_CASE("always wants a snapshot before each run, off never") {
 TEST_CASE("idle takes one after a pause and does not keep the next run waiting") {
   SnapshotSchedule schedule(RollbackMode::kIdle);
   CHECK(schedule.due_when_idle() == TimePoint::max());
+  schedule.taken(milliseconds(4));
   schedule.run_ended(kStart, milliseconds(3));
   CHECK(schedule.due_when_idle() == kStart + SnapshotSchedule::kIdleWait);
+  CHECK_FALSE(schedule.is_due_before_run(RollbackMode::kIdle));
+}
+
+TEST_CASE("what a session's first run left does not wait for a pause") {
+  SnapshotSchedule schedule(RollbackMode::kIdle);
+  schedule.run_ended(kStart, milliseconds(3));
+  CHECK(schedule.is_due_before_run(RollbackMode::kIdle));
+  schedule.taken(milliseconds(4));
+  schedule.run_ended(kStart, milliseconds(3));
   CHECK_FALSE(schedule.is_due_before_run(RollbackMode::kIdle));
 }
 

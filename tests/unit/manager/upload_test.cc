@@ -48,7 +48,7 @@ TEST_CASE("an upload's pieces become files") {
   REQUIRE((*upload)->put(tool, kWide));
   REQUIRE((*upload)->put(piece("empty", ""), kWide));
   const auto workspace =
-      Workspace::adopt(UniqueFd(open(tree.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), std::string());
+      Workspace::adopt(UniqueFd(open(tree.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), nullptr);
   REQUIRE(workspace);
   const auto manifest = store(*upload, *workspace);
   REQUIRE(manifest);
@@ -86,7 +86,7 @@ TEST_CASE("an upload is stored in slices of bounded size, and each file appears 
   for (size_t i = 0; i < 2 * Storing::kSliceFiles; ++i)
     REQUIRE(upload->put(piece("f" + std::to_string(i), "."), limits));
   const auto workspace =
-      Workspace::adopt(UniqueFd(open(tree.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), std::string());
+      Workspace::adopt(UniqueFd(open(tree.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), nullptr);
   REQUIRE(workspace);
 
   SECTION("to the end") {
@@ -108,17 +108,17 @@ TEST_CASE("an upload is stored in slices of bounded size, and each file appears 
   }
 }
 
-TEST_CASE("the last owner of a workspace removes a directory of ours") {
+TEST_CASE("the place of a workspace goes with its last owner") {
   const TempTree tree;
-  const auto directory = tree.path("fallback");
-  std::filesystem::create_directories(directory / "inner");
-  auto workspace = Workspace::adopt(UniqueFd(open(directory.c_str(), O_PATH | O_CLOEXEC)), directory.string());
+  auto place = std::make_shared<int>(0);
+  const std::weak_ptr<int> seen = place;
+  auto workspace = Workspace::adopt(UniqueFd(open(tree.path().c_str(), O_PATH | O_CLOEXEC)), std::move(place));
   REQUIRE(workspace);
   auto second = *workspace;
   workspace->reset();
-  CHECK(std::filesystem::exists(directory));
+  CHECK_FALSE(seen.expired());
   second.reset();
-  CHECK_FALSE(std::filesystem::exists(directory));
+  CHECK(seen.expired());
 }
 
 }  // namespace capsule

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "base/posix_io.h"
 #include "protocol/audit_file.h"
@@ -75,7 +76,7 @@ TEST_CASE("a log goes on where the manager before left it", "[audit]") {
     put(file, 5);
     head = file.head();
     if (start != 1) REQUIRE(file.sync());  // the second one was killed
-    CHECK(file.finding().empty());
+    CHECK(file.take_finding().empty());
   }
   CHECK(head.sequence == 16);
   CHECK(whole(tree, head));
@@ -90,7 +91,7 @@ TEST_CASE("a line that was never finished is taken off, and the log says so", "[
   }
   std::ofstream(tree.path("audit.jsonl"), std::ios::app) << "{\"seq\":5,\"prev\":\"00";
   AuditFile file = open_file(tree);
-  CHECK(file.finding().find("19 bytes") != std::string::npos);
+  CHECK(file.take_finding().find("19 bytes") != std::string::npos);
   put(file);
   CHECK(whole(tree, file.head()));
   const auto lines = read_lines(tree.path("audit.jsonl"));
@@ -110,7 +111,7 @@ TEST_CASE("files are cut at their size, the chain goes on, the oldest go", "[aud
   CHECK(whole(tree, file.head()));
   CHECK(file.lines() == file.head().sequence);
   AuditFile again = open_file(tree, {1000, 3});
-  CHECK(again.finding().empty());
+  CHECK(again.take_finding().empty());
   CHECK(again.head() == file.head());
 }
 
@@ -125,7 +126,7 @@ TEST_CASE("a manager that is killed between two files leaves a whole log", "[aud
   }
   std::filesystem::rename(tree.path("audit.jsonl"), tree.path("audit-00000000000000000001.jsonl"));
   AuditFile file = open_file(tree);
-  CHECK(file.finding().empty());
+  CHECK(file.take_finding().empty());
   CHECK(file.head().sequence == head.sequence + 1);
   CHECK(whole(tree, file.head()));
 }
@@ -148,7 +149,7 @@ TEST_CASE("a log that was changed or cut while nobody wrote it is set aside and 
     }
     std::ofstream(tree.path("audit.jsonl"), std::ios::trunc) << text;
     AuditFile file = open_file(tree);
-    CHECK(file.finding().find(cut ? "cut off" : "was changed") != std::string::npos);
+    CHECK(file.take_finding().find(cut ? "cut off" : "was changed") != std::string::npos);
     CHECK(files_of(tree.path(""), "audit.damaged-").size() == 1);
     CHECK(file.head().sequence == head.sequence + 1);
     AuditCheck check(file.head());
@@ -156,6 +157,108 @@ TEST_CASE("a log that was changed or cut while nobody wrote it is set aside and 
     CHECK(check.end());
     CHECK(read_lines(tree.path("audit.jsonl"))[0]["why"] == "after_damage");
   }
+}
+
+TEST_CASE("a log that was taken away is missed at the next start, with or without the files before it", "[audit]") {
+  struct Case {
+    const char* what;
+    bool removes_current, removes_before, removes_head;
+  };
+  for (const Case& each : {Case{"the current file", true, false, false}, Case{"all files", true, true, false},
+                           Case{"the current file and the head", true, false, true}}) {
+    const TempTree tree;
+    AuditHead head;
+    {
+      AuditFile file = open_file(tree, {1000, 8});
+      put(file, 9);
+      REQUIRE(file.sync());
+      head = file.head();
+    }
+    REQUIRE(files_of(tree.path(""), "audit-").size() == 1);
+    if (each.removes_current) std::filesystem::remove(tree.path("audit.jsonl"));
+    if (each.removes_before) std::filesystem::remove(files_of(tree.path(""), "audit-")[0]);
+    if (each.removes_head) std::filesystem::remove(tree.path("audit.head"));
+    AuditFile file = open_file(tree);
+    CAPTURE(each.what);
+    CHECK(file.take_finding().find("was taken away") != std::string::npos);
+    CHECK(file.damages() == 1);
+    const auto lines = read_lines(tree.path("audit.jsonl"));
+    REQUIRE(lines.size() == 1);
+    CHECK(lines[0]["why"] == "after_damage");
+    if (!each.removes_head) CHECK(lines[0]["seq"] == head.sequence + 1);
+    CHECK(open_file(tree).damages() == 0);  // once
+  }
+}
+
+TEST_CASE("a head that cannot be read is said, and the log goes on", "[audit]") {
+  const TempTree tree;
+  {
+    AuditFile file = open_file(tree);
+    put(file, 3);
+    REQUIRE(file.sync());
+  }
+  std::ofstream(tree.path("audit.head")) << "nonsense";
+  AuditFile file = open_file(tree);
+  CHECK(file.take_finding().find("audit.head cannot be used") != std::string::npos);
+  CHECK(file.damages() == 1);
+  put(file);
+  CHECK(whole(tree, file.head()));
+}
+
+TEST_CASE("a log that is removed, replaced or cut while it is written goes on in a new file that says so", "[audit]") {
+  const std::string kRemoved = "removed", kReplaced = "replaced", kCut = "cut";
+  for (const std::string& how : {kRemoved, kReplaced, kCut}) {
+    CAPTURE(how);
+    const TempTree tree;
+    AuditFile file = open_file(tree);
+    put(file, 3);
+    REQUIRE(file.sync());
+    const std::string current = tree.path("audit.jsonl");
+    if (how != kCut) std::filesystem::remove(current);
+    if (how != kRemoved) std::ofstream(current, std::ios::trunc).flush();
+    put(file, 2);
+    REQUIRE(file.sync());
+    CHECK(file.damages() == 1);
+    CHECK_FALSE(file.take_finding().empty());
+    CHECK(file.lost() == 0);
+    const auto lines = read_lines(current);
+    REQUIRE(lines.size() == 3);
+    CHECK(lines[0]["why"] == "after_damage");
+    CHECK(lines[0]["seq"] == 5);
+    CHECK(files_of(tree.path(""), "audit.damaged-").size() == (how == kRemoved ? 0 : 1));
+    AuditCheck check(file.head());
+    CHECK(check_audit_file(current, check));
+    CHECK(check.end());
+    CHECK(check.damage_said() == 5);
+    CHECK(open_file(tree).damages() == 0);
+  }
+}
+
+TEST_CASE("what comes while a log has no directory is lost, counted, and said once there is one again", "[audit]") {
+  const TempTree tree;
+  AuditLog log;
+  REQUIRE(log.open(options_for(tree)));
+  const auto record = [&log] { log.record(label::AuditLogKind::kAudit, {.action = "run.submit", .outcome = "ok"}); };
+  const auto totals = [&log] { return log.totals(label::AuditLogKind::kAudit); };
+  record();
+  while (totals().written < 2) std::this_thread::sleep_for(milliseconds(1));
+  std::filesystem::rename(tree.path("audit"), tree.path("moved"));
+  std::ofstream(tree.path("audit")).flush();  // in the way
+  record();
+  while (totals().lost == 0) std::this_thread::sleep_for(milliseconds(1));
+  CHECK(totals().is_failing);
+  CHECK(totals().written == 2);
+  std::filesystem::remove(tree.path("audit"));
+  record();
+  log.close();
+  CHECK_FALSE(totals().is_failing);
+  CHECK(totals().lost == 1);
+  CHECK(totals().damages == 1);
+  const auto lines = read_lines(tree.path("audit/audit.jsonl"));
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[0]["why"] == "after_damage");
+  CHECK(lines[1]["lines"] == 1);
+  CHECK(lines[2]["action"] == "run.submit");
 }
 
 TEST_CASE("what a full disk did not take is counted, said once there is room, and breaks no chain", "[audit]") {

@@ -37,7 +37,7 @@ TEST_CASE("the golden signals are those of the registry", "[golden]") {
   for (int i = 0; i < 8; ++i) metrics.run_created(profile);
   for (int i = 0; i < 6; ++i) metrics.run_finished(profile, Verdict::kOk, milliseconds(15));
   metrics.run_finished(profile, Verdict::kException, milliseconds(15));
-  metrics.run_finished(profile, Verdict::kInternalError, std::nullopt);
+  metrics.run_finished(profile, Verdict::kAborted, std::nullopt);
   metrics.set_queue(3, 12);
   metrics.set_workers(profile, {0, 2, 5, 0});
   metrics.ruled(label::Ruling::kRefused);

@@ -110,6 +110,39 @@ TEST_CASE("health is 200 while runs are taken, ready also needs Python to have r
   CHECK(ask("GET", "/health/live", draining).status == 200);
 }
 
+TEST_CASE("who is not ready although it is up says why", "[http]") {
+  Health health{"ready", false, 1.0};
+  health.reason = "runs cannot be recorded now: disk full";
+  for (const auto route : {label::HttpRoute::kHealth, label::HttpRoute::kHealthReady}) {
+    const HttpAnswer answer = health_answer(route, health);
+    CHECK(answer.status == 503);
+    CHECK(answer.body.find("\"reason\":\"runs cannot be recorded now: disk full\"") != std::string::npos);
+  }
+  CHECK(health_answer(label::HttpRoute::kHealthLive, health).status == 200);
+}
+
+TEST_CASE("an old proof that Python runs is none, and a new one is asked for where that can help", "[http]") {
+  const Health fresh{"ready", true, kProofSecondsMax}, stale{"ready", true, kProofSecondsMax + 1};
+  const Health never{"ready", true, {}}, draining{"draining", false, {}};
+  HttpHandlers handlers = handlers_with(fresh);
+  handlers.prove = [](const std::function<void(Health)>&) {};
+  const auto wants_proof = [&](const Health& health, const char* target) {
+    handlers.health = [health] { return health; };
+    return answer_http(question_for("GET", target), handlers).wants_proof;
+  };
+  CHECK(ask("GET", "/health/ready", fresh).status == 200);
+  CHECK(ask("GET", "/health/ready", stale).status == 503);
+  CHECK(ask("GET", "/health", stale).status == 200);
+  CHECK(ask("GET", "/health", stale).body.find("\"ready\":false") != std::string::npos);
+  CHECK_FALSE(ask("GET", "/health/ready", stale).wants_proof);  // nobody there who could
+  CHECK(wants_proof(stale, "/health/ready"));
+  CHECK(wants_proof(never, "/health/ready"));
+  CHECK_FALSE(wants_proof(fresh, "/health/ready"));
+  CHECK_FALSE(wants_proof(draining, "/health/ready"));
+  CHECK_FALSE(wants_proof(stale, "/health"));
+  CHECK_FALSE(wants_proof(stale, "/health/live"));
+}
+
 TEST_CASE("version needs no key", "[http]") {
   for (const char* target : {"/version", "/api/version"}) CHECK(ask("GET", target).body == "{\"version\":\"1\"}\n");
 }

@@ -128,6 +128,42 @@ TEST_CASE_METHOD(Fixture, "headers and bodies beyond their limits are refused", 
             .starts_with("HTTP/1.1 413 "));
 }
 
+TEST_CASE_METHOD(Fixture, "who waits for leave to send a body is answered without it", "[http]") {
+  const std::string waiting = "GET /version HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: ";
+  const std::string answer = ask(waiting + "9\r\n\r\n");
+  CHECK(answer.starts_with("HTTP/1.1 200 "));
+  CHECK(answer.find("Connection: close\r\n") != std::string::npos);  // whether the body follows is not known
+  CHECK(ask(waiting + "2000\r\n\r\n").starts_with("HTTP/1.1 413 "));
+}
+
+TEST_CASE("what cannot be read is told of like any other request, under its id where that could be read", "[http]") {
+  asio::io_context loop;
+  std::vector<HttpExchange> told;
+  HttpHandlers handlers = test_handlers();
+  handlers.on_answered = [&](const HttpExchange& exchange) { told.push_back(exchange); };
+  const auto exporter = HttpExporter::listen(loop, "127.0.0.1:0", std::move(handlers)).value();
+  const auto ask = [&](const std::string& request) {
+    Client client(loop, *exporter);
+    client.send(request);
+    return client.read_to_end();
+  };
+  ask("GET / HTTP/1.1\r\nHost: localhost\r\nX: " + std::string(2 * HttpExporter::kHeaderBytes, 'x') + "\r\n\r\n");
+  ask("GET / HTTP/1.1\r\nX-Request-ID: q-413\r\nContent-Length: 2000\r\n\r\n" + std::string(2000, 'x'));
+  const std::string garbage = ask("\x01\x02 garbage\r\n\r\n");
+  REQUIRE(told.size() == 3);
+  CHECK(told[0].status == 431);
+  CHECK(told[1].status == 413);
+  CHECK(told[1].request_id == "q-413");
+  CHECK(told[2].status == 400);
+  CHECK(garbage.find("X-Request-ID: " + told[2].request_id + "\r\n") != std::string::npos);
+  for (const HttpExchange& exchange : told) {
+    CHECK(exchange.request_id.size() >= 5);
+    CHECK(exchange.method == label::HttpMethod::kOther);
+    CHECK(exchange.route == label::HttpRoute::kOther);
+    CHECK(exchange.path.empty());
+  }
+}
+
 TEST_CASE_METHOD(Fixture, "garbage gets 400 and the end of the connection", "[http]") {
   CHECK(ask("\x01\x02 garbage\r\n\r\n").starts_with("HTTP/1.1 400 "));
   CHECK(ask("GET / HTTP/9.9\r\n\r\n").starts_with("HTTP/1.1 400 "));
@@ -153,22 +189,87 @@ TEST_CASE("a client that says nothing is cut off at the deadline", "[http]") {
   CHECK(slow.read_to_end().empty());
 }
 
-TEST_CASE("connections beyond the limit are closed, and the place of one that left is free again", "[http]") {
+TEST_CASE("a client that does not take its answer is cut off at the deadline", "[http]") {
   asio::io_context loop;
-  const auto exporter = HttpExporter::listen(loop, "127.0.0.1:0", test_handlers(), {.connections = 1});
+  HttpHandlers handlers = test_handlers();
+  const std::string large(64u << 20, 'x');  // more than the sockets' buffers take
+  handlers.metrics = [&large](MetricsFormat) { return large; };
+  size_t answered = 0;
+  handlers.on_answered = [&answered](const HttpExchange&) { ++answered; };
+  const auto exporter =
+      HttpExporter::listen(loop, "127.0.0.1:0", handlers, {.connections = 1, .deadline = milliseconds(20)});
   REQUIRE(exporter.has_value());
-  const std::string request = "GET /version HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  Client stuck(loop, **exporter);
+  stuck.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  while (answered == 0 && loop.run_one_for(kTestDeadline) > 0) {
+  }
+  REQUIRE(answered == 1);
+  std::string text;
+  const TimePoint until = now() + kTestDeadline;
+  while (text.empty() && now() < until) {
+    loop.restart();
+    loop.run_one_for(milliseconds(10));
+    Client other(loop, **exporter);
+    other.send("GET /version HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    text = other.read_to_end();
+  }
+  CHECK(text.starts_with("HTTP/1.1 200 "));
+  CHECK(stuck.read_to_end().size() < large.size());
+}
+
+TEST_CASE("who asks whether all is ready waits until Python has run", "[http]") {
+  asio::io_context loop;
+  HttpHandlers handlers = test_handlers();
+  handlers.health = [] { return Health{"ready", true, {}}; };
+  std::vector<std::function<void(Health)>> waiting;
+  handlers.prove = [&waiting](std::function<void(Health)> told) { waiting.push_back(std::move(told)); };
+  const auto exporter = HttpExporter::listen(loop, "127.0.0.1:0", handlers);
+  REQUIRE(exporter.has_value());
+  const char* const request = "GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  for (const auto& [ran_s, status] :
+       {std::pair(std::optional(0.0), " 200 "), std::pair(std::optional<double>(), " 503 ")}) {
+    Client client(loop, **exporter);
+    client.send(request);
+    loop.restart();
+    while (waiting.empty() && loop.run_one_for(kTestDeadline) > 0) {
+    }
+    REQUIRE(waiting.size() == 1);
+    std::exchange(waiting, {}).front()(Health{"ready", true, ran_s});
+    CHECK(client.read_to_end().find(status) == 8);
+  }
+}
+
+TEST_CASE("those who keep a server waiting keep nobody out", "[http]") {
+  asio::io_context loop;
+  const auto exporter = HttpExporter::listen(loop, "127.0.0.1:0", test_handlers(), {.connections = 2});
+  REQUIRE(exporter.has_value());
   Client first(loop, **exporter);
+  first.send("GET /met");
+  Client second(loop, **exporter);
+  loop.run_one_for(kTestDeadline);
+  Client third(loop, **exporter);
+  third.send("GET /version HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  CHECK(third.read_to_end().starts_with("HTTP/1.1 200 "));
+  CHECK(first.read_to_end().empty());  // had waited longest
+}
+
+TEST_CASE("connections beyond the limit are closed while all others are being answered", "[http]") {
+  asio::io_context loop;
+  HttpHandlers handlers = test_handlers();
+  handlers.health = [] { return Health{"ready", true, {}}; };
+  std::vector<std::function<void(Health)>> asked;
+  handlers.prove = [&asked](std::function<void(Health)> told) { asked.push_back(std::move(told)); };
+  const auto exporter = HttpExporter::listen(loop, "127.0.0.1:0", std::move(handlers), {.connections = 1});
+  REQUIRE(exporter.has_value());
+  Client first(loop, **exporter);
+  first.send("GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  while (asked.empty() && loop.run_one_for(kTestDeadline) > 0) {
+  }
+  REQUIRE(asked.size() == 1);
   Client second(loop, **exporter);
   CHECK(second.read_to_end().empty());
-  first.send(request);
-  first.finish_sending();
+  asked.front()(Health{"ready", true, 1.0});
   CHECK(first.read_to_end().starts_with("HTTP/1.1 200 "));
-  while (loop.poll_one() > 0) {
-  }
-  Client third(loop, **exporter);
-  third.send(request);
-  CHECK(third.read_to_end().starts_with("HTTP/1.1 200 "));
 }
 
 TEST_CASE("only loopback addresses are listened on", "[http]") {

@@ -96,7 +96,7 @@ TEST_CASE("a run that never reached a worker has a verdict and no duration", "[m
   metrics.run_finished(base, Verdict::kOk, milliseconds(1500));
   metrics.run_finished(base, Verdict::kCancelled, std::nullopt);
   const std::string text = metrics.expose();
-  CHECK(has_line(text, "capsule_runs_created_total{profile=\"base\"} 2"));
+  CHECK(has_line(text, "capsule_runs_accepted_total{profile=\"base\"} 2"));
   CHECK(has_line(text, "capsule_runs_total{profile=\"base\",verdict=\"ok\"} 1"));
   CHECK(has_line(text, "capsule_runs_total{profile=\"base\",verdict=\"cancelled\"} 1"));
   CHECK(has_line(text, "capsule_run_duration_seconds_count 1"));
@@ -143,8 +143,8 @@ TEST_CASE("profiles are counted apart, and the same name is the same profile", "
   CHECK(base.index != data.index);
   CHECK(metrics.register_profile("base").index == base.index);
   metrics.run_created(data);
-  CHECK(has_line(metrics.expose(), "capsule_runs_created_total{profile=\"base\"} 0"));
-  CHECK(has_line(metrics.expose(), "capsule_runs_created_total{profile=\"data\"} 1"));
+  CHECK(has_line(metrics.expose(), "capsule_runs_accepted_total{profile=\"base\"} 0"));
+  CHECK(has_line(metrics.expose(), "capsule_runs_accepted_total{profile=\"data\"} 1"));
 }
 
 TEST_CASE("profiles beyond the limit share one label", "[metrics]") {
@@ -156,7 +156,7 @@ TEST_CASE("profiles beyond the limit share one label", "[metrics]") {
   metrics.run_created(first);
   metrics.run_created(second);
   const std::string text = metrics.expose();
-  CHECK(has_line(text, "capsule_runs_created_total{profile=\"other\"} 2"));
+  CHECK(has_line(text, "capsule_runs_accepted_total{profile=\"other\"} 2"));
   CHECK(text.find("surplus") == std::string::npos);
   CHECK(metrics.register_profile("p0").index == 0);
 }
@@ -189,7 +189,7 @@ TEST_CASE("output and frames are counted in pieces and bytes", "[metrics]") {
 
 TEST_CASE("counts beyond 32 bits are exact", "[metrics]") {
   Metrics metrics("0.1.0", kStartedMs);
-  metrics.output_sent(5'000'000'001);
+  metrics.output_sent(1, 5'000'000'001);
   CHECK(has_line(metrics.expose(), "capsule_output_sent_bytes_total 5000000001"));
 }
 

@@ -1,8 +1,12 @@
 #include "manager/observe/openmetrics.h"
 
 #include <catch2/catch.hpp>
+#include <map>
+#include <set>
+#include <sstream>
 
 #include "manager/observe/metrics.h"
+#include "protocol/process_messages.h"
 
 namespace capsule {
 namespace {
@@ -54,10 +58,39 @@ TEST_CASE("the manager's own metrics come in both formats with the same samples"
   metrics.run_created(profile);
   const std::string open = metrics.expose(MetricsFormat::kOpenMetrics);
   CHECK(open.ends_with("\n# EOF\n"));
-  CHECK(open.find("# TYPE capsule_runs_created counter\n") != std::string::npos);
-  CHECK(open.find("capsule_runs_created_total{profile=\"base\"} 1\n") != std::string::npos);
-  CHECK(metrics.expose().find("capsule_runs_created_total{profile=\"base\"} 1\n") != std::string::npos);
+  CHECK(open.find("# TYPE capsule_runs_accepted counter\n") != std::string::npos);
+  CHECK(open.find("capsule_runs_accepted_total{profile=\"base\"} 1\n") != std::string::npos);
+  CHECK(metrics.expose().find("capsule_runs_accepted_total{profile=\"base\"} 1\n") != std::string::npos);
   CHECK(metrics.expose().find("# EOF") == std::string::npos);
+}
+
+// The specification: the name of a family must not be one that a sample of another family could have.
+TEST_CASE("no family has a name that another one could have, in either format", "[openmetrics]") {
+  const std::map<std::string, std::vector<std::string>> endings{
+      {"counter", {"", "_total", "_created"}},
+      {"gauge", {""}},
+      {"histogram", {"", "_bucket", "_count", "_sum", "_created"}}};
+  Metrics metrics("0.1.0", 0);
+  metrics.register_profile("base");
+  metrics.user_metric({"r", "tokens", "counter", 1, {}});
+  metrics.user_metric({"r", "tokens", "gauge", 1, {}});
+  metrics.user_metric({"r", "tokens_created", "gauge", 1, {}});
+  for (const MetricsFormat format : {MetricsFormat::kText, MetricsFormat::kOpenMetrics}) {
+    std::istringstream text(metrics.expose(format));
+    std::set<std::string> seen;
+    size_t families = 0;
+    for (std::string line; std::getline(text, line);) {
+      std::istringstream words(line);
+      std::string hash, keyword, name, type;
+      words >> hash >> keyword >> name >> type;
+      if (hash != "#" || keyword != "TYPE") continue;
+      ++families;
+      if (name.ends_with("_total")) name.resize(name.size() - 6);  // as the other format names it
+      CAPTURE(name, type);
+      for (const std::string& ending : endings.at(type)) CHECK(seen.insert(name + ending).second);
+    }
+    CHECK(families > 100);
+  }
 }
 
 }  // namespace capsule

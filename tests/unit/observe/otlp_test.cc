@@ -1,4 +1,4 @@
-// Spans as OTLP has them. tests/system/test_trace.py decodes those of a live manager with another's decoder.
+// Spans as OTLP has them. tests/system/test_otlp.py decodes those of a live manager with another's decoder.
 #include "manager/observe/otlp.h"
 
 #include <catch2/catch.hpp>
@@ -109,13 +109,16 @@ TEST_CASE("many runs are one request", "[otlp]") { CHECK(spans_of(std::vector(10
 
 TEST_CASE("a request over HTTP is a span of its caller's trace", "[otlp]") {
   TraceIds ids;
-  HttpSpan request{ran().context, 1'700'000'000'000'000, 250, "GET", "/info", 200, "q-1"};
+  HttpSpan request{ran().context, 1'700'000'000'000'000, 250, label::HttpMethod::kGet,
+                   "/health",     "/api/health",         200, "q-1"};
   const auto span_of = [&] {
     const Json all = Json::parse(otlp_json({}, {{}, {request}}, ids));
     return all["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
   };
   CHECK(count_spans(SpanBatch{{ran()}, {request}}) == 6);
-  CHECK(span_of()["name"] == "GET /info");
+  CHECK(span_of()["name"] == "GET /health");
+  CHECK(value_of(span_of(), "http.route") == Json{{"stringValue", "/health"}});
+  CHECK(value_of(span_of(), "url.path") == Json{{"stringValue", "/api/health"}});
   CHECK(span_of()["kind"] == 2);
   CHECK(span_of()["endTimeUnixNano"] == "1700000000000250000");
   CHECK(value_of(span_of(), "http.response.status_code") == Json{{"intValue", "200"}});
@@ -123,6 +126,24 @@ TEST_CASE("a request over HTTP is a span of its caller's trace", "[otlp]") {
   request.status = 503;
   CHECK(span_of()["status"] == Json{{"code", 2}});
   CHECK(value_of(span_of(), "error.type") == Json{{"stringValue", "503"}});
+}
+
+TEST_CASE("paths and methods that the manager does not know are not made up", "[otlp]") {
+  TraceIds ids;
+  HttpSpan request{ran().context, 1'700'000'000'000'000, 250, label::HttpMethod::kGet, {}, {}, 404, "q-1"};
+  const auto span_of = [&] {
+    const Json all = Json::parse(otlp_json({}, {{}, {request}}, ids));
+    return all["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+  };
+  const Json nowhere = span_of();
+  CHECK(nowhere["name"] == "GET");
+  for (const Json& attribute : nowhere["attributes"]) {
+    CHECK(attribute["key"] != "http.route");
+    CHECK(attribute["key"] != "url.path");
+  }
+  request.method = label::HttpMethod::kOther;
+  CHECK(span_of()["name"] == "HTTP");
+  CHECK(value_of(span_of(), "http.request.method") == Json{{"stringValue", "_OTHER"}});
 }
 
 TEST_CASE("only what may pass is tried again", "[otlp]") {
@@ -145,7 +166,8 @@ TEST_CASE("pauses between attempts double up to half a minute, with jitter", "[o
 TEST_CASE("a collector that says when is obeyed, within reason", "[otlp]") {
   ExportRetry retry;
   CHECK(retry.failed(1, 7s) == 7s);
-  CHECK(retry.failed(1, 86400s) == ExportRetry::kLongest);
+  CHECK(retry.failed(1, 120s) == 120s);
+  CHECK(retry.failed(1, 86400s) == ExportRetry::kLongestAsked);
   CHECK(retry.failed(1, 0s) == ExportRetry::kShortest);
 }
 
@@ -187,4 +209,17 @@ TEST_CASE("each bucket has its latest exemplar", "[openmetrics]") {
   CHECK(text.find("h_bucket{le=\"0.5\"} 1 # {trace_id=\"t-2\"} 0.5 1520879607.789\n") != text.npos);
   CHECK(text.find("h_bucket{le=\"1.0\"} 1\n") != text.npos);
   CHECK(text.find("h_bucket{le=\"+Inf\"} 2 # {trace_id=\"t-3\"} 7 2.005\n") != text.npos);
+}
+
+TEST_CASE("what a collector rejects of a request is read, whatever it says", "[trace export]") {
+  const auto both = read_otlp_answer(R"({"partialSuccess":{"rejectedSpans":"3","errorMessage":"too old"}})");
+  CHECK(both.rejected_spans == 3);
+  CHECK(both.message == "too old");
+  CHECK(read_otlp_answer(R"({"partialSuccess":{"rejectedSpans":2}})").rejected_spans == 2);
+  for (const char* text : {"", "{}", "[]", "nonsense", R"({"partialSuccess":7})", R"({"partialSuccess":{}})",
+                           R"({"partialSuccess":{"rejectedSpans":-1,"errorMessage":{}}})"}) {
+    const auto nothing = read_otlp_answer(text);
+    CHECK(nothing.rejected_spans == 0);
+    CHECK(nothing.message.empty());
+  }
 }

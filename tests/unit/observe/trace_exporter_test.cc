@@ -1,9 +1,10 @@
-// The thread and its bounds. What a collector gets is shown with a real one in tests/system/test_trace.py.
+// The thread and its bounds. What a collector gets is shown with a real one in tests/system/test_otlp.py.
 #include "manager/observe/trace_exporter.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <thread>
 
 #include "base/posix_io.h"
 
@@ -68,6 +69,24 @@ TEST_CASE("a full queue loses what comes, and counts it", "[trace export]") {
   const TraceExporter::Totals totals = exporter.totals();
   CHECK(totals.recorded + totals.lost == kMany);
   CHECK(totals.recorded >= TraceExporter::kQueuedRuns);
+}
+
+TEST_CASE("so many bytes wait for a collector and no more", "[trace export]") {
+  constexpr size_t kRuns = 8 * TraceExporter::kBatchRuns;
+  TraceExporter exporter;
+  // Room for two requests of a hundred and more runs each, not for three.
+  REQUIRE(exporter.open({nowhere(), std::chrono::seconds(1), "", {}, TraceExporter::kBatchRuns * 1500}, {}));
+  for (size_t i = 0; i < kRuns; ++i) exporter.export_run(a_run());
+  TraceExporter::Totals totals;
+  while (totals.waiting + totals.lost < kRuns) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    totals = exporter.totals();
+  }
+  CHECK(totals.waiting >= TraceExporter::kBatchRuns);
+  CHECK(totals.waiting <= 4 * TraceExporter::kBatchRuns);
+  CHECK(totals.lost == kRuns - totals.waiting);
+  exporter.close();
+  CHECK(exporter.totals().lost == kRuns);
 }
 
 TEST_CASE("an exporter that has nowhere to go is off", "[trace export]") {

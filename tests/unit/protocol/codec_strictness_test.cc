@@ -186,6 +186,19 @@ TEST_CASE("code, file name, arguments and input beyond their limits are refused 
         Errc::kTooLarge);
 }
 
+TEST_CASE("a run takes as many secrets as its session may have, and its own context with them") {
+  SessionRequest session;
+  Execute execute;
+  for (size_t n = 0; n < limits::kSecrets; ++n) session.secrets["V" + std::to_string(n)] = "x";
+  execute.environment = session.secrets;
+  execute.environment["TRACEPARENT"] = "x";
+  CHECK(refusal(encode(session)) == "taken");
+  CHECK(refusal(encode(execute)) == "taken");
+  session.secrets["ONE_MORE"] = execute.environment["ONE_MORE"] = "x";
+  CHECK(refusal_code(encode(session)) == Errc::kTooLarge);
+  CHECK(refusal_code(encode(execute)) == Errc::kTooLarge);
+}
+
 TEST_CASE("a frame full of tiny values is refused before it is turned into objects") {
   const std::string row = '\xDC' + big_endian(limits::kArrayEntries, 2) + std::string(limits::kArrayEntries, '\x01');
   std::string rows = '\xDC' + big_endian(1024, 2);

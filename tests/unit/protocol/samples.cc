@@ -197,13 +197,13 @@ std::vector<Sample> make_samples() {
                    .name = "data-17",
                    .workspace = "/var/lib/capsule/work/17",
                    .uid = 61'003,
-                   .cgroup = true,
                    .awaited = true,
-                   .nested = true});
+                   .nested = true,
+                   .ahead = true});
   add(list,
       Branched{
           .re = 2, .pid = 42, .failure = "clone3: EAGAIN", .took_us = 900, .not_captured = {"descriptor 5: a socket"}});
-  add(list, Expect{.pid = 7, .nested = true});
+  add(list, Expect{.pid = 7, .nested = true, .withdrawn = true});
   add(list, Snapshot{.id = 3, .pid = 43});
   add(list, Nested{});
   add(list, Wake{.name = "worker-17", .fresh = true});

@@ -24,7 +24,8 @@ class Metric(WorkerTest):
 
     def test_what_can_never_be_taken_is_said_at_once(self):
         for call in ('"Tokens"', '"9a"', '""', '"a-b"', '"__a"', '"a_count"', '"a" * 65', '"a", float("nan")', '"a", -1',
-                     '"a", float("inf")', '"a", kind="histogram"', '"a", 1, le="x"', '"a", 1, x=""', '"a", 1, x="a" * 65',
+                     '"a", float("inf")', '"a", 1e304', '"a", -1e304, kind="gauge"', '"a", kind="histogram"',
+                     '"a", 1, le="x"', '"a", 1, x=""', '"a", 1, x="a" * 65',
                      '"a", 1, x="\\n"', '"a", 1, **{"a-b": 1}', '"a", a=1, b=1, c=1, d=1, e=1', '"a_total", kind="gauge"'):
             outcome = self.run_cell(f"import capsule\ncapsule.metric({call})")
             self.assertEqual((outcome.verdict, (outcome.error or {}).get("name")), ("exception", "ValueError"), call)
@@ -36,6 +37,11 @@ class Metric(WorkerTest):
         sent = self.metrics("for i in range(100_000): capsule.metric('rounds', 1, parity=i % 2)")
         self.assertLess(len(sent), 300)
         self.assertEqual(sum(item[3] for item in sent), 100_000)
+
+    def test_a_sum_of_large_values_stays_what_the_link_takes(self):
+        self.run_cell(SLOW)
+        sent = self.metrics("for i in range(1000): capsule.metric('x', 1e290)")
+        self.assertLessEqual(max(item[3] for item in sent), 1e290)
 
     def test_the_end_of_a_run_sends_what_waits_before_its_result(self):
         self.run_cell(SLOW + "for i in range(1000): capsule.metric('first')")

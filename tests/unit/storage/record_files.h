@@ -57,6 +57,7 @@ class FileSizeLimit {
 inline std::string accepted_frames(const std::string& run_id, unsigned uid = 1000, int64_t created_ms = 1) {
   NoteWriter note;
   note.text("run_id", run_id).number("uid", uid).number("created_ms", created_ms).text("profile", "base");
+  note.text("layers", "seccomp=on root=off");
   Execute execute;
   execute.run_id = run_id;
   execute.code.value = "print(1)\n";

@@ -1,7 +1,7 @@
 """F22b: every dictionary and list the collector knows emptied.
 
 by: its own process only
-verdict: ok exception crashed worker_lost timeout exit internal_error
+verdict: ok exception crashed worker_lost timeout exit
 timeout_s: 5
 """
 import gc

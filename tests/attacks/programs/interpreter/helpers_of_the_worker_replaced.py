@@ -1,7 +1,7 @@
 """F22a: the functions that end a run replaced by ones that lie.
 
 by: a worker can lie only about itself, in words the protocol lets it say
-verdict: ok exception worker_lost timeout internal_error
+verdict: ok exception worker_lost timeout
 timeout_s: 5
 """
 tried("helpers replaced")

@@ -2,10 +2,10 @@
 
 by: the manager believes four words of `finished`, and nothing else
 verdict: worker_lost
+payloads: 8
 """
 import time
 
 tried("forged verdicts")
-for word in ("out_of_memory", "timeout", "violation", "internal_error", "aborted", "rejected", "nonsense", ""):
-    send(finished(word))
+send(finished(payload("out_of_memory", "timeout", "violation", "internal_error", "aborted", "rejected", "nonsense", "")))
 time.sleep(5)
