@@ -1,5 +1,6 @@
 #include "manager/async/loop.h"
 
+#include <poll.h>
 #include <sched.h>
 
 #include <boost/asio/io_context.hpp>
@@ -14,7 +15,12 @@ using boost::system::error_code;
 
 namespace {
 constexpr size_t kSoonPerTurn = 64;  // then the loop looks what else there is
+
+bool is_ready_to_read(int fd) {
+  pollfd asked{fd, POLLIN, 0};
+  return poll(&asked, 1, 0) != 0;
 }
+}  // namespace
 
 Loop::Loop(Duration spin) : context_(std::make_unique<asio::io_context>(1)), spin_(spin) {}
 Loop::~Loop() = default;
@@ -75,6 +81,7 @@ struct FdWatch::State : std::enable_shared_from_this<State> {
   void readable(error_code error) {
     reading = false;
     if (error || !descriptor.is_open() || !wanted) return;
+    if (!believed && !(believed = is_ready_to_read(descriptor.native_handle()))) return arm();
     const Callback callback = on_readable;
     LoopTurn::run(loop, *callback);
     arm();
@@ -85,6 +92,9 @@ struct FdWatch::State : std::enable_shared_from_this<State> {
   Callback on_readable;
   bool wanted = false;   // somebody wants to be told
   bool reading = false;  // a wait is under way
+  // Asio hands what it knows of a closed descriptor to the next one that is opened. When both happen while one batch
+  // of epoll events is worked off, the new one gets the wake that was meant for the old. Only its first can be false.
+  bool believed = false;
 };
 
 FdWatch::FdWatch(Loop& loop, UniqueFd fd) : state_(std::make_shared<State>(loop, fd.get())) {

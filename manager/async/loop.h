@@ -51,7 +51,8 @@ class FdWatch {
   FdWatch(FdWatch&&) = default;
   FdWatch& operator=(FdWatch&&) = delete;
 
-  // Called each time there is something to read (or the end), until pause_reading().
+  // Called each time there is something to read (or the end), until pause_reading(). Never for nothing at first: who
+  // watches a pidfd may take the call for the end of the process.
   void on_readable(std::function<void()> callback);
   void pause_reading();
   void resume_reading();

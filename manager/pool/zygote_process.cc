@@ -1,6 +1,7 @@
 #include "manager/pool/zygote_process.h"
 
 #include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -49,9 +50,11 @@ struct ZygoteSetup {
 
 // The destructor of Boost's process would kill and wait on the loop's thread; ours detaches after the end is known.
 struct ZygoteProcess::Process {
-  explicit Process(process::process started) : child(std::move(started)), pid(static_cast<pid_t>(child.id())) {}
+  Process(Loop& loop, process::process started)
+      : child(std::move(started)), pid(static_cast<pid_t>(child.id())), end(loop, duplicate(child.native_handle())) {}
   process::process child;
   pid_t pid;
+  FdWatch end;  // not async_wait(): see decision 0003
 };
 
 Result<std::shared_ptr<ZygoteProcess>> ZygoteProcess::launch(Loop& loop, ZygoteOptions options, Events events,
@@ -71,7 +74,7 @@ Result<std::shared_ptr<ZygoteProcess>> ZygoteProcess::launch(Loop& loop, ZygoteO
     process::process child(loop.context(), options.program, arguments,
                            process::process_stdio{null.get(), null.get(), errors->second.get()},
                            ZygoteSetup{link->second.get()});
-    zygote->process_ = std::make_unique<Process>(std::move(child));
+    zygote->process_ = std::make_unique<Process>(loop, std::move(child));
   } catch (const boost::system::system_error& error) {
     return failure(Errc::kSystem, "cannot start " + options.program + ": " + error.what());
   }
@@ -102,10 +105,7 @@ void ZygoteProcess::begin(Events events, Prepare prepare) {
     if (const auto zygote = self.lock()) zygote->read_errors();
   });
   // Strong: a zygote is waited for even when its pool has forgotten it.
-  process_->child.async_wait([self = shared_from_this()](boost::system::error_code, int status) {
-    self->read_errors();
-    self->gone("status " + std::to_string(status));
-  });
+  process_->end.on_readable([self = shared_from_this()] { self->reap(); });
   prepare.id = ++last_request_;
   channel_->send(prepare);
   expect_answer(kPreloadPatience);
@@ -204,6 +204,14 @@ void ZygoteProcess::link_ended(const Error& error) {
   if (stopping_ || gone_) return;
   log_warning("zygote closed its link", {{"pid", std::to_string(pid())}, {"error", error.message}});
   ::kill(process_->pid, SIGKILL);  // its end is reported once it is reaped
+}
+
+void ZygoteProcess::reap() {
+  int status = 0;
+  if (waitpid(process_->pid, &status, WNOHANG) == 0) return;
+  process_->end.close();
+  read_errors();
+  gone("status " + std::to_string(status));
 }
 
 void ZygoteProcess::gone(std::string why) {

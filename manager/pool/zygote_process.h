@@ -66,6 +66,7 @@ class ZygoteProcess : public std::enable_shared_from_this<ZygoteProcess> {
   size_t owed_answers() const { return branching_.size() + resizing_.size(); }
   void heard_answer();
   void link_ended(const Error& error);
+  void reap();
   void gone(std::string why);
 
   struct Pending {

@@ -2,8 +2,11 @@
 #include "manager/async/loop.h"
 
 #include <catch2/catch.hpp>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "base/posix_io.h"
 
 namespace capsule {
 
@@ -57,6 +60,39 @@ TEST_CASE("who wants something soon for ever does not keep the loop from the res
   loop.run();
   CHECK(stopped);
   CHECK(rounds > 1);
+}
+
+TEST_CASE("a descriptor that takes the place of one with something to read is not told of it", "[loop]") {
+  Loop loop;
+  auto first = make_pipe(), second = make_pipe(), late = make_pipe();
+  REQUIRE((first && second && late));
+  std::optional<FdWatch> watch_of_first, watch_of_second, watch_of_late;
+  int told = 0;
+  // Both are ready in one look of the loop. Whichever is first puts a new descriptor into the other's place.
+  const auto replace = [&](FdWatch& own, std::optional<FdWatch>& other) {
+    own.pause_reading();
+    other.reset();
+    watch_of_late.emplace(loop, std::move(late->first));
+    watch_of_late->on_readable([&] {
+      ++told;
+      loop.stop();
+    });
+  };
+  watch_of_first.emplace(loop, std::move(first->first));
+  watch_of_second.emplace(loop, std::move(second->first));
+  watch_of_first->on_readable([&] { replace(*watch_of_first, watch_of_second); });
+  watch_of_second->on_readable([&] { replace(*watch_of_second, watch_of_first); });
+  REQUIRE(write_all(first->second.get(), "x"));
+  REQUIRE(write_all(second->second.get(), "x"));
+  Timer later(loop);
+  later.after(milliseconds(20), [&] {
+    CHECK(told == 0);
+    CHECK(write_all(late->second.get(), "x"));
+  });
+  Timer never(loop);
+  never.after(seconds(10), [&] { loop.stop(); });
+  loop.run();
+  CHECK(told == 1);
 }
 
 }  // namespace capsule
