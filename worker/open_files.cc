@@ -12,19 +12,17 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
-#include <sstream>
 
 #include "base/posix_io.h"
 #include "base/unique_fd.h"
 #include "base/utf8.h"
 #include "protocol/limits.h"
+#include "worker/shared_mappings.h"
 
 namespace capsule {
 namespace {
 
 constexpr size_t kProcFileBytes = 16u << 10;
-constexpr size_t kMapsBytes = 4u << 20;
-constexpr size_t kStatusBytes = 16u << 10;
 
 std::string fd_path(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 
@@ -93,31 +91,16 @@ void make_useless(int fd) {
   if (!nothing || dup3(nothing.get(), fd, O_CLOEXEC) < 0) close(fd);
 }
 
-// Whether there is any at all, which the kernel counts: the list of all mappings takes much longer.
-bool has_shared_memory() {
-  const auto status = read_file("/proc/self/status", kStatusBytes);
-  if (!status) return true;
-  const size_t at = status->find("\nRssShmem:");
-  return at == std::string::npos || std::strtoull(status->c_str() + at + sizeof("\nRssShmem:") - 1, nullptr, 10) != 0;
-}
-
 // What is mapped from a file that has a name is the file's content, which stays as all files do.
 bool is_a_file(const std::string& name) {
   return name.rfind("/dev/", 0) != 0 && name.rfind("/memfd:", 0) != 0 && name.find(" (deleted)") == std::string::npos;
 }
 
-// proc(5): "from-to rw-s offset device inode   name". Private ones are copied with the process.
+// Private ones are copied with the process.
 void note_shared_memory(OpenFiles& open, Root root) {
-  const auto text = read_file("/proc/self/maps", kMapsBytes);
-  if (!text) return;
-  std::istringstream lines(*text);
-  for (std::string line; std::getline(lines, line);) {
-    const size_t at = line.find(' ');
-    if (at == std::string::npos || line.size() < at + 5 || line[at + 2] != 'w' || line[at + 4] != 's') continue;
-    const size_t name = line.find('/', at);
-    if (root == Root::kSame && name != std::string::npos && is_a_file(line.substr(name))) continue;
-    note(open, "memory shared with others: " +
-                   (name == std::string::npos ? "no name" : replace_invalid_utf8(line.substr(name))));
+  for (const std::string& name : shared_mappings()) {
+    if (root == Root::kSame && !name.empty() && is_a_file(name)) continue;
+    note(open, "memory shared with others: " + (name.empty() ? "no name" : replace_invalid_utf8(name)));
   }
 }
 
@@ -150,13 +133,10 @@ OpenFiles list_open_files(std::span<const int> own, Root root) {
   }
   note_children(open);
   note_timers(open);
-  if (root == Root::kSame) {
-    if (has_shared_memory()) note_shared_memory(open, root);
-    return open;
-  }
+  note_shared_memory(open, root);
+  if (root == Root::kSame) return open;
   std::array<char, PATH_MAX> directory{};
   if (getcwd(directory.data(), directory.size()) != nullptr) open.directory = directory.data();
-  note_shared_memory(open, root);
   return open;
 }
 

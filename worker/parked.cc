@@ -151,6 +151,7 @@ Result<Copy> branch_copy_into(std::span<const Entered> namespaces) {
   const int saved = errno;
   sigprocmask(SIG_SETMASK, &copy.mask, nullptr);
   errno = helper < 0 ? saved : entering.error;
+  if (errno == EAGAIN) return failure(Errc::kUnavailable, kNoRoomForCopy);
   if (helper < 0) return system_failure("clone a helper");
   if (entering.failed != nullptr) return system_failure(entering.failed);
   if (entering.copy < 0) return failure(Errc::kSystem, "the helper was killed");

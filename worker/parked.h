@@ -49,6 +49,10 @@ struct Copy {
   sigset_t mask{};
 };
 Result<Copy> branch_copy();
+inline constexpr const char* kNoRoomForCopy =
+    "no process or thread more can be started, so there is no room for a copy (limits.processes; without control "
+    "groups "
+    "the forks of a session count too)";
 
 // The same, into other namespaces: those of a capsule inside, in the order in which they can be entered. A helper that
 // shares our memory, while we wait, enters them, gives up what power that gave, and makes the copy: so what is copied

@@ -168,10 +168,8 @@ class Worker {
       reply.failure = "branch needs the link, and the namespaces to enter";
     } else if (parked::thread_count() > kOwnThreads) {
       reply.failure = "threads of the program are running (" + interpreter::thread_names() + "): they cannot be copied";
-    } else if (!LinkThread::has_room_for_copy()) {
-      reply.failure =
-          "no process or thread more can be started, so there is no room for a copy (limits.processes; without control "
-          "groups the forks of a session count too)";
+    } else if (!branch.nested && !LinkThread::has_room_for_copy()) {  // into another capsule a helper takes as much
+      reply.failure = parked::kNoRoomForCopy;
     } else {
       const Root root = branch.nested ? Root::kNew : Root::kSame;
       const OpenFiles open = list_descriptors(fds, root);

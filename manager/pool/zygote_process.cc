@@ -1,6 +1,7 @@
 #include "manager/pool/zygote_process.h"
 
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,12 +47,14 @@ struct ZygoteSetup {
   }
 };
 
+UniqueFd open_pidfd(pid_t pid) { return UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))); }
+
 }  // namespace
 
 // The destructor of Boost's process would kill and wait on the loop's thread; ours detaches after the end is known.
 struct ZygoteProcess::Process {
   Process(Loop& loop, process::process started)
-      : child(std::move(started)), pid(static_cast<pid_t>(child.id())), end(loop, duplicate(child.native_handle())) {}
+      : child(std::move(started)), pid(static_cast<pid_t>(child.id())), end(loop, open_pidfd(pid)) {}
   process::process child;
   pid_t pid;
   FdWatch end;  // not async_wait(): see decision 0003

@@ -206,6 +206,7 @@ class Session : public Worker::Holder, public std::enable_shared_from_this<Sessi
   void make_next_fork();
   void try_prepared(const std::shared_ptr<CapsuleProcess>& capsule);
   void fork_into(const std::shared_ptr<CapsuleProcess>& capsule);
+  void copy_into(const std::shared_ptr<CapsuleProcess>& capsule, CopyMaker::Made made);
   void forked(Result<std::unique_ptr<ParkedCopy>> copy, const std::shared_ptr<CapsuleProcess>& capsule);
   void end_forking(const Status& status);
   void take_checkpoint(const std::string& name, const Answer& answer);

@@ -36,27 +36,45 @@ void Session::make_next_fork() {
                     });
 }
 
-// Files that have changed since are not in it: then it is of no use.
+// Copied while the keeper inside looks at the files. If these have changed since, both are of no use.
 void Session::try_prepared(const std::shared_ptr<CapsuleProcess>& capsule) {
-  capsule->ask_whether_files_are_current([self = shared_from_this(), capsule](bool current) {
-    if (current) {
+  struct Tried {
+    std::optional<bool> is_current;
+    std::optional<Result<std::unique_ptr<ParkedCopy>>> copy;
+  };
+  const auto tried = std::make_shared<Tried>();
+  const auto judge = [self = shared_from_this(), capsule, tried] {
+    if (!tried->is_current || !tried->copy) return;
+    if (*tried->is_current) {
       self->pool_.standby_taken(Lease{capsule, nullptr});
       self->metrics_.fork_begun(label::ForkStart::kCapsule);
-      return self->fork_into(capsule);
+      return self->forked(std::move(*tried->copy), capsule);
     }
+    tried->copy.reset();
     self->pool_.release(Lease{capsule, nullptr}, label::Recycle::kSession);
     if (self->forking_) self->make_next_fork();
+  };
+  capsule->ask_whether_files_are_current([tried, judge](bool current) {
+    tried->is_current = current;
+    judge();
+  });
+  copy_into(capsule, [tried, judge](Result<std::unique_ptr<ParkedCopy>> copy) {
+    tried->copy = std::move(copy);
+    judge();
   });
 }
 
 void Session::fork_into(const std::shared_ptr<CapsuleProcess>& capsule) {
-  if (!forking_ || state_ != SessionState::kReady || !lease_.worker) {
-    pool_.release(Lease{capsule, nullptr}, label::Recycle::kSession);
-    return end_forking(failure(Errc::kUnavailable, "the session lost its worker while it was forked"));
-  }
-  snapshots_.take_into(lease_, capsule, [self = shared_from_this(), capsule](Result<std::unique_ptr<ParkedCopy>> copy) {
+  copy_into(capsule, [self = shared_from_this(), capsule](Result<std::unique_ptr<ParkedCopy>> copy) {
     self->forked(std::move(copy), capsule);
   });
+}
+
+void Session::copy_into(const std::shared_ptr<CapsuleProcess>& capsule, CopyMaker::Made made) {
+  if (forking_ && state_ == SessionState::kReady && lease_.worker) {
+    return snapshots_.take_into(lease_, capsule, std::move(made));
+  }
+  made(failure(Errc::kUnavailable, "the session lost its worker while it was forked"));
 }
 
 void Session::forked(Result<std::unique_ptr<ParkedCopy>> copy, const std::shared_ptr<CapsuleProcess>& capsule) {

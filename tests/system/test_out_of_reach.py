@@ -6,9 +6,10 @@ import processes
 from branches import Refused
 from test_rollback import RollbackCase
 
-# Prints what each call gave: 1 is EPERM. 56 clone, 157 prctl, 308 setns.
+# Prints what each call gave: 1 is EPERM. 56 clone, 157 prctl, 308 setns. The kernel itself would say EINVAL of its own
+# user namespace.
 MAY_COPY = """
-import ctypes
+import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
 CLONE_PARENT, PR_SET_DUMPABLE = 0x8000, 4
 def errno_of(*call):
@@ -16,7 +17,29 @@ def errno_of(*call):
     made = libc.syscall(*call)
     if made == 0 and call[0] == 56: libc._exit(0)
     return made and ctypes.get_errno()
-print(errno_of(56, CLONE_PARENT, 0, 0, 0, 0), errno_of(157, PR_SET_DUMPABLE, 0), errno_of(308, 0, 0))
+print(errno_of(56, CLONE_PARENT, 0, 0, 0, 0), errno_of(157, PR_SET_DUMPABLE, 0),
+      *(errno_of(308, os.open('/proc/self/ns/user', os.O_RDONLY), kind) for kind in (0, 0x10000000)))
+"""
+
+# Into the namespaces of every process that is to be seen and not in the caller's own: prints the kinds that were there,
+# and what was entered.
+ENTER = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+KINDS = {'user': 0x10000000, 'pid': 0x20000000, 'mnt': 0x20000, 'net': 0x40000000, 'ipc': 0x8000000, 'uts': 0x4000000}
+there, entered = set(), []
+for pid in filter(str.isdigit, os.listdir('/proc')):
+    for name, kind in KINDS.items():
+        path = f'/proc/{pid}/ns/{name}'
+        try:
+            if os.readlink(path) == os.readlink(f'/proc/self/ns/{name}'): continue
+            fd = os.open(path, os.O_RDONLY)
+        except OSError:
+            continue
+        there.add(name)
+        entered += [(pid, name, used) for used in (kind, 0) if libc.syscall(308, fd, used) == 0]
+        os.close(fd)
+print(sorted(there), entered)
 """
 
 # Everything that names a process, against the numbers in PIDS; what succeeds is printed.
@@ -148,7 +171,7 @@ class NobodyElse(Parked):
     """What a copy may do: be made, hide itself, enter a capsule inside."""
 
     def assert_may_nothing(self, session):
-        self.assertEqual(self.client.run(session, MAY_COPY, rollback="off").stdout, "1 1 1\n")
+        self.assertEqual(self.client.run(session, MAY_COPY, rollback="off").stdout, "1 1 1 1\n")
 
     def test_a_session_that_was_never_copied(self):
         self.assert_may_nothing(self.new("off"))
@@ -178,6 +201,15 @@ class NobodyElse(Parked):
         self.assert_may_nothing(source)
         self.assert_may_nothing(fork)
 
+    def test_an_original_does_not_enter_the_namespaces_of_its_forks(self):
+        source = self.new("off")
+        self.client.run(source, "x = 1")
+        fork, = self.client.session("fork", source=source)["forks"]
+        self.addCleanup(self.client.session, "rm", fork)
+        self.assertEqual(self.value(fork, "x"), "1")
+        seen = self.client.run(source, ENTER, rollback="off").stdout
+        self.assertEqual(seen, "['ipc', 'mnt', 'net', 'pid', 'user', 'uts'] []\n")
+
     def test_after_a_fork_that_was_refused(self):
         source = self.new("off")
         self.client.run(source, "import threading\nstop = threading.Event()\n"
@@ -196,10 +228,11 @@ for number in range(6):
     if os.fork() == 0:
         if os.fork() == 0:
             os.setsid()
-            fd = os.open('/proc/self/ns/uts', os.O_RDONLY)
+            fd = os.open('/proc/self/ns/user', os.O_RDONLY)
             while True:
                 if libc.syscall(157, 4, 0) == 0: open(f'hidden-{number}', 'w').close()
-                if libc.syscall(308, fd, 0) == 0: open(f'entered-{number}', 'w').close()
+                ctypes.set_errno(0)  # what the kernel itself says of its own one is EINVAL
+                if libc.syscall(308, fd, 0x10000000) == 0 or ctypes.get_errno() == 22: open(f'entered-{number}', 'w').close()
         os._exit(0)
     os.wait()
 """)

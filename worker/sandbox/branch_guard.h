@@ -8,8 +8,9 @@
 //   prctl(PR_SET_DUMPABLE)         off only by the process that the manager has named as that copy, once, and only
 //                                  without capabilities: until it is named, a child of this keeper waits for the
 //                                  answer. On by anyone: what is parked runs none of the program's code
-//   setns                          only by the helper of a worker that may put a copy into a capsule inside: a child of
-//                                  this keeper that has that worker's memory. It makes that copy, and ends
+//   setns to a user namespace      only by the helper of a worker that may put a copy into a capsule inside: a child of
+//                                  this keeper that has that worker's memory. It makes that copy, and ends. Without the
+//                                  power that this gives, the kernel lets nobody into the other kinds of namespaces
 //
 // When a copy parks it gets the lowest oom score, so that the kernel takes the worker and not its snapshots; when it is
 // woken, a worker's again. Lives in the outermost keeper, on its one thread, and numbers processes as that does.

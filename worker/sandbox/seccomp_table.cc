@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "worker/shared_mappings.h"
+
 namespace capsule::sandbox::seccomp {
 namespace {
 
@@ -119,6 +121,7 @@ class Table {
 
 constexpr uint64_t kNewNamespaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC |
                                     CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWTIME;
+constexpr uint64_t kEntered[] = {CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS};
 
 // Threads always; processes if the profile says so; namespaces never.
 void add_processes(const Policy& policy, Table& table) {
@@ -132,7 +135,11 @@ void add_processes(const Policy& policy, Table& table) {
     if ((kNewNamespaces & flag) != 0) table.row("clone", Action::kRefuse, {masked(0, flag, flag)}, "new namespaces");
   }
   if (!may) table.row("clone", Action::kRefuse, {masked(0, CLONE_THREAD | CLONE_PARENT, 0)}, "processes");
-  table.row("setns", Action::kAsk, {}, kForCopies);
+  // Whoever has no power in a namespace cannot enter it; entering its user namespace is what gives that power. The
+  // argument has to name the kind: 0 stands for any, and of a pidfd several at once may be meant.
+  table.row("setns", Action::kAsk, {equal(1, CLONE_NEWUSER)}, kForCopies);
+  table.each("setns", Action::kAllow, 1, kEntered, "with power there");
+  table.row("setns", Action::kRefuse, {equal(1, 0)}, "any kind");
   for (const std::string_view call : {"execve", "execveat", "fork", "vfork"}) {
     table.row(call, may ? Action::kAllow : Action::kRefuse);
   }
@@ -184,6 +191,7 @@ void add_descriptor_controls(Table& table) {
   constexpr uint64_t kOwners[] = {FIOSETOWN, SIOCSPGRP, FIOASYNC};
   constexpr uint64_t kTerminals[] = {TIOCSTI, TIOCSCTTY, TIOCSETD, TIOCCONS, 0x541C /* TIOCLINUX */};
   table.each("ioctl", Action::kAllow, 1, kQueries);
+  table.row("ioctl", Action::kAllow, {equal(1, kProcmapQuery)}, "one's own mappings, which /proc/self/maps lists too");
   table.each("ioctl", Action::kRefuse, 1, kOwners, "signals that the keeper would not see");
   table.each("ioctl", Action::kRefuse, 1, kTerminals, "input for somebody else's terminal");
 }
