@@ -84,6 +84,7 @@ KnobInfo describe(const Knob& knob, const Config& config, const std::string& pre
 
 std::string_view to_string(Exhaustion value) { return kExhaustionWords[static_cast<size_t>(value)]; }
 std::string_view to_string(RollbackMode value) { return kRollbackWords[static_cast<size_t>(value)]; }
+std::string_view to_string(ForkStandbyOf value) { return kForkStandbyWords[static_cast<size_t>(value)]; }
 std::string_view to_string(RecordedContent value) { return kRecordedWords[static_cast<size_t>(value)]; }
 std::string_view to_string(InspectMode value) { return kInspectWords[static_cast<size_t>(value)]; }
 std::string_view to_string(OutputPolicy value) { return kOutputPolicyWords[static_cast<size_t>(value)]; }

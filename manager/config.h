@@ -57,6 +57,10 @@ enum class RollbackMode { kAlways, kIdle, kOff };
 std::string_view to_string(RollbackMode value);  // always, idle, off
 std::optional<RollbackMode> rollback_mode_from_string(std::string_view word);
 
+// Of which sessions forks are made before they are asked for: those that were forked already, or all.
+enum class ForkStandbyOf { kForked, kAll };
+std::string_view to_string(ForkStandbyOf value);  // forked, all
+
 // What of a run's content its record keeps, besides the facts: its code and arguments, its output and results.
 enum class RecordedContent { kAll, kOutput, kCode, kNone };
 std::string_view to_string(RecordedContent value);  // all, output, code, none
@@ -126,6 +130,7 @@ struct SessionsConfig {
   RollbackMode rollback{};
   uint64_t snapshots{}, checkpoints{};  // of one session
   Duration fork_standby{};
+  ForkStandbyOf fork_standby_of{};
   bool operator==(const SessionsConfig&) const = default;
 };
 

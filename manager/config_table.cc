@@ -145,6 +145,9 @@ constexpr Knob kTable[] = {
      "Live checkpoints that one session may have."},
     {"sessions.fork_standby_s", "s", &one<&Config::sessions, &SessionsConfig::fork_standby>, 60, 0, kDay,
      "After a fork of a session one more is made in advance and kept for so long, for the next request; 0: none is."},
+    {"sessions.fork_standby_of", "", &one<&Config::sessions, &SessionsConfig::fork_standby_of>, "forked", 0, 0,
+     "Of which sessions: those that were forked already, or all that have run something. The first fork is there at once "
+     "too, then; each rest of one of up to eight sessions costs a fork, used or not.", kForkStandbyWords},
 
     {"queue.capacity", "runs", &one<&Config::queue, &QueueConfig::capacity>, 1024, 1, 16384,
      "Queued runs of all clients at most; more are rejected."},

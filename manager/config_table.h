@@ -15,6 +15,7 @@ namespace capsule {
 inline constexpr std::array<std::string_view, 2> kExhaustionWords{"wait", "fail_fast"};
 inline constexpr std::array<std::string_view, 3> kOutputPolicyWords{"block", "truncate", "stop"};
 inline constexpr std::array<std::string_view, 3> kRollbackWords{"always", "idle", "off"};
+inline constexpr std::array<std::string_view, 2> kForkStandbyWords{"forked", "all"};
 inline constexpr std::array<std::string_view, 4> kRecordedWords{"all", "output", "code", "none"};
 inline constexpr std::array<std::string_view, 3> kInspectWords{"names", "hashed", "off"};
 inline constexpr std::array<std::string_view, 2> kNamespaceWords{"auto", "off"};
@@ -25,7 +26,7 @@ template <class T>
 using Slot = T& (*)(Config&);
 using AnySlot = std::variant<Slot<uint64_t>, Slot<Duration>, Slot<double>, Slot<std::string>, Slot<Exhaustion>,
                              Slot<OutputPolicy>, Slot<NamespaceMode>, Slot<CgroupMode>, Slot<Floor>, Slot<RollbackMode>,
-                             Slot<RecordedContent>, Slot<InspectMode>>;
+                             Slot<RecordedContent>, Slot<InspectMode>, Slot<ForkStandbyOf>>;
 
 // A number (durations in seconds) or a text, so that rows can simply be written down.
 struct Standard {

@@ -321,6 +321,7 @@ void Dispatcher::ended(const RunId& id, const Ending& ending) {
     evidence.fallback = std::move(after.fallback);
     finish(id);
   });
+  sessions_.ran(session_id);
 }
 
 // ---- out -------------------------------------------------------------------------------------------------------

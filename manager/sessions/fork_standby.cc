@@ -14,7 +14,7 @@ bool has_processes(const std::vector<std::string>& not_captured) {
 
 }  // namespace
 
-void ForkStandby::forked(const std::shared_ptr<Session>& original, RollbackMode mode, Duration keep) {
+void ForkStandby::prepare(const std::shared_ptr<Session>& original, RollbackMode mode, Duration keep) {
   if (keep == Duration::zero()) return;
   const auto found = entries_.find(original.get());
   const auto in_use = std::count_if(entries_.begin(), entries_.end(),

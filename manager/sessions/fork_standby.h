@@ -1,8 +1,9 @@
 // Forks that are made before they are asked for. Who forks a session mostly forks it again: best of N, a search tree,
-// rollouts from one prefix. So after a fork, once its session has nothing to do, one more is made and kept aside: a
-// whole session, awake, that only lacks a name. The next request for one fork takes it, if the original has run nothing
-// since and no file of it has changed; of one that has left programs running none is made. For one that comes after a
-// run an empty capsule is kept as well: into that one the original is copied, if no file has changed.
+// rollouts from one prefix. So after a fork (after each run, with sessions.fork_standby_of = all), once its session has
+// nothing to do, one more is made and kept aside: a whole session, awake, that only lacks a name. The next request for
+// one fork takes it, if the original has run nothing since and no file of it has changed; of one that has left programs
+// running none is made. For one that comes after a run an empty capsule is kept as well: into that one the original is
+// copied, if no file has changed.
 //
 // Owned by the SessionRegistry; lives on the loop's thread. At most one for each session, kMost in all; dropped when
 // the original goes on, and when nobody has taken it for sessions.fork_standby_s. It counts as nobody's session and
@@ -39,8 +40,8 @@ class ForkStandby {
   ForkStandby(Loop& loop, MakeSession make, EventsOf events)
       : loop_(loop), make_(std::move(make)), events_(std::move(events)) {}
 
-  // It was forked just now. Zero: none is made.
-  void forked(const std::shared_ptr<Session>& original, RollbackMode mode, Duration keep);
+  // It was forked just now, or is expected to be. Zero: none is made.
+  void prepare(const std::shared_ptr<Session>& original, RollbackMode mode, Duration keep);
   // An empty one, for a fork that cannot be taken. Null: there is none. The caller releases it.
   std::shared_ptr<CapsuleProcess> take_capsule(const Session& original);
   // Nothing: there is none, or it is not what the original is now.

@@ -117,6 +117,12 @@ void SessionRegistry::ready(const std::string& id) {
   events_.on_ready(id);
 }
 
+void SessionRegistry::ran(const std::string& id) {
+  const auto found = sessions_.find(id);
+  if (config_.fork_standby_of != ForkStandbyOf::kAll || found == sessions_.end()) return;
+  standby_.prepare(found->second, found->second->rollback_mode(), config_.fork_standby);
+}
+
 // ---- forks -----------------------------------------------------------------------------------------------------
 
 Result<std::vector<std::string>> SessionRegistry::names_for(const ForkRequest& request) {
@@ -165,7 +171,7 @@ void SessionRegistry::fork(const std::shared_ptr<Session>& original, const ForkR
   standby_.take(original, mode_of(request, *original),
                 [this, original, request, done](std::optional<ForkStandby::Fork> fork) {
                   fork ? done(use_standby(std::move(*fork), *original, request)) : fork_anew(original, request, done);
-                  standby_.forked(original, mode_of(request, *original), config_.fork_standby);
+                  standby_.prepare(original, mode_of(request, *original), config_.fork_standby);
                 });
 }
 

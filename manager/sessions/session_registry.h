@@ -56,6 +56,7 @@ class SessionRegistry {
   void adopt(const std::string& id, const std::string& fork, uid_t uid, Adopted done);
   Result<Session*> find(const std::string& id, uid_t uid);
   Session* find(const std::string& id);
+  void ran(const std::string& id);  // a run of it ended just now
   Status remove(const std::string& id, uid_t uid);
   void client_gone(ClientKey client);  // it taps no more
   void close_all(label::SessionClose why);
