@@ -219,7 +219,7 @@ constexpr Knob kTable[] = {
 
     {"metrics.user_names", "names", &one<&Config::metrics, &MetricsConfig::user_names>, 8, 0, 1000,
      "Names that programs' own figures may have, of all users together; 0: none are taken."},
-    {"metrics.user_series", "series", &one<&Config::metrics, &MetricsConfig::user_series>, 24, 0, 10000,
+    {"metrics.user_series", "series", &one<&Config::metrics, &MetricsConfig::user_series>, 16, 0, 10000,
      "Series of programs' own figures, one for each name and its labels, of all users together."},
 
     {"client.max_connections", "connections", &one<&Config::client, &ClientConfig::max_connections>, 256, 1, 10000,

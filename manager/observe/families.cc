@@ -22,6 +22,9 @@ const Buckets kAnswerBuckets{0.0005, 0.002, 0.01, 0.1, 1};
 
 using label::Direction;
 using label::Frame;
+using label::HttpCode;
+using label::HttpMethod;
+using label::HttpRoute;
 
 // What either kind of peer sends and gets. What a hostile one sends besides is `other`.
 constexpr std::array kReceived{Frame::kExecute,  Frame::kInput,     Frame::kDisplay, Frame::kResult,
@@ -68,6 +71,35 @@ std::array<CountersOf<label::kAllCheckpointOutcomes>, label::kAllCheckpointWorks
     return CountersOf<label::kAllCheckpointOutcomes>(family, "outcome", {{"operation", std::string(to_string(work))}});
   };
   return {of(CheckpointWork::kSave), of(CheckpointWork::kRestore)};
+}
+
+// Where something of ours can fail.
+bool can_fail(HttpRoute route) {
+  return route == HttpRoute::kHealthReady || route == HttpRoute::kHealth || route == HttpRoute::kCpuProfile ||
+         route == HttpRoute::kHeapProfile;
+}
+
+// All there will ever be: with every status of every method and route a scrape could have hundreds. A route has series
+// of its own for what somebody got there; who was turned away got to none of them, and other methods are few.
+Counter& request_counter(Family<Counter>& family, HttpMethod method, HttpRoute route, HttpCode code) {
+  const bool has_its_own =
+      method == HttpMethod::kGet && (code == HttpCode::kServed || (code == HttpCode::kFailed && can_fail(route)));
+  return family.Add({{"method", std::string(to_string(method))},
+                     {"route", std::string(to_string(has_its_own ? route : HttpRoute::kOther))},
+                     {"code", std::string(to_string(code))}});
+}
+
+HttpCounters by_request(Family<Counter>& family) {
+  HttpCounters all{};
+  for (const HttpMethod method : label::kAllHttpMethods) {
+    for (const HttpRoute route : label::kAllHttpRoutes) {
+      for (const HttpCode code : label::kAllHttpCodes) {
+        all[static_cast<size_t>(method)][static_cast<size_t>(route)][static_cast<size_t>(code)] =
+            &request_counter(family, method, route, code);
+      }
+    }
+  }
+  return all;
 }
 
 }  // namespace
@@ -240,7 +272,8 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
       span_export_failures(counter(registry, "capsule_trace_export_failures_total",
                                    "Requests to the collector that failed; most are tried again.")),
       spans_waiting(gauge(registry, "capsule_trace_spans_waiting", "Spans that the collector has not taken yet.")),
-      http_requests(counters(registry, "capsule_http_requests_total", "HTTP requests, by method, route and code.")),
+      http_requests(by_request(
+          counters(registry, "capsule_http_requests_total", "HTTP requests, by method, route and class of the code."))),
       http_seconds(histograms(registry, "capsule_http_request_seconds", "Time to make the answer to an HTTP request.")
                        .Add({}, kAnswerBuckets)),
       log_messages(counters(registry, "capsule_log_messages_total", "Log records written, by level."), "level"),
@@ -250,10 +283,6 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
                                     "Figures of programs that were not taken, by reason."),
                            "reason"),
       user_series(gauge(registry, "capsule_program_metric_series", "Series of programs' own figures.")) {
-  for (const label::HttpRoute route : label::kAllHttpRoutes) {
-    if (route == label::HttpRoute::kOther) continue;
-    http_requests.Add({{"method", "GET"}, {"route", std::string(to_string(route))}, {"code", "200"}});
-  }
   gauges(registry, "capsule_build_info", "Always 1; what was built.")
       .Add({{"version", std::string(version)}, {"protocol", std::to_string(kProtocolVersion)}})
       .Set(1);

@@ -50,6 +50,11 @@ class CountersOf {
   std::array<prometheus::Counter*, all.size()> counters_{};
 };
 
+// Indexed by method, then by route, then by the class of the code.
+using HttpCounters =
+    std::array<std::array<std::array<prometheus::Counter*, label::kAllHttpCodes.size()>, label::kAllHttpRoutes.size()>,
+               label::kAllHttpMethods.size()>;
+
 // What exists once per profile. Pointers are into the registry and live as long as it does.
 struct ProfileSeries {
   std::string name;
@@ -144,7 +149,7 @@ struct Metrics::Families {
   CountersOf<label::kAllSpanOutcomes> spans;
   prometheus::Counter& span_export_failures;
   prometheus::Gauge& spans_waiting;
-  prometheus::Family<prometheus::Counter>& http_requests;
+  HttpCounters http_requests;
   prometheus::Histogram& http_seconds;
   CountersOf<kAllLogLevels> log_messages;
   prometheus::Counter& log_lost;

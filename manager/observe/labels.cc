@@ -78,6 +78,15 @@ std::string_view to_string(HttpRoute value) {
   return "";
 }
 
+std::string_view to_string(HttpCode value) {
+  switch (value) {
+    case HttpCode::kServed: return "2xx";
+    case HttpCode::kRefused: return "4xx";
+    case HttpCode::kFailed: return "5xx";
+  }
+  return "";
+}
+
 std::string_view to_string(Recycle value) {
   switch (value) {
     case Recycle::kUsed: return "used";

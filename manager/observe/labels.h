@@ -93,6 +93,10 @@ inline constexpr std::array kAllHttpRoutes{HttpRoute::kMetrics, HttpRoute::kHeal
                                            HttpRoute::kInfo,    HttpRoute::kCpuProfile, HttpRoute::kHeapProfile,
                                            HttpRoute::kIndex,   HttpRoute::kOther};
 std::string_view to_string(HttpRoute value);
+// The class of the status that it was answered with.
+enum class HttpCode { kServed, kRefused, kFailed };
+inline constexpr std::array kAllHttpCodes{HttpCode::kServed, HttpCode::kRefused, HttpCode::kFailed};
+std::string_view to_string(HttpCode value);
 
 // How a one-shot run or a new session got its worker: from the stock, or by waiting for one to be made.
 enum class Lease { kHit, kMiss };

@@ -312,11 +312,11 @@ void Metrics::set_span_export(uint64_t failures, uint64_t waiting) {
 // The series of other answers than 200 exist once there was one: three methods, eleven routes and the few codes of
 // http_answers.cc bound them.
 void Metrics::http_answered(label::HttpMethod method, label::HttpRoute route, unsigned status, Duration took) {
-  families_->http_requests
-      .Add({{"method", std::string(to_string(method))},
-            {"route", std::string(to_string(route))},
-            {"code", std::to_string(status)}})
-      .Increment();
+  const label::HttpCode code = status < 400   ? label::HttpCode::kServed
+                               : status < 500 ? label::HttpCode::kRefused
+                                              : label::HttpCode::kFailed;
+  families_->http_requests[static_cast<size_t>(method)][static_cast<size_t>(route)][static_cast<size_t>(code)]
+      ->Increment();
   families_->http_seconds.Observe(to_seconds(took));
 }
 

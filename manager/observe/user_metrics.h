@@ -28,7 +28,7 @@ struct Metric;  // the message
 class UserMetrics {
  public:
   struct Limits {
-    size_t names = 8, series = 24;
+    size_t names = 8, series = 16;
   };
 
   void set_limits(const Limits& limits) { limits_ = limits; }

@@ -3,7 +3,8 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-#include "manager/observe/http_answers.h"
+#include "manager/config.h"
+#include "manager/observe/labels.h"
 #include "manager/observe/metrics.h"
 #include "protocol/process_messages.h"
 
@@ -37,36 +38,54 @@ void use(Metrics& metrics, ProfileHandle profile, int user) {
   metrics.user_metric({name("run-", user), name("metric_", user), "gauge", 1, {{"session", name("s", user)}}});
 }
 
-// Each error that a well-meaning peer may see; with HEAD there can be as many again.
-void ask_wrongly(Metrics& metrics) {
-  using label::HttpMethod;
-  using label::HttpRoute;
-  for (const HttpRoute route : {HttpRoute::kGoldenSignals, HttpRoute::kInfo, HttpRoute::kIndex, HttpRoute::kOther}) {
-    metrics.http_answered(HttpMethod::kGet, route, 401, milliseconds(1));
+// With every status there can be, of every method and route.
+void ask_for_everything(Metrics& metrics) {
+  for (const label::HttpMethod method : label::kAllHttpMethods) {
+    for (const label::HttpRoute route : label::kAllHttpRoutes) {
+      for (unsigned status = 100; status < 600; ++status) metrics.http_answered(method, route, status, milliseconds(1));
+    }
   }
-  for (const HttpRoute route : {HttpRoute::kHealth, HttpRoute::kHealthReady}) {
-    metrics.http_answered(HttpMethod::kGet, route, 503, milliseconds(1));
-  }
-  for (const unsigned status : {400u, 404u, 421u}) {
-    metrics.http_answered(HttpMethod::kGet, HttpRoute::kOther, status, milliseconds(1));
-  }
-  metrics.http_answered(HttpMethod::kOther, HttpRoute::kOther, 405, milliseconds(1));
 }
 
-TEST_CASE("a hundred thousand users, runs and sessions stay under five hundred series", "[metrics]") {
+TEST_CASE("a hundred thousand users, runs and sessions, and all of HTTP, stay under five hundred series", "[metrics]") {
+  const MetricsConfig limits = default_config().metrics;
   Metrics metrics("0.1.0", 0);
+  metrics.set_user_metric_limits(limits.user_names, limits.user_series);
   const ProfileHandle base = metrics.register_profile("base"), data = metrics.register_profile("data");
   const size_t before = series_in(metrics.expose());
+  ask_for_everything(metrics);
+  CHECK(series_in(metrics.expose()) == before);
   for (int user = 0; user < kUsers; ++user) use(metrics, user % 2 == 0 ? base : data, user);
-  ask_wrongly(metrics);
   const std::string text = metrics.expose();
   const size_t after = series_in(text);
   INFO(before << " series before, " << after << " after");
   CHECK(after < kSeriesMax);
-  CHECK(after == before + 24 + 10);  // metrics.user_series, and the answers to bad HTTP requests
+  CHECK(after == before + limits.user_series);
   CHECK(text.find("u99999") == std::string::npos);
   CHECK(text.find("run-") == std::string::npos);
   CHECK(series_in(metrics.expose(MetricsFormat::kOpenMetrics)) == after);
+}
+
+TEST_CASE("an HTTP request is counted by its method, its route and the class of its code", "[metrics]") {
+  using label::HttpMethod;
+  using label::HttpRoute;
+  Metrics metrics("0.1.0", 0);
+  metrics.http_answered(HttpMethod::kGet, HttpRoute::kInfo, 200, milliseconds(1));
+  metrics.http_answered(HttpMethod::kGet, HttpRoute::kInfo, 401, milliseconds(1));
+  metrics.http_answered(HttpMethod::kGet, HttpRoute::kGoldenSignals, 429, milliseconds(1));
+  metrics.http_answered(HttpMethod::kGet, HttpRoute::kHealthReady, 503, milliseconds(1));
+  metrics.http_answered(HttpMethod::kHead, HttpRoute::kMetrics, 200, milliseconds(1));
+  metrics.http_answered(HttpMethod::kOther, HttpRoute::kOther, 405, milliseconds(1));
+  const std::string text = metrics.expose();
+  const auto counted = [&text](const char* labels, int times) {
+    return text.find("\ncapsule_http_requests_total{" + std::string(labels) + "} " + std::to_string(times) + "\n") !=
+           std::string::npos;
+  };
+  CHECK(counted(R"(code="2xx",method="GET",route="/info")", 1));
+  CHECK(counted(R"(code="4xx",method="GET",route="other")", 2));
+  CHECK(counted(R"(code="5xx",method="GET",route="/health/ready")", 1));
+  CHECK(counted(R"(code="2xx",method="HEAD",route="other")", 1));
+  CHECK(counted(R"(code="4xx",method="other",route="other")", 1));
 }
 
 }  // namespace
