@@ -38,7 +38,14 @@ std::string made_session(const std::string& document) {
 
 }  // namespace
 
-Status AuditTrail::open(const AuditOptions& options) { return log_.open(options); }
+Status AuditTrail::open(const AuditOptions& options) {
+  options_ = options;
+  return log_.open(options);
+}
+
+bool AuditTrail::is_wanted(AuditLogKind kind) const {
+  return (kind == AuditLogKind::kAudit ? options_.file_bytes : options_.decision_file_bytes) > 0;
+}
 
 void AuditTrail::manager(std::string_view action, std::string_view outcome) {
   log_.record(AuditLogKind::kAudit, {.action = action, .outcome = outcome});
@@ -147,10 +154,13 @@ void AuditTrail::close() {
 }
 
 void AuditTrail::refresh_gauges() {
+  bool is_degraded = false;
   for (const AuditLogKind kind : label::kAllAuditLogKinds) {
     const AuditLog::Totals totals = log_.totals(kind);
     metrics_.set_audit(kind, {totals.written, totals.bytes, totals.lost, totals.damages});
+    is_degraded = is_degraded || (is_wanted(kind) && (!log_.is_kept(kind) || totals.is_failing));
   }
+  metrics_.set_evidence(label::Evidence::kAudit, {is_degraded});
   metrics_.set_audit_queue(log_.queued());
 }
 

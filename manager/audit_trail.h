@@ -56,8 +56,11 @@ class AuditTrail {
   void refresh_gauges();
 
  private:
+  bool is_wanted(label::AuditLogKind kind) const;
+
   Metrics& metrics_;
   AuditLog log_;
+  AuditOptions options_;
 };
 
 }  // namespace capsule

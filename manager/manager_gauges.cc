@@ -54,6 +54,7 @@ void Manager::refresh_gauges() {
     metrics_.set_state_filesystem(uint64_t{found.f_blocks} * found.f_frsize, uint64_t{found.f_bavail} * found.f_frsize);
   }
   trail_.refresh_gauges();
+  metrics_.set_evidence(label::Evidence::kRecords, {records_.is_degraded()});
   traces_.refresh_gauges();
   metrics_.set_log_lines_lost(log_lines_lost());
 }

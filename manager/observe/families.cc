@@ -297,6 +297,10 @@ Metrics::Families::Families(std::string_view version, int64_t started_wall_ms)
   sessions_ready = &sessions.Add({{"state", "ready"}});
   sessions_busy = &sessions.Add({{"state", "busy"}});
   sessions_rolled_back = &sessions.Add({{"state", "rolled_back"}});
+  auto& degraded = gauges(registry, "capsule_evidence_degraded", "1 while it is not kept, though it should be.");
+  for (const label::Evidence what : label::kAllEvidence) {
+    evidence_degraded[static_cast<size_t>(what)] = &degraded.Add({{"what", std::string(to_string(what))}});
+  }
   auto& layer_counts = gauges(registry, "capsule_sandbox_layers", "Layers of the sandbox, by state.");
   for (const label::LayerState state : label::kAllLayerStates) {
     layers[static_cast<size_t>(state)] = &layer_counts.Add({{"state", std::string(to_string(state))}});

@@ -151,6 +151,7 @@ struct Metrics::Families {
   prometheus::Gauge& spans_waiting;
   HttpCounters http_requests;
   prometheus::Histogram& http_seconds;
+  std::array<prometheus::Gauge*, label::kAllEvidence.size()> evidence_degraded{};
   CountersOf<kAllLogLevels> log_messages;
   prometheus::Counter& log_lost;
   CountersOf<label::kAllUserMetricDrops> user_metrics_dropped;

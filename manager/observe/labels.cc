@@ -323,6 +323,14 @@ std::string_view to_string(Denial value) {
   return "";
 }
 
+std::string_view to_string(Evidence value) {
+  switch (value) {
+    case Evidence::kAudit: return "audit";
+    case Evidence::kRecords: return "records";
+  }
+  return "";
+}
+
 std::string_view to_string(LayerState value) {
   switch (value) {
     case LayerState::kOn: return "on";

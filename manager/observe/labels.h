@@ -262,6 +262,11 @@ enum class Denial { kSeccomp, kNetwork, kMemory };
 inline constexpr std::array kAllDenials{Denial::kSeccomp, Denial::kNetwork, Denial::kMemory};
 std::string_view to_string(Denial value);
 
+// What there is to know of runs afterwards.
+enum class Evidence { kAudit, kRecords };
+inline constexpr std::array kAllEvidence{Evidence::kAudit, Evidence::kRecords};
+std::string_view to_string(Evidence value);
+
 // What is in force of the sandbox.
 enum class LayerState { kOn, kDegraded, kOff };
 inline constexpr std::array kAllLayerStates{LayerState::kOn, LayerState::kDegraded, LayerState::kOff};

@@ -301,6 +301,10 @@ void Metrics::set_audit(label::AuditLogKind kind, const AuditCounts& counts) {
   follow(families_->audit_lost[kind], counts.lost);
   follow(families_->audit_damages[kind], counts.damages);
 }
+void Metrics::set_evidence(label::Evidence what, EvidenceState state) {
+  families_->evidence_degraded[static_cast<size_t>(what)]->Set(state.is_degraded ? 1 : 0);
+}
+
 void Metrics::set_audit_queue(size_t records) { families_->audit_queue.Set(count(records)); }
 
 void Metrics::set_spans(label::SpanOutcome outcome, uint64_t total) { follow(families_->spans[outcome], total); }

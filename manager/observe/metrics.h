@@ -183,6 +183,10 @@ class Metrics {
   };
   void set_audit(label::AuditLogKind kind, const AuditCounts& counts);
   void set_audit_queue(size_t records);
+  struct EvidenceState {
+    bool is_degraded = false;  // it should be kept, and is not
+  };
+  void set_evidence(label::Evidence what, EvidenceState state);
 
   // Programs' own figures; user_metrics.h says which are taken.
   void set_user_metric_limits(size_t names, size_t series);

@@ -20,7 +20,7 @@ constexpr size_t kEntriesMax = 100000;        // of one directory that are looke
 std::string file_name(std::string_view name) { return std::string(name) + std::string(kEnding); }
 
 Result<UniqueFd> open_at(int directory, const std::string& name, int flags) {
-  UniqueFd fd(openat(directory, name.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600));
+  UniqueFd fd(openat(directory, name.c_str(), flags | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (fd) return fd;
   if ((flags & O_CREAT) != 0) return write_failure("open");
   auto error = system_failure("open");

@@ -12,7 +12,6 @@ namespace capsule {
 namespace {
 
 constexpr size_t kPendingBytes = 256u << 10;  // of one stream that wait in memory
-constexpr uint64_t kFolderBytes = 4096;       // what a directory counts besides its files
 constexpr LogPosition kWhole{std::numeric_limits<uint64_t>::max(), 0};
 constexpr std::array<const char*, 2> kStreamFiles{run_file::kStdout, run_file::kStderr};
 constexpr std::array<const char*, 2> kStreamNames{"stdout", "stderr"};

@@ -1,6 +1,10 @@
 #include "manager/storage/record_index.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
+
+#include "base/unique_fd.h"
 
 namespace capsule {
 namespace {
@@ -18,6 +22,20 @@ CREATE INDEX IF NOT EXISTS unfinished ON runs(run_id) WHERE final = 0;
 PRAGMA user_version = 1;
 )";
 
+// SQLite would make one that others can read; its other files get the same mode. A FIFO in its place would keep us
+// waiting.
+Status make_private(const std::string& file) {
+  const UniqueFd made(open(file.c_str(), O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW, 0600));
+  for (const char* ending : {"", "-wal", "-shm"}) {
+    struct stat facts {};
+    if (lstat((file + ending).c_str(), &facts) == 0 && !S_ISREG(facts.st_mode)) {
+      return failure(Errc::kInvalid, file + ending + " is not a regular file");
+    }
+  }
+  if (!made || fchmod(made.get(), 0600) != 0) return system_failure("open " + file);
+  return {};
+}
+
 void set_text(sqlite3_stmt* statement, int at, std::string_view text) {
   sqlite3_bind_text64(statement, at, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
 }
@@ -33,6 +51,7 @@ std::string text_at(sqlite3_stmt* statement, int column) {
 void RecordIndex::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 
 Result<std::unique_ptr<RecordIndex>> RecordIndex::open(const std::string& file) {
+  if (const Status ours = make_private(file); !ours) return tl::unexpected<Error>(ours.error());
   sqlite3* database = nullptr;
   const int opened = sqlite3_open_v2(file.c_str(), &database,
                                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
@@ -40,8 +59,20 @@ Result<std::unique_ptr<RecordIndex>> RecordIndex::open(const std::string& file) 
   if (opened != SQLITE_OK) return index->broken("open the index of runs");
   sqlite3_busy_timeout(database, kBusyMs);
   if (const Status made = index->run(kSchema); !made) return tl::unexpected<Error>(made.error());
-  if (const Status prepared = index->prepare_all(); !prepared) return tl::unexpected<Error>(prepared.error());
+  if (const Status whole = index->check(); !whole) return tl::unexpected<Error>(whole.error());
+  // With a whole database and our schema, it is not ours.
+  if (const Status prepared = index->prepare_all(); !prepared) return failure(Errc::kInvalid, prepared.error().message);
   return index;
+}
+
+// All of it: a page that is damaged would only be met when somebody asks for what is on it.
+Status RecordIndex::check() {
+  const auto statement = prepare("PRAGMA quick_check(1)");
+  if (!statement) return tl::unexpected<Error>(statement.error());
+  std::string found;
+  const Status done = step(statement->get(), [&] { found = text_at(statement->get(), 0); });
+  if (!done) return done;
+  return found == "ok" ? Status() : Status(failure(Errc::kInvalid, "the index of runs is damaged: " + found));
 }
 
 RecordIndex::~RecordIndex() {
@@ -72,7 +103,9 @@ Status RecordIndex::prepare_all() {
 }
 
 tl::unexpected<Error> RecordIndex::broken(std::string_view what) const {
-  return failure(Errc::kSystem, std::string(what) + ": " + sqlite3_errmsg(database_));
+  const int code = sqlite3_errcode(database_);
+  const bool is_damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+  return failure(is_damaged ? Errc::kInvalid : Errc::kSystem, std::string(what) + ": " + sqlite3_errmsg(database_));
 }
 
 Status RecordIndex::run(const char* sql) {

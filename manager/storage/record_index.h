@@ -32,6 +32,7 @@ struct RecordRow {
 
 class RecordIndex {
  public:
+  // kInvalid: what is there is no index, or a damaged one.
   static Result<std::unique_ptr<RecordIndex>> open(const std::string& file);
   ~RecordIndex();
   RecordIndex(const RecordIndex&) = delete;
@@ -61,6 +62,7 @@ class RecordIndex {
   using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
 
   explicit RecordIndex(sqlite3* database) : database_(database) {}
+  Status check();
   Status prepare_all();
   Status run(const char* sql);
   Result<Statement> prepare(const char* sql);

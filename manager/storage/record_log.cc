@@ -23,6 +23,11 @@ bool has_no_name(int fd) {
   return fstat(fd, &found) == 0 && found.st_nlink == 0;
 }
 
+bool is_regular(int fd) {
+  struct stat found {};
+  return fstat(fd, &found) == 0 && S_ISREG(found.st_mode);
+}
+
 }  // namespace
 
 std::string segment_name(uint64_t segment) {
@@ -42,7 +47,9 @@ Result<std::vector<uint64_t>> segments_in(int directory) {
     const std::string_view name = entry->d_name;
     if (!name.ends_with(kEnding)) continue;
     const uint64_t segment = std::strtoull(entry->d_name, nullptr, 10);
-    if (segment_name(segment) == name) found.push_back(segment);
+    struct stat facts {};
+    const bool is_file = fstatat(directory, entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(facts.st_mode);
+    if (is_file && segment_name(segment) == name) found.push_back(segment);
   }
   std::sort(found.begin(), found.end());
   return found;
@@ -122,9 +129,14 @@ Result<std::optional<RecordLogReader::Frame>> RecordLogReader::next() {
 
 Result<size_t> RecordLogReader::fill() {
   if (!file_) {
-    file_ = UniqueFd(openat(directory_, segment_name(at_.segment).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    file_ =
+        UniqueFd(openat(directory_, segment_name(at_.segment).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
     if (!file_ && errno == ENOENT) return 0;
     if (!file_) return system_failure("open a log file of runs");
+    if (!is_regular(file_.get())) {
+      file_.reset();
+      return 0;
+    }
   }
   std::array<char, kReadBytes> piece;
   const ssize_t n = pread(file_.get(), piece.data(), piece.size(), static_cast<off_t>(filled_to_));

@@ -7,9 +7,11 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <set>
 
 #include "manager/observe/trace_lines.h"
+#include "manager/storage/index_folders.h"
 #include "manager/storage/open_run.h"
 #include "manager/storage/run_folder.h"
 #include "protocol/codec.h"
@@ -19,6 +21,7 @@ namespace capsule {
 namespace {
 
 constexpr const char* kProbeFile = "probe";
+constexpr const char* kRuns = "runs";
 constexpr size_t kProbeBytes = 64u << 10;  // a run's records, most times
 constexpr const char* kLostDetail = "the manager ended before the run did";
 
@@ -121,9 +124,7 @@ RecordStore::~RecordStore() = default;
 Result<std::shared_ptr<RecordStore>> RecordStore::open(const std::string& directory, const RecordsConfig& config) {
   std::shared_ptr<RecordStore> store(new RecordStore(directory, config));
   if (const Status made = store->make_places(); !made) return tl::unexpected<Error>(made.error());
-  auto index = RecordIndex::open(directory + "/index.sqlite");
-  if (!index) return tl::unexpected<Error>(index.error());
-  store->index_ = std::move(*index);
+  if (const Status opened = store->open_index(); !opened) return tl::unexpected<Error>(opened.error());
   if (const Status recovered = store->recover(); !recovered) return tl::unexpected<Error>(recovered.error());
   return store;
 }
@@ -132,6 +133,8 @@ Status RecordStore::make_places() {
   auto root = make_directory(AT_FDCWD, directory_.c_str());
   if (!root) return tl::unexpected<Error>(root.error());
   root_ = std::move(*root);
+  struct stat facts {};
+  if (fstat(root_.get(), &facts) == 0 && facts.st_uid == geteuid()) (void)fchmod(root_.get(), 0700);
   lock_ = UniqueFd(openat(root_.get(), "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!lock_) return system_failure("make the lock of " + directory_);
   if (flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
@@ -140,12 +143,50 @@ Status RecordStore::make_places() {
   auto log = make_directory(root_.get(), "log");
   if (!log) return tl::unexpected<Error>(log.error());
   log_ = std::move(*log);
-  auto runs = make_directory(root_.get(), "runs");
+  return make_run_places();
+}
+
+Status RecordStore::make_run_places() {
+  auto runs = make_directory(root_.get(), kRuns);
   if (!runs) return tl::unexpected<Error>(runs.error());
   runs_ = std::move(*runs);
   auto spare = make_directory(root_.get(), "spare");
   if (!spare) return tl::unexpected<Error>(spare.error());
   spare_ = std::make_unique<SpareInodes>(std::move(*spare));
+  return {};
+}
+
+// Whoever cleans up may have taken them.
+bool RecordStore::has_run_places() const {
+  struct stat held {
+  }, there{};
+  const bool is_there = fstat(runs_.get(), &held) == 0 && fstatat(root_.get(), kRuns, &there, AT_SYMLINK_NOFOLLOW) == 0;
+  return is_there && held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+}
+
+// One that is damaged would hold up all records, and everything in it is elsewhere, too.
+Status RecordStore::open_index() {
+  const std::string file = directory_ + "/index.sqlite", aside = directory_ + "/index.damaged.sqlite";
+  const bool is_missing = access(file.c_str(), F_OK) != 0;
+  auto index = RecordIndex::open(file);
+  if (!index && index.error().code == Errc::kInvalid) {
+    finding_ = index.error().message + "; it was set aside as " + aside;
+    // What SQLite has not put into the file yet goes along: it would be put into the new one.
+    for (const char* ending : {"", "-wal", "-shm"}) {
+      if (std::rename((file + ending).c_str(), (aside + ending).c_str()) != 0 && errno != ENOENT) {
+        return system_failure("rename " + file + ending);
+      }
+    }
+    index = RecordIndex::open(file);
+  }
+  if (!index) return tl::unexpected<Error>(index.error());
+  index_ = std::move(*index);
+  if (!is_missing && finding_.empty()) return {};
+  const auto rows = index_folders(*index_, runs_.get());
+  if (!rows) return tl::unexpected<Error>(rows.error());
+  if (is_missing && *rows > 0) finding_ = file + " was missing";
+  if (!finding_.empty())
+    finding_ += "; it was made again, with " + std::to_string(*rows) + " runs that have a directory";
   return {};
 }
 
@@ -210,6 +251,7 @@ void RecordStore::flush_all() {
 }
 
 bool RecordStore::catch_up(Duration budget) {
+  if (!has_run_places() && probe()) replay();
   if (needs_replay_) return false;
   problem_.clear();
   trouble(index_->begin());
@@ -245,7 +287,11 @@ Status RecordStore::end_step() {
 }
 
 Status RecordStore::probe() {
-  const UniqueFd file(openat(root_.get(), kProbeFile, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!has_run_places()) {
+    if (const Status made = make_run_places(); !made) return made;
+  }
+  unlinkat(root_.get(), kProbeFile, 0);
+  const UniqueFd file(openat(root_.get(), kProbeFile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file) return system_failure("write the records of runs");
   const std::string content(kProbeBytes, 'x');
   const ssize_t put = write(file.get(), content.data(), content.size());
@@ -273,6 +319,7 @@ RecordStore::Progress RecordStore::step(Duration budget, uint64_t finals, const 
   finals_known_ = finals_before_us_ + finals;
   problem_.clear();
   const TimePoint until = now() + budget;
+  needs_replay_ = needs_replay_ || !has_run_places();
   if (needs_replay_) {
     const Status writable = probe();
     if (!writable) return progress_with(writable.error().message);
@@ -335,7 +382,8 @@ Status RecordStore::sync() {
   if (!segments) return tl::unexpected<Error>(segments.error());
   for (const uint64_t segment : *segments) {
     if (segment < synced_segment_) continue;
-    const UniqueFd file(openat(log_.get(), segment_name(segment).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    const UniqueFd file(
+        openat(log_.get(), segment_name(segment).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
     if (file && fdatasync(file.get()) != 0) return system_failure("sync the log of runs");
     synced_segment_ = segment;
   }

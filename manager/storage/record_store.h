@@ -5,6 +5,7 @@
 //   DIR/runs/RUN_ID/           run_folder.h
 //   DIR/spare/                 spare_inodes.h
 //   DIR/index.sqlite           record_index.h
+//   DIR/index.damaged.sqlite   the latest one that could not be used: it was made again from directories and log
 //
 // The log is the truth, the rest follows when there is time, in steps. Applying it again changes nothing, so a store
 // whose manager was killed begins again with the oldest file of the log. A file of the log goes once all of it is
@@ -16,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -40,6 +42,8 @@ class RecordStore {
   uint64_t aborted() const { return aborted_; }
   // The first kAbortedRunsTold of them.
   std::vector<AbortedRun> take_aborted_runs() { return std::move(aborted_runs_); }
+  // What had to be mended at open(), for people; or empty.
+  std::string take_finding() { return std::exchange(finding_, {}); }
   uint64_t bytes_before_us() const { return bytes_before_us_; }  // of the log, at open()
 
   struct Progress {
@@ -66,6 +70,9 @@ class RecordStore {
   struct OpenRun;
   RecordStore(std::string directory, const RecordsConfig& config);
   Status make_places();
+  Status make_run_places();
+  bool has_run_places() const;
+  Status open_index();
   Status recover();
   Status abort_unfinished(RecordLogWriter& writer, const std::map<std::string, AbortedRun, std::less<>>& unfinished);
   void apply(LogPosition at, Message message);
@@ -115,7 +122,7 @@ class RecordStore {
   std::map<std::string, LogPosition> ahead_;  // applied up to there out of turn, because somebody asked
   RecordIndex::Total total_;
   uint64_t expired_ = 0;
-  std::string problem_;
+  std::string problem_, finding_;
   std::vector<AbortedRun> aborted_runs_;
 };
 

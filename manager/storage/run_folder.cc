@@ -11,6 +11,7 @@
 namespace capsule {
 namespace {
 
+// All files are opened with O_NONBLOCK: a FIFO in the place of one must not keep the storage thread waiting.
 constexpr const char* kPart = ".part";  // of replace(); one thread writes
 
 }  // namespace
@@ -27,7 +28,7 @@ Status RunFolder::replace(const char* name, std::string_view content) const {
   {
     // One that is given is empty. To cut it off again would cost: see there.
     const int how = spare_->give_file(directory_.get(), kPart) ? O_WRONLY : O_WRONLY | O_CREAT | O_TRUNC;
-    const UniqueFd file(openat(directory_.get(), kPart, how | O_CLOEXEC | O_NOFOLLOW, 0600));
+    const UniqueFd file(openat(directory_.get(), kPart, how | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file) return system_failure("make a file of a run");
     if (const Status written = write_all(file.get(), content); !written) return written;
   }
@@ -37,7 +38,7 @@ Status RunFolder::replace(const char* name, std::string_view content) const {
 
 Status RunFolder::write_at(const char* name, uint64_t offset, std::string_view bytes) const {
   if (offset == 0) (void)spare_->give_file(directory_.get(), name);
-  const UniqueFd file(openat(directory_.get(), name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const UniqueFd file(openat(directory_.get(), name, O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) return system_failure("open a file of a run");
   while (!bytes.empty()) {
     const ssize_t n = pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
@@ -52,7 +53,7 @@ Status RunFolder::write_at(const char* name, uint64_t offset, std::string_view b
 Result<std::string> read_run_file(int runs, const std::string& run_id, const char* name, uint64_t offset,
                                   size_t bytes_max) {
   const std::string path = run_id + "/" + name;
-  const UniqueFd file(openat(runs, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const UniqueFd file(openat(runs, path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
   if (!file && errno == ENOENT) return std::string();
   if (!file) return system_failure("open a file of a run");
   struct stat facts {};

@@ -22,6 +22,8 @@ inline constexpr const char* kResults = "results.json";
 inline constexpr const char* kTrace = "trace.jsonl";
 }  // namespace run_file
 
+inline constexpr uint64_t kFolderBytes = 4096;  // what a directory counts besides its files
+
 class RunFolder {
  public:
   // Below `runs`, made when it is missing. The id was made by the manager: [0-9a-f-].

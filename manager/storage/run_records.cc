@@ -66,7 +66,8 @@ RunRecords::~RunRecords() {
 
 Status RunRecords::open(const std::string& directory, const RecordsConfig& config) {
   config_ = config;
-  if (config.max_runs == 0) return {};
+  is_wanted_ = config.max_runs > 0;
+  if (!is_wanted_) return {};
   if (directory.empty()) return failure(Errc::kUnavailable, "there is no directory for records (server.state_dir)");
   auto store = RecordStore::open(directory, config);
   directory_ = directory;
@@ -76,6 +77,9 @@ Status RunRecords::open(const std::string& directory, const RecordsConfig& confi
   }
   if (!store) return tl::unexpected<Error>(store.error());
   store_ = std::move(*store);
+  if (const std::string finding = store_->take_finding(); !finding.empty()) {
+    log_error("records of runs", {{"directory", directory_}, {"finding", finding}});
+  }
   writer_ = std::make_unique<RecordLogWriter>(store_->log_directory(), store_->next_segment());
   sink_ = std::make_shared<Sink>(this);
   metrics_.records_aborted(store_->aborted());
@@ -100,6 +104,10 @@ std::string RunRecords::problem() const {
   if (is_behind()) return kBehind;
   if (!trouble_.empty()) return "runs cannot be recorded now: " + trouble_;
   return writer_->is_removed() ? std::string("runs cannot be recorded now: ") + RecordLogWriter::kRemoved : "";
+}
+
+bool RunRecords::is_degraded() const {
+  return is_wanted_ && (!is_on() || !problem().empty() || !step_trouble_.empty());
 }
 
 bool RunRecords::is_behind() const { return backlog_bytes() > kBacklogBytes || unwritten_.size() > kRetryBytes; }
@@ -205,6 +213,7 @@ void RunRecords::stepped(const RecordStore::Progress& progress) {
   metrics_.records_expired(progress.expired);
   metrics_.set_records(progress.runs, progress.bytes, backlog_bytes());
   if (!progress.problem.empty()) complain(progress.problem);
+  step_trouble_ = progress.problem;
   const bool is_more = appends_ != appends_at_step_ || !sink_->is_empty();
   if (progress.is_behind || is_more) {
     is_stepping_ = true;

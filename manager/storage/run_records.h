@@ -53,6 +53,8 @@ class RunRecords {
 
   // Why runs are refused now, for people; empty: they are taken.
   std::string problem() const;
+  // There should be records, and there are none now, or the log is all there is.
+  bool is_degraded() const;
 
   // nullptr when nothing is recorded. An error: the run must not be accepted.
   // `layers`: of its profile now; those it then has are recorded with its end.
@@ -93,7 +95,8 @@ class RunRecords {
   uint64_t read_bytes_ = 0, finals_ = 0;
   uint64_t appends_ = 0, appends_at_step_ = 0;
   bool is_stepping_ = false, sync_is_due_ = false;
-  std::string trouble_;  // of the latest write, if it failed
+  bool is_wanted_ = false;
+  std::string trouble_, step_trouble_;  // of the latest write and the latest step, if it failed
   Seldom complaints_;
   Timer step_timer_, sync_timer_, age_timer_, probe_timer_;
 };

@@ -58,8 +58,8 @@ Status SpareInodes::take(int runs, const std::string& run_id) {
 // Cut off here and not when it is written again: ext4 writes at close what replaced content at once.
 Status SpareInodes::take_file(int directory, const char* name) {
   const std::string spare = "f" + std::to_string(++named_);
-  const bool is_emptied =
-      files_.size() < kFiles && UniqueFd(openat(directory, name, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW));
+  const bool is_emptied = files_.size() < kFiles &&
+                          UniqueFd(openat(directory, name, O_WRONLY | O_TRUNC | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
   if (is_emptied && renameat(directory, name, directory_.get(), spare.c_str()) == 0) {
     files_.push_back(spare);
     return {};

@@ -4,10 +4,16 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
+
+#include "base/result.h"
 
 namespace capsule {
 
 // A map of keys of [a-z_-]; text that is not UTF-8 is replaced. Ends in a newline.
 std::string yaml_text(const nlohmann::ordered_json& map);
+
+// What yaml_text() wrote; kInvalid: this is something else. Other YAML is not understood.
+Result<nlohmann::ordered_json> read_yaml_text(std::string_view text);
 
 }  // namespace capsule

@@ -1,11 +1,14 @@
 """The audit log and the log of decisions of a real manager: who did what, and that nobody can change it unseen."""
 import json
+import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import tempfile
 import unittest
+import urllib.request
 
 import processes
 from support import SMALL, Manager, ManagerCase, read_event
@@ -31,6 +34,13 @@ def head(manager, log="audit"):
 def settle(manager, log="audit"):
     """Waits until what was asked so far is written."""
     wait_for(lambda: len(records(manager, log)) == int(head(manager, log).split(":")[0]), 10, "a written log")
+
+
+def evidence(manager):
+    """capsule_evidence_degraded by what."""
+    with urllib.request.urlopen(f"http://{manager.info('manager')['manager']['http']}/metrics", timeout=20) as answer:
+        text = answer.read().decode()
+    return {what: int(value) for what, value in re.findall(r'capsule_evidence_degraded\{what="(\w+)"\} (\d)', text)}
 
 
 class AuditTest(ManagerCase):
@@ -352,6 +362,7 @@ class AuditLifeTest(unittest.TestCase):
             (state / name).write_text("in the way")
         manager.start()
         manager.run_code("1")
+        self.assertEqual(evidence(manager), {"audit": 1, "records": 1})
         degraded = manager.info("manager")["manager"]["degraded"]
         self.assertEqual(len([each for each in degraded if each.startswith("there is no audit log: ")]), 1, degraded)
         self.assertEqual(len([each for each in degraded if each.startswith("runs are not recorded: ")]), 1, degraded)
@@ -371,9 +382,29 @@ class AuditLifeTest(unittest.TestCase):
         self.assertNotEqual(done.status, 0, done)
         self.assertIn(b"audit.jsonl is missing", done.out + done.err)
 
-    def test_a_log_that_is_switched_off_is_not_kept(self):
-        manager = self.manager(SMALL + "[audit]\nfile_bytes = 0\ndecision_file_bytes = 0\n")
+    def test_what_is_kept_is_not_degraded_and_what_is_lost_is_until_it_is_kept_again(self):
+        manager = Manager(arguments=("--http", "127.0.0.1:0"))
+        self.addCleanup(manager.kill)
+        manager.start()
         manager.run_code("1")
+        self.assertEqual(evidence(manager), {"audit": 0, "records": 0})
+        directory = pathlib.Path(manager.info("manager")["manager"]["audit"]["directory"])
+        shutil.rmtree(directory)
+        directory.write_text("in the way")
+        manager.run_code("1")
+        wait_for(lambda: evidence(manager) == {"audit": 1, "records": 0}, 10, "a log that is missed")
+        directory.unlink()
+        manager.run_code("1")
+        wait_for(lambda: evidence(manager) == {"audit": 0, "records": 0}, 10, "a log that goes on")
+        manager.stop()
+
+    def test_a_log_that_is_switched_off_is_not_kept(self):
+        manager = Manager(SMALL + "[audit]\nfile_bytes = 0\ndecision_file_bytes = 0\n[records]\nmax_runs = 0\n",
+                          arguments=("--http", "127.0.0.1:0"))
+        self.addCleanup(manager.kill)
+        manager.start()
+        manager.run_code("1")
+        self.assertEqual(evidence(manager), {"audit": 0, "records": 0})  # nobody wants them
         self.assertEqual(manager.info("manager")["manager"]["audit"]["logs"], {})
         self.assertFalse(pathlib.Path(manager.directory, "state", "audit").exists())
         manager.stop()
