@@ -124,7 +124,7 @@ void AuditTrail::session(const Asked& asked, const Result<std::string>& answer) 
 void AuditTrail::transferred(const Transfer& transfer, const Asker& asker, const Status& done) {
   AuditRecord record{
       .action = transfer.action, .outcome = outcome_of(done), .uid = asker.uid, .request_id = asker.request_id};
-  if (done) record.object_kind = transfer.object_kind, record.object = transfer.object;
+  if (!transfer.object.empty()) record.object_kind = transfer.object_kind, record.object = transfer.object;
   log_.record(AuditLogKind::kAudit, std::move(record));
 }
 

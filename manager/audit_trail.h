@@ -48,6 +48,7 @@ class AuditTrail {
   };
   // Requests that only look are not recorded.
   void session(const Asked& asked, const Result<std::string>& answer);
+  // The object of `transfer` is one that exists, or empty.
   void transferred(const Transfer& transfer, const Asker& asker, const Status& done);
   void http(const HttpExchange& exchange);
   // Heads go into the manager's log, whatever its level: from here on nothing is written.

@@ -304,6 +304,14 @@ void Manager::name_request(std::string& request_id) {
 // What is no session's name can be anything, and is not for a log.
 std::string Manager::known_session(const std::string& id) { return sessions_.find(id) != nullptr ? id : ""; }
 
+// Of what was refused, too, it is told what it was asked of.
+void Manager::transferred(const Transfer& transfer, uid_t uid, const Status& done) {
+  const bool is_session = transfer.object_kind == "session" && sessions_.find(transfer.object) != nullptr;
+  const bool is_run = transfer.object_kind == "run" && dispatcher_.find(transfer.object) != nullptr;
+  const std::string object = done || is_session || is_run ? transfer.object : "";
+  trail_.transferred({transfer.action, transfer.object_kind, object}, {uid, request_ids_.next(wall_clock_ms())}, done);
+}
+
 Status Manager::cancel(const std::string& run_id, uid_t uid) {
   const Status done = dispatcher_.cancel(run_id, uid);
   trail_.cancelled(run_id, {uid, request_ids_.next(wall_clock_ms())}, done);

@@ -72,9 +72,7 @@ class Manager : public ClientService {
   Status tap(const Tap& request, FrameTap::Listener listener, uid_t uid) override {
     return session_service_.tap(request, std::move(listener), uid);
   }
-  void transferred(const Transfer& transfer, uid_t uid, const Status& done) override {
-    trail_.transferred(transfer, {uid, request_ids_.next(wall_clock_ms())}, done);
-  }
+  void transferred(const Transfer& transfer, uid_t uid, const Status& done) override;
 
  private:
   void open_own_log();

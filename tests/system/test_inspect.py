@@ -150,7 +150,7 @@ class Inspect(InspectCase):
         done = self.manager.capsule("inspect", session)
         self.assertEqual((done.status, done.out), (125, b""), done)
         self.assertIn(b"run.inspect", done.err)
-        self.audited("session.inspect", outcome="refused")
+        self.audited("session.inspect", outcome="refused", object=f"session:{session}")
 
     def test_a_worker_that_lies_about_its_namespace_lies_about_itself_only(self):
         session = self.session()
