@@ -55,7 +55,7 @@ Result<std::optional<AuditHead>> head_for(const AuditOptions& options) {
   const fs::path beside = fs::path(options.files.back()).replace_extension(".head");
   std::error_code error;
   if (!fs::exists(beside, error)) return std::nullopt;
-  auto text = read_file(beside.string(), kHeadFileBytes);
+  auto text = read_regular_file(beside.string(), kHeadFileBytes);
   if (!text) return tl::unexpected<Error>(text.error());
   while (text->ends_with('\n')) text->pop_back();
   const auto head = audit_head_from_string(*text);

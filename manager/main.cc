@@ -75,7 +75,9 @@ Result<BoundSocket> take_socket(std::vector<ListenFd>& passed, const std::string
 
 Result<Config> read_config(const std::string& file) {
   if (file.empty()) return default_config();
-  return read_file(file, kConfigBytes).and_then([&](const std::string& text) { return parse_config(text, file); });
+  return read_regular_file(file, kConfigBytes).and_then([&](const std::string& text) {
+    return parse_config(text, file);
+  });
 }
 
 int fail(int status, const std::string& text) {

@@ -1,6 +1,7 @@
 #include "protocol/audit_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,11 +12,14 @@
 namespace capsule {
 
 Result<AuditFileEnd> check_audit_file(const std::string& path, AuditCheck& check) {
-  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!file) {
     if (errno == ENOENT) return failure(Errc::kNotFound, "there is no " + path);
     return system_failure("open " + path);
   }
+  struct stat found {};
+  if (fstat(file.get(), &found) != 0) return system_failure("look at " + path);
+  if (!S_ISREG(found.st_mode)) return failure(Errc::kInvalid, path + " is not a regular file");
   check.begin_file();
   AuditFileEnd end;
   std::string rest;  // of a line whose newline has not been read yet

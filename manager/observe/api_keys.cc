@@ -96,7 +96,8 @@ Result<std::vector<ApiKey>> read_api_keys(const std::string& path) {
 
 Status write_api_keys(const std::string& path, const std::vector<ApiKey>& keys) {
   const std::string part = path + ".part";
-  const UniqueFd file(open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  (void)unlink(part.c_str());
+  const UniqueFd file(open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file) return system_failure("open " + part);
   const std::string directory = std::filesystem::path(path).parent_path().string();
   struct stat owner {};

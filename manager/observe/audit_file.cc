@@ -26,10 +26,16 @@ std::string padded(uint64_t sequence) {
 // kNotFound: none was kept yet.
 Result<AuditHead> read_head(const std::string& path) {
   if (access(path.c_str(), F_OK) != 0) return failure(Errc::kNotFound, "there is no " + path);
-  auto text = read_file(path, kHeadFileBytes);
+  auto text = read_regular_file(path, kHeadFileBytes);
   if (!text) return tl::unexpected<Error>(text.error());
   while (text->ends_with('\n')) text->pop_back();
   return audit_head_from_string(*text);
+}
+
+// In the place of what an earlier manager left; nobody can have put anything there to write to.
+UniqueFd make_new(const std::string& path, int how) {
+  (void)unlink(path.c_str());
+  return UniqueFd(::open(path.c_str(), how | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
 }
 
 bool is_same(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
@@ -39,14 +45,15 @@ bool is_same(const struct stat& a, const struct stat& b) { return a.st_dev == b.
 AuditFile::AuditFile(std::string directory, std::string name, AuditFileLimits limits, Stamp stamp)
     : directory_(std::move(directory)), name_(std::move(name)), limits_(limits), stamp_(std::move(stamp)) {}
 
-Result<AuditFile> AuditFile::open(std::string directory, std::string name, AuditFileLimits limits, Stamp stamp) {
+Result<AuditFile> AuditFile::open(std::string directory, std::string name, AuditFileLimits limits, Stamp stamp,
+                                  AuditHistory history) {
   AuditFile log(std::move(directory), std::move(name), limits, std::move(stamp));
-  if (const Status taken = log.take_over(); !taken) return tl::unexpected<Error>(taken.error());
+  if (const Status taken = log.take_over(history); !taken) return tl::unexpected<Error>(taken.error());
   return log;
 }
 
 // Goes on where the last manager stopped.
-Status AuditFile::take_over() {
+Status AuditFile::take_over(AuditHistory history) {
   const std::string current = path(".jsonl");
   const auto read = read_head(path(".head"));
   const std::optional<AuditHead> kept = read ? std::optional(*read) : std::nullopt;
@@ -58,7 +65,7 @@ Status AuditFile::take_over() {
   auto found = check_audit_file(current, check);
   if (!found && found.error().code == Errc::kSystem) return tl::unexpected<Error>(found.error());
   const bool is_missing = !found && found.error().code == Errc::kNotFound;
-  if (is_missing || (found && check.lines() == 0)) return begin_after(kept);
+  if (is_missing || (found && check.lines() == 0)) return begin_after(kept, history);
   const Status whole = found ? check.end() : Status(tl::unexpected<Error>(found.error()));
   if (!whole) {
     const bool kept_is_later = kept && kept->sequence > check.head().sequence;
@@ -69,7 +76,7 @@ Status AuditFile::take_over() {
     }
     return begin_file(kAuditAfterDamage);
   }
-  file_ = UniqueFd(::open(current.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  file_ = UniqueFd(::open(current.c_str(), O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC));
   if (!file_) return system_failure("open " + current);
   added_ = written_ = check.head();
   first_sequence_ = check.lines_before() + 1;
@@ -83,9 +90,9 @@ Status AuditFile::take_over() {
 
 // There is no line in the current file. A manager that was killed between two files leaves the one before it, and its
 // end is the head; else lines are gone, unless there never were any.
-Status AuditFile::begin_after(const std::optional<AuditHead>& kept) {
+Status AuditFile::begin_after(const std::optional<AuditHead>& kept, AuditHistory history) {
   const std::vector<std::string> before = cut_off_files();
-  if (!kept && before.empty()) return begin_file("first");
+  if (!kept && before.empty() && history == AuditHistory::kUnknown) return begin_file("first");
   AuditCheck check(kept);
   Status whole = before.empty() ? Status(failure(Errc::kNotFound, "there is no file before it")) : Status();
   if (!before.empty()) {
@@ -110,7 +117,7 @@ Status AuditFile::begin_file(std::string_view why) {
 // With its first line pending.
 Status AuditFile::open_file(std::string_view why) {
   const std::string current = path(".jsonl");
-  file_ = UniqueFd(::open(current.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  file_ = UniqueFd(::open(current.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0600));
   if (!file_) return system_failure("open " + current);
   size_bytes_ = 0;
   first_sequence_ = written_.sequence + 1;
@@ -204,7 +211,7 @@ Status AuditFile::sync() {
   if (!file_ || !std::exchange(is_dirty_, false)) return {};
   if (fdatasync(file_.get()) != 0) return system_failure("sync " + path(".jsonl"));
   const std::string part = path(".head.part");
-  const UniqueFd head(::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  const UniqueFd head = make_new(part, O_WRONLY);
   if (!head) return system_failure("open " + part);
   if (const Status done = write_all(head.get(), to_string(written_) + "\n"); !done) return done;
   if (std::rename(part.c_str(), path(".head").c_str()) != 0) return system_failure("rename " + part);
@@ -215,7 +222,7 @@ Status AuditFile::sync() {
 Status AuditFile::cut() {
   if (const Status done = sync(); !done) return done;
   const std::string next_path = path(".next");
-  UniqueFd next(::open(next_path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  UniqueFd next = make_new(next_path, O_WRONLY | O_APPEND);
   if (!next) return system_failure("open " + next_path);
   AuditHead head = written_;
   const std::string begin = make_audit_line(head, kAuditFileBegin, stamp_() + ",\"why\":\"size\"") + "\n";

@@ -5,7 +5,8 @@
 // For one thread. What a killed manager left half-written is taken off at open(), and the next line says so. A log that
 // does not hold together is set aside as <name>.damaged-<seq>.jsonl, and a new file goes on from the last known head;
 // so it does for a log that was taken away, at open() or while it is written (removed, replaced, cut: looked for before
-// the first line of each flush). The first line of such a file says "why":"after_damage".
+// the first line of each flush). A FIFO or a device in the place of a file is no log, and never waited for. The first
+// line of such a file says "why":"after_damage".
 #pragma once
 
 #include <cstdint>
@@ -27,11 +28,15 @@ struct AuditFileLimits {
   uint64_t files = 16;              // cut-off ones that are kept; at least 1
 };
 
+// Whether somebody knows that a log was kept here, though nothing of it is there.
+enum class AuditHistory { kUnknown, kKept };
+
 class AuditFile {
  public:
   // `stamp` makes the time fields of lines of its own.
   using Stamp = std::function<std::string()>;
-  static Result<AuditFile> open(std::string directory, std::string name, AuditFileLimits limits, Stamp stamp);
+  static Result<AuditFile> open(std::string directory, std::string name, AuditFileLimits limits, Stamp stamp,
+                                AuditHistory history = AuditHistory::kUnknown);
 
   // Nothing is on its way to the disk before flush().
   void add(std::string_view action, std::string_view fields);
@@ -56,8 +61,8 @@ class AuditFile {
   AuditFile(std::string directory, std::string name, AuditFileLimits limits, Stamp stamp);
   void append_line(std::string_view action, std::string_view fields);
   void say_lost();
-  Status take_over();
-  Status begin_after(const std::optional<AuditHead>& kept);
+  Status take_over(AuditHistory history);
+  Status begin_after(const std::optional<AuditHead>& kept, AuditHistory history);
   Status begin_file(std::string_view why);
   Status open_file(std::string_view why);
   Status keep_place();

@@ -4,17 +4,22 @@
 #include <pthread.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/posix_io.h"
 #include "manager/observe/log.h"
 
 namespace capsule {
 namespace {
 
 constexpr seconds kSyncInterval{1};
+constexpr const char* kKeptFile = "kept";
+constexpr size_t kKeptFileBytes = 256;
 
 std::string quoted(std::string_view text) {
   return nlohmann::json(text.substr(0, AuditLog::kTextBytes))
@@ -33,6 +38,20 @@ Result<UniqueFd> lock_directory(const std::string& path) {
   if (flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
   if (errno != EWOULDBLOCK) return system_failure("lock " + path);
   return failure(Errc::kConflict, "another manager keeps audit logs in " + path);
+}
+
+// Which logs the last manager kept, a name each line: of one that goes with its head nothing else would tell.
+std::string read_kept(const std::string& directory) {
+  return read_regular_file(directory + "/" + kKeptFile, kKeptFileBytes).value_or("");
+}
+
+Status write_kept(const std::string& directory, const std::string& names) {
+  const std::string path = directory + "/" + kKeptFile, part = path + ".part";
+  (void)unlink(part.c_str());
+  const UniqueFd file(::open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file) return system_failure("open " + part);
+  if (const Status done = write_all(file.get(), names); !done) return done;
+  return std::rename(part.c_str(), path.c_str()) == 0 ? Status() : Status(system_failure("rename " + part));
 }
 
 int64_t monotonic_us_now() { return to_microseconds(now().time_since_epoch()); }
@@ -84,16 +103,7 @@ Status AuditLog::open(const AuditOptions& options) {
   const std::array file_bytes{options.file_bytes, options.decision_file_bytes};
   if (options.directory.empty() || file_bytes == std::array<uint64_t, 2>{}) return {};
   if (const Status taken = take_directory(options.directory); !taken) return taken;
-  for (const label::AuditLogKind kind : label::kAllAuditLogKinds) {
-    const auto index = static_cast<size_t>(kind);
-    if (file_bytes[index] == 0) continue;
-    auto file = AuditFile::open(directory_, std::string(to_string(kind)), {file_bytes[index], options.files},
-                                [] { return time_fields(wall_clock_ms(), monotonic_us_now()); });
-    if (!file) return tl::unexpected<Error>(file.error());
-    if (const std::string finding = file->take_finding(); !finding.empty())
-      log_warning("audit log", {{"log", std::string(to_string(kind))}, {"finding", finding}});
-    files_[index] = std::move(*file);
-  }
+  if (const Status opened = open_files(options, file_bytes); !opened) return opened;
   publish();
   // Signals are the loop's. SIGXFSZ too: a write beyond RLIMIT_FSIZE then answers EFBIG.
   sigset_t all, before;
@@ -102,6 +112,27 @@ Status AuditLog::open(const AuditOptions& options) {
   thread_ = std::thread([this] { run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return {};
+}
+
+Status AuditLog::open_files(const AuditOptions& options, const std::array<uint64_t, 2>& file_bytes) {
+  const std::string known = read_kept(directory_);
+  std::string kept;
+  for (const label::AuditLogKind kind : label::kAllAuditLogKinds) {
+    const auto index = static_cast<size_t>(kind);
+    if (file_bytes[index] == 0) continue;
+    const std::string name(to_string(kind));
+    kept += name + "\n";
+    const bool was_kept = known.find(name + "\n") != known.npos;
+    auto file = AuditFile::open(
+        directory_, name, {file_bytes[index], options.files},
+        [] { return time_fields(wall_clock_ms(), monotonic_us_now()); },
+        was_kept ? AuditHistory::kKept : AuditHistory::kUnknown);
+    if (!file) return tl::unexpected<Error>(file.error());
+    if (const std::string finding = file->take_finding(); !finding.empty())
+      log_warning("audit log", {{"log", name}, {"finding", finding}});
+    files_[index] = std::move(*file);
+  }
+  return kept == known ? Status() : write_kept(directory_, kept);
 }
 
 void AuditLog::record(label::AuditLogKind kind, AuditRecord record) {

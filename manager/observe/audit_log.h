@@ -87,6 +87,7 @@ class AuditLog {
 
   Status take_directory(const std::string& wanted);
   Status keep_directory();
+  Status open_files(const AuditOptions& options, const std::array<uint64_t, 2>& file_bytes);
   void run();
   void write(std::vector<Queued>& records);
   void sync();

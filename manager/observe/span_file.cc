@@ -31,10 +31,14 @@ Result<SpanFile> SpanFile::open(const std::string& directory, Limits limits) {
 }
 
 Status SpanFile::open_current() {
-  file_ = UniqueFd(::open(path(0).c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  file_ = UniqueFd(::open(path(0).c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file_) return system_failure("open " + path(0));
   struct stat facts {};
   if (fstat(file_.get(), &facts) != 0) return system_failure("fstat " + path(0));
+  if (!S_ISREG(facts.st_mode)) {
+    file_.reset();
+    return failure(Errc::kInvalid, path(0) + " is not a regular file");
+  }
   size_bytes_ = static_cast<uint64_t>(facts.st_size);
   return {};
 }

@@ -354,7 +354,7 @@ class AuditLifeTest(unittest.TestCase):
         manager.stop()
 
     def test_a_manager_without_a_place_for_its_logs_serves_and_says_so(self):
-        manager = Manager()
+        manager = Manager(arguments=("--http", "127.0.0.1:0"))
         self.addCleanup(manager.kill)
         state = pathlib.Path(manager.directory, "state")
         state.mkdir(mode=0o700)
@@ -381,6 +381,39 @@ class AuditLifeTest(unittest.TestCase):
         manager.stop()
         self.assertNotEqual(done.status, 0, done)
         self.assertIn(b"audit.jsonl is missing", done.out + done.err)
+
+    def test_decisions_that_are_gone_with_their_head_are_missed_by_the_next_manager(self):
+        manager = self.manager()
+        manager.run_code("1")
+        settle(manager, "decisions")
+        directory = pathlib.Path(manager.info("manager")["manager"]["audit"]["directory"])
+        self.end(manager)
+        for name in ("decisions.jsonl", "decisions.head"):
+            (directory / name).unlink()
+        manager.start()
+        self.assertIn("decisions.jsonl was taken away", manager.log())
+        self.assertEqual(records(manager, "decisions")[0]["why"], "after_damage")
+        logs = manager.info("manager")["manager"]["audit"]["logs"]
+        self.assertEqual((logs["audit"]["damages"], logs["decisions"]["damages"]), (0, 1))
+        self.assertEqual(self.verify(manager, directory).status, 1)
+        manager.stop()
+
+    def test_a_fifo_is_no_log_and_nobody_waits_for_it(self):
+        manager = Manager()
+        self.addCleanup(manager.kill)
+        audit = pathlib.Path(manager.directory, "state", "audit")
+        audit.mkdir(mode=0o700, parents=True)
+        audit.parent.chmod(0o700)
+        for name in ("audit.jsonl", "decisions.head"):
+            os.mkfifo(audit / name)
+            done = self.verify(manager, audit / name)
+            self.assertIn(done.status, (1, 125), done)
+            self.assertIn(b"not a regular file", done.err)
+        manager.start()
+        manager.run_code("1")
+        settle(manager)
+        self.assertEqual(records(manager)[0]["why"], "after_damage")
+        manager.stop()
 
     def test_what_is_kept_is_not_degraded_and_what_is_lost_is_until_it_is_kept_again(self):
         manager = Manager(arguments=("--http", "127.0.0.1:0"))

@@ -7,7 +7,7 @@ import unittest
 
 import processes
 from processes import wait_for
-from support import SMALL, Manager, finish, last_event, read_event
+from support import MANAGER, SMALL, Manager, finish, last_event, read_event
 
 
 class ManagerLifeTest(unittest.TestCase):
@@ -26,6 +26,15 @@ class ManagerLifeTest(unittest.TestCase):
         self.addCleanup(client.close)
         client.hello()
         return client
+
+    def test_a_configuration_that_is_no_file_is_said_and_not_waited_for(self):
+        manager = Manager()
+        self.addCleanup(manager.kill)
+        fifo = f"{manager.directory}/fifo"
+        os.mkfifo(fifo)
+        done = subprocess.run([MANAGER, "--config", fifo, "--socket", manager.socket], capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 78, done)
+        self.assertIn(b"not a regular file", done.stderr)
 
     def test_the_socket_is_for_the_owner_only(self):
         manager = self.manager()

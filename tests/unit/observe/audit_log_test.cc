@@ -371,4 +371,56 @@ TEST_CASE("a log that is switched off leaves no file", "[audit]") {
   CHECK(std::filesystem::exists(one.directory() + "/decisions.jsonl"));
 }
 
+TEST_CASE("a log that was taken away with its head is missed at the next start", "[audit]") {
+  using label::AuditLogKind;
+  for (const AuditLogKind kind : label::kAllAuditLogKinds) {
+    const TempTree tree;
+    const std::string name(to_string(kind));
+    INFO(name);
+    {
+      AuditLog log;
+      REQUIRE(log.open(options_for(tree)));
+      log.record(kind, {.action = "run.submit"});
+    }
+    for (const char* ending : {".jsonl", ".head"}) std::filesystem::remove(tree.path("audit/" + name + ending));
+    AuditLog next;
+    REQUIRE(next.open(options_for(tree)));
+    CHECK(next.totals(kind).damages == 1);
+    next.close();
+    CHECK(read_lines(tree.path("audit/" + name + ".jsonl")).at(0)["why"] == "after_damage");
+    AuditLog later;
+    REQUIRE(later.open(options_for(tree)));
+    CHECK(later.totals(kind).damages == 0);
+  }
+}
+
+TEST_CASE("a log that was switched off meanwhile is not missed", "[audit]") {
+  const TempTree tree;
+  for (const uint64_t decision_bytes : {1 << 20, 0, 1 << 20}) {
+    AuditLog log;
+    REQUIRE(log.open({tree.path("audit"), 1 << 20, decision_bytes, 4}));
+    CHECK(log.totals(label::AuditLogKind::kDecisions).damages == 0);
+    log.close();
+    for (const char* ending : {".jsonl", ".head"}) {
+      if (decision_bytes == 0) std::filesystem::remove(tree.path(std::string("audit/decisions") + ending));
+    }
+  }
+}
+
+TEST_CASE("FIFOs in the place of a log's files keep nobody waiting", "[audit]") {
+  for (const char* name : {"audit.jsonl", "audit.head", "audit.head.part", "audit.next", "kept", "kept.part"}) {
+    INFO(name);
+    const TempTree tree;
+    std::filesystem::create_directory(tree.path("audit"));
+    REQUIRE(mkfifo(tree.path(std::string("audit/") + name).c_str(), 0600) == 0);
+    AuditLog log;
+    AuditOptions options = options_for(tree);
+    options.file_bytes = 1024;  // so that it is cut, too
+    REQUIRE(log.open(options));
+    for (int i = 0; i < 50; ++i) log.record(label::AuditLogKind::kAudit, {.action = "run.submit"});
+    log.close();
+    CHECK(log.totals(label::AuditLogKind::kAudit).lost == 0);
+  }
+}
+
 }  // namespace capsule
