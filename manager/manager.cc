@@ -88,6 +88,8 @@ Manager::~Manager() {
   traces_.close();
   trail_.manager("manager.stop", exit_status_ == 0 ? "ok" : "failed");
   open_log({LogLevel::kInfo, detect_log_format(STDERR_FILENO), {}});  // before the heads are said: they always are
+  if (const uint64_t lost = log_lines_lost(); lost > 0)
+    log_warning("log lines were lost", {{"lines", std::to_string(lost)}});
   trail_.close();
 }
 

@@ -1,4 +1,5 @@
 """The manager's own log: one record a line whatever users send, its level at run time, and a reader that is stuck."""
+import contextlib
 import json
 import os
 import pathlib
@@ -162,11 +163,15 @@ class LogTest(unittest.TestCase):
         manager.stop()
 
     def test_a_stuck_reader_of_the_log_stops_nothing_and_the_loss_is_counted(self):
+        readers = []
+
         def into_fifo(manager):
             fifo = pathlib.Path(manager.directory, "fifo")
             os.mkfifo(fifo)
-            reader = os.open(fifo, os.O_RDWR)  # held open, never read
+            reader = os.open(fifo, os.O_RDWR)  # held open, and not read before the end
             self.addCleanup(os.close, reader)
+            os.set_blocking(reader, False)
+            readers.append(reader)
             manager.wrapper = ["bash", "-c", f'exec "$@" 2>"{fifo}"', "bash"]
 
         manager = self.manager("--log-level", "debug", "--http", "127.0.0.1:0", before_start=into_fifo)
@@ -184,6 +189,11 @@ class LogTest(unittest.TestCase):
         self.assertGreater(float(lost[0].split()[1]), 0)
         self.assertEqual(manager.run_code("print(1)")["verdict"], "ok")
         manager.stop()
+        said = b""
+        with contextlib.suppress(BlockingIOError):
+            while piece := os.read(readers[0], 1 << 16):
+                said += piece
+        self.assertIn(b'"msg":"log lines were lost","lines":"', said)  # also those that nobody scraped
 
 
 if __name__ == "__main__":
