@@ -92,6 +92,23 @@ InfoJson evidence_json(const Evidence& evidence) {
           {"last_output", replace_invalid_utf8(evidence.last_output.value)}};
 }
 
+// Of a run whose manager was killed nobody knows.
+InfoJson usage_json(const Note& note, const Usage& usage) {
+  if (!note_has_end(note)) {
+    return {{"cpu_user_s", nullptr},
+            {"cpu_system_s", nullptr},
+            {"cpu_percent", nullptr},
+            {"minor_faults", nullptr},
+            {"major_faults", nullptr}};
+  }
+  const double cpu_s = in_seconds(usage.cpu_user_us + usage.cpu_system_us);
+  return {{"cpu_user_s", in_seconds(usage.cpu_user_us)},
+          {"cpu_system_s", in_seconds(usage.cpu_system_us)},
+          {"cpu_percent", usage.wall_us == 0 ? 0.0 : cpu_s / in_seconds(usage.wall_us) * 100},
+          {"minor_faults", usage.minor_faults},
+          {"major_faults", usage.major_faults}};
+}
+
 bool is_text(std::string_view mime) {
   return mime.starts_with("text/") || mime.ends_with("+xml") || mime.ends_with("json");
 }
@@ -190,14 +207,9 @@ void add_finished(InfoJson& info, const Note& note, const Finished& finished) {
     if (!info["started_at"].is_null()) info["execution_s"] = in_seconds(usage.wall_us);
     info["total_s"] = in_seconds(note_number(note, "total_us"));
   }
-  const double cpu_s = in_seconds(usage.cpu_user_us + usage.cpu_system_us);
-  info["usage"] = {{"cpu_user_s", in_seconds(usage.cpu_user_us)},
-                   {"cpu_system_s", in_seconds(usage.cpu_system_us)},
-                   {"cpu_percent", usage.wall_us == 0 ? 0.0 : cpu_s / in_seconds(usage.wall_us) * 100},
-                   {"minor_faults", usage.minor_faults},
-                   {"major_faults", usage.major_faults}};
+  info["usage"] = usage_json(note, usage);
   info["memory"] = {{"start_bytes", number_or_null(note, "memory_start_bytes")},
-                    {"peak_bytes", usage.peak_memory_bytes},
+                    {"peak_bytes", note_has_end(note) ? InfoJson(usage.peak_memory_bytes) : InfoJson(nullptr)},
                     {"end_bytes", number_or_null(note, "memory_end_bytes")}};
   info["threads"] = number_or_null(note, "threads");
   const OutputCount& output = finished.evidence.output;

@@ -353,6 +353,9 @@ class Killed(unittest.TestCase):
         row = wait_for(lambda: [r for r in self.manager.capsule("ps", "--all", "--json").document()["runs"]
                                 if r["run_id"] == run and r["verdict"] == "aborted"], 20, "its record")[0]
         self.assertEqual((row["stdout_bytes"], row["stderr_bytes"], row["running_s"]), (3, 0, None))
+        info = inspect(self.manager, run)
+        self.assertEqual(set(info["usage"].values()) | set(info["memory"].values()), {None}, info)
+        self.assertEqual(self.manager.capsule("inspect", run).status, 0)
         self.assertIsNone(self.manager.capsule("trace", "--json", run).document()["total_us"])
         self.assertIn(b"aborted, nobody knows when", self.manager.capsule("trace", run).out)
         self.manager.stop()
