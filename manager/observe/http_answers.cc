@@ -116,6 +116,13 @@ HttpAnswer page_answer(HttpRoute route, const HttpQuestion& question, const Http
   return {404, kText, "not found; / has the list\n"};
 }
 
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return out;
+}
+
 // "Bearer KEY", or the key alone in X-API-Key.
 std::string_view presented_key(const HttpQuestion& question) {
   constexpr std::string_view kScheme = "bearer ";
@@ -143,9 +150,9 @@ double weight_of(std::string_view accept, std::string_view type) {
   double best = 0;
   while (!accept.empty()) {
     const size_t comma = std::min(accept.find(','), accept.size());
-    std::string item(accept.substr(0, comma));
+    std::string item = lower_case(accept.substr(0, comma));  // types and the names of parameters have no case
     accept.remove_prefix(std::min(comma + 1, accept.size()));
-    std::erase(item, ' ');
+    std::erase_if(item, [](char c) { return c == ' ' || c == '\t'; });
     if (!item.starts_with(type) || (item.size() > type.size() && item[type.size()] != ';')) continue;
     const size_t q = item.find(";q=");
     best = std::max(best, q == std::string::npos ? 1.0 : std::strtod(item.c_str() + q + 3, nullptr));
@@ -179,9 +186,7 @@ bool is_loopback_host(std::string_view host) {
     const std::string_view rest = host.substr(end + 1);
     return host.substr(0, end + 1) == "[::1]" && (rest.empty() || rest.front() == ':');
   }
-  std::string name(host.substr(0, host.find(':')));
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  const std::string name = lower_case(host.substr(0, host.find(':')));
   if (name == "localhost") return true;
   in_addr address{};
   return inet_pton(AF_INET, name.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;

@@ -94,9 +94,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   // A client that asks before it sends its body gets the answer now (RFC 9110, 10.1.1): no body changes it.
   void on_header(error_code error) {
+    if (!error && !is_coding_known()) return turn_away(501, "no transfer coding but chunked\n");
     if (error || parser_->is_done() || waits_to_continue()) return on_read(error);
     http::async_read(stream_, buffer_, *parser_,
                      [self = shared_from_this()](error_code body_error, size_t) { self->on_read(body_error); });
+  }
+
+  // Where a body in any other ends is not known (RFC 9112, 6.1): what follows might be taken for the next request.
+  bool is_coding_known() const {
+    const auto& request = parser_->get();
+    const size_t codings = request.count(http::field::transfer_encoding);
+    return codings == 0 || (codings == 1 && beast::iequals(request[http::field::transfer_encoding], "chunked"));
   }
 
   bool waits_to_continue() const {

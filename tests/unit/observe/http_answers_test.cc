@@ -57,6 +57,9 @@ TEST_CASE("metrics come as OpenMetrics where that is wanted", "[http]") {
     CHECK(choose_metrics_format(accept) == MetricsFormat::kText);
   }
   CHECK(choose_metrics_format("application/openmetrics-text") == MetricsFormat::kOpenMetrics);
+  CHECK(choose_metrics_format("Application/OpenMetrics-Text") == MetricsFormat::kOpenMetrics);
+  CHECK(choose_metrics_format("TEXT/PLAIN;\tQ=0.2, application/openmetrics-text;Q=0.9") == MetricsFormat::kOpenMetrics);
+  CHECK(choose_metrics_format("text/plain, APPLICATION/openmetrics-text;Q=0.5") == MetricsFormat::kText);
   CHECK(choose_metrics_format("text/plain;q=0.2, application/openmetrics-text; version=1.0.0; q=0.9") ==
         MetricsFormat::kOpenMetrics);
 }

@@ -112,6 +112,20 @@ TEST_CASE_METHOD(Fixture, "a request id that can stand in a log line is kept, an
   CHECK(id_of("") != made);
 }
 
+TEST_CASE_METHOD(Fixture, "a body in a transfer coding that is not understood ends the connection", "[http]") {
+  for (const char* codings : {"gzip", "gzip, chunked", "identity", "chunked\r\nTransfer-Encoding: chunked"}) {
+    INFO(codings);
+    const std::string answer =
+        ask("GET /metrics HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: " + std::string(codings) +
+            "\r\n\r\n0\r\n\r\nGET /version HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    CHECK((answer.starts_with("HTTP/1.1 501 ") || answer.starts_with("HTTP/1.1 400 ")));
+    CHECK(answer.find("HTTP/1.1 200") == std::string::npos);
+  }
+  CHECK(ask("GET /metrics HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: Chunked\r\nConnection: "
+            "close\r\n\r\n0\r\n\r\n")
+            .starts_with("HTTP/1.1 200 "));
+}
+
 TEST_CASE_METHOD(Fixture, "wrong methods and hosts are refused in HTTP's own words", "[http]") {
   const std::string post = ask("POST /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   CHECK(post.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"));
