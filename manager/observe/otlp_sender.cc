@@ -129,7 +129,8 @@ class Exchange {
       http::async_write(stream_, request_, [this](error_code failed, size_t) {
         if (failed) return void(error_ = failed);
         http::async_read(stream_, buffer_, parser_, [this](error_code unread, size_t) {
-          error_ = unread;
+          is_cut_ = unread == http::error::body_limit;
+          if (!is_cut_) error_ = unread;
           is_done_ = true;
         });
       });
@@ -141,7 +142,7 @@ class Exchange {
     if (error_) return failure(Errc::kSystem, "the collector cannot be reached: " + error_.message());
     if (!is_done_) return failure(Errc::kClosed, "interrupted");
     const auto& response = parser_.get();
-    OtlpReply reply{response.result_int(), {}, response.body()};
+    OtlpReply reply{response.result_int(), {}, is_cut_ ? "" : response.body()};
     const auto after = response[http::field::retry_after];
     unsigned wait_s = 0;
     const auto read = std::from_chars(after.data(), after.data() + after.size(), wait_s);
@@ -156,6 +157,7 @@ class Exchange {
   beast::flat_buffer buffer_;
   error_code error_;
   bool is_done_ = false;
+  bool is_cut_ = false;  // its body is longer than we read: the status says all we need
 };
 
 }  // namespace

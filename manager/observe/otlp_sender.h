@@ -30,7 +30,7 @@ Result<OtlpEndpoint> parse_otlp_endpoint(std::string_view url, std::string_view 
 struct OtlpReply {
   unsigned status = 0;
   std::optional<seconds> retry_after;
-  std::string body;  // the first bytes
+  std::string body;  // empty when it is longer than kReplyBytes
 };
 
 class OtlpSender {

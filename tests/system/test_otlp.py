@@ -67,7 +67,7 @@ class Collector:
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
-                with contextlib.suppress(BrokenPipeError):  # it was given up meanwhile
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it was given up meanwhile
                     self.wfile.write(said)
 
             def log_message(self, *_):
@@ -226,6 +226,15 @@ class OtlpTest(unittest.TestCase):
         wait_for(lambda: self.figures(manager)['capsule_trace_spans_total{outcome="refused"}'] == 2, 20, "a refusal")
         self.assertEqual(self.figures(manager)['capsule_trace_spans_total{outcome="exported"}'], 3)
         self.assertIn("two are too old", manager.log())
+        manager.stop()
+        self.assertEqual(len(collector.bodies), 1)
+
+    def test_a_collector_that_takes_and_says_a_lot_has_taken(self):
+        collector = self.collector(answers=[(200, {"body": " " * (5 << 20)})])
+        manager = self.manager(collector.port)
+        manager.run_code("1")
+        wait_for(lambda: self.figures(manager)['capsule_trace_spans_total{outcome="exported"}'] == 5, 20, "its spans")
+        self.assertEqual(self.figures(manager)["capsule_trace_export_failures_total"], 0)
         manager.stop()
         self.assertEqual(len(collector.bodies), 1)
 
