@@ -1,6 +1,7 @@
 #include "cli/arguments.h"
 
 #include <CLI/CLI.hpp>
+#include <limits>
 
 #include "cli/exit_code.h"
 #include "cli/size_text.h"
@@ -18,9 +19,19 @@ void add_common_options(CLI::App& app, CommonOptions& into) {
 }
 
 CLI::Option* add_whole_number(CLI::App& app, const std::string& flag, uint64_t& into, const std::string& help) {
-  const auto take = [flag, &into](const std::string& text) {
+  return add_whole_number(app, flag, into, help, {0, std::numeric_limits<uint64_t>::max()});
+}
+
+CLI::Option* add_whole_number(CLI::App& app, const std::string& flag, uint64_t& into, const std::string& help,
+                              NumberBounds bounds) {
+  const auto take = [flag, bounds, &into](const std::string& text) {
+    const std::string name = flag.substr(flag.rfind(',') + 1);
     const Result<uint64_t> value = parse_whole_number(text);
-    if (!value) throw CLI::ValidationError(flag.substr(flag.rfind(',') + 1) + ": " + value.error().message);
+    if (!value) throw CLI::ValidationError(name + ": " + value.error().message);
+    if (*value < bounds.min || *value > bounds.max) {
+      throw CLI::ValidationError(name + ": '" + text + "' is out of range; write " + std::to_string(bounds.min) +
+                                 " to " + std::to_string(bounds.max));
+    }
     into = *value;
   };
   return app.add_option_function<std::string>(flag, take, help)->option_text("N");

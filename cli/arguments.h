@@ -28,6 +28,12 @@ void add_common_options(CLI::App& app, CommonOptions& into);
 void add_socket_option(CLI::App& app, std::string& into);
 // A number without a sign or a unit.
 CLI::Option* add_whole_number(CLI::App& app, const std::string& flag, uint64_t& into, const std::string& help);
+// The same from `min` to `max`.
+struct NumberBounds {
+  uint64_t min = 0, max = 0;
+};
+CLI::Option* add_whole_number(CLI::App& app, const std::string& flag, uint64_t& into, const std::string& help,
+                              NumberBounds bounds);
 // --escape and --raw.
 void add_control_options(CLI::App& app, ControlCharacters& into);
 

@@ -11,6 +11,7 @@
 #include "cli/exit_code.h"
 #include "cli/manager_answer.h"
 #include "cli/table.h"
+#include "protocol/api_key_limits.h"
 
 namespace capsule::cli {
 namespace {
@@ -100,8 +101,9 @@ int key_command(const Invocation& invocation) {
   options.socket = invocation.socket;
   auto* make = app.add_subcommand("new", "Make a key and print it, this one time");
   make->add_option("NAME", options.name, "For lists, limits and the audit log")->required();
-  add_whole_number(*make, "--per-minute", options.per_minute, "Requests that it may make in a minute");
-  add_whole_number(*make, "--days", options.days, "Days until it expires; 0: never");
+  add_whole_number(*make, "--per-minute", options.per_minute, "Requests that it may make in a minute",
+                   {1, kKeyRequestsPerMinute});
+  add_whole_number(*make, "--days", options.days, "Days until it expires; 0: never", {0, kKeyDays});
   auto* list = app.add_subcommand("ls", "List the keys, without what opens");
   auto* remove = app.add_subcommand("rm", "Remove a key; it stops to hold at once");
   remove->add_option("NAME", options.name, "Which")->required();

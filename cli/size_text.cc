@@ -69,8 +69,9 @@ Result<uint64_t> parse_seconds_as_ms(std::string_view text) {
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc{} || stop != end || !(value > 0) || value > kMaxTimeoutS) {
-    return failure(Errc::kInvalid,
-                   "'" + std::string(text) + "' is not a time; write seconds above 0, such as 2 or 0.5");
+    return failure(Errc::kInvalid, "'" + std::string(text) +
+                                       "' is not a time; write seconds above 0, such as 2 or 0.5, and up to " +
+                                       std::to_string(static_cast<uint64_t>(kMaxTimeoutS)) + " (30 days)");
   }
   return static_cast<uint64_t>(std::ceil(value * 1000));
 }

@@ -15,7 +15,7 @@ Result<uint64_t> parse_size_bytes(std::string_view text);
 Result<uint64_t> parse_whole_number(std::string_view text);
 
 // "2", "0.5": seconds to whole milliseconds, rounded up so that nothing becomes 0, which would mean "the default".
-inline constexpr double kMaxTimeoutS = 30.0 * 24 * 3600;
+inline constexpr double kMaxTimeoutS = 30.0 * 24 * 3600;  // the text of its error says it, too
 Result<uint64_t> parse_seconds_as_ms(std::string_view text);
 
 }  // namespace capsule::cli

@@ -16,13 +16,12 @@
 #include "base/digest.h"
 #include "base/result.h"
 #include "manager/observe/http_exporter.h"
+#include "protocol/api_key_limits.h"
 
 namespace capsule {
 
-inline constexpr size_t kApiKeys = 256;                    // in one file
-inline constexpr size_t kApiKeyNameBytes = 64;             // letters, digits, `.`, `_` and `-`
-inline constexpr uint64_t kKeyRequestsPerMinute = 60'000;  // the largest limit
-inline constexpr uint64_t kKeyDays = 3650;
+inline constexpr size_t kApiKeys = 256;         // in one file
+inline constexpr size_t kApiKeyNameBytes = 64;  // letters, digits, `.`, `_` and `-`
 
 struct ApiKey {
   std::string name;

@@ -128,6 +128,15 @@ class HttpTest(HttpCase):
         record = both()
         self.assertEqual((record["key"], record["object"], record["outcome"]), ("tests", "route:/info", "allowed"))
 
+    def test_limits_of_a_key_that_cannot_be_are_answered_with_what_can(self):
+        for option, value, allowed in (("--per-minute", "0", b"1 to 60000"), ("--per-minute", "60001", b"1 to 60000"),
+                                       ("--days", "3651", b"0 to 3650"), ("--days", "-1", b"--days")):
+            done = self.key_command("new", "never", option, value)
+            self.assertEqual(done.status, 2, done)
+            self.assertIn(b"capsule: " + option.encode(), done.err)
+            self.assertIn(allowed, done.err)
+            self.assertNotIn(b"--key-", done.err)
+
     def test_keys_are_listed_without_what_opens_limited_and_removed(self):
         key = self.key_command("new", "slow", "--per-minute", "2").out.decode().strip()
         self.assertRegex(key, r"^capsule_[0-9a-f]{64}$")

@@ -35,6 +35,15 @@ TEST_CASE("a whole number is digits, and never another number than was written",
   }
 }
 
+TEST_CASE("a time that is out of range is answered with the range", "[cli]") {
+  for (const char* text : {"99999999", "0", "-1", "soon"}) {
+    const auto wrong = parse_seconds_as_ms(text);
+    REQUIRE_FALSE(wrong);
+    CHECK_THAT(wrong.error().message, Catch::Contains("above 0") && Catch::Contains("up to 2592000 (30 days)"));
+  }
+  CHECK(parse_seconds_as_ms("2592000") == 2'592'000'000u);
+}
+
 TEST_CASE("seconds become milliseconds, rounded up", "[cli]") {
   CHECK(parse_seconds_as_ms("2") == 2000u);
   CHECK(parse_seconds_as_ms("0.5") == 500u);
