@@ -17,6 +17,7 @@ int run_command(const Invocation& invocation) {
       "  capsule run plot.py --display-dir plots        save the pictures\n"
       "  capsule run --json -c '1/0' | jq .error.name\n"
       "  capsule run --branches 3 --session lab a.py b.py c.py    three tries from one state; keep one\n\n"
+      "Exit status: the program's own; of branches 0 when at least one ended well, else the status of the first.\n"
       "Ctrl-C cancels the run; a second one leaves without waiting for its end.\n"
       "When no manager listens, a private one is started.");
   BranchesOptions options;

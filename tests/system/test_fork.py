@@ -447,6 +447,7 @@ class Branches(ForkCase):
     def test_when_none_ends_well_the_status_is_the_first_ones(self):
         done = self.branches("2", "-c", "import os; os._exit(9)")
         self.assertEqual(done.status, 9, done)
+        self.assertIn(b"of branches 0 when at least one ended well", self.manager.capsule("run", "--help").out)
 
     def test_a_cancel_ends_all_and_keeps_their_state(self):
         child = self.manager.spawn("run", "--session", self.lab, "--branches", "2", "--name", "long", "--json",
