@@ -9,7 +9,8 @@
 namespace capsule {
 namespace {
 
-constexpr int kBusyMs = 5000;  // another program reads the file
+constexpr int kBusyMs = 5000;                 // another program reads the file
+constexpr int64_t kCheckedBytes = 256 << 20;  // at open(): a fraction of a second
 
 // user_version tells a later manager what it has before it.
 constexpr const char* kSchema = R"(
@@ -65,8 +66,16 @@ Result<std::unique_ptr<RecordIndex>> RecordIndex::open(const std::string& file) 
   return index;
 }
 
-// All of it: a page that is damaged would only be met when somebody asks for what is on it.
+// All of it: a page that is damaged would only be met when somebody asks for what is on it. One that is very large
+// would hold up the start; what is damaged in it is said by whoever meets it.
 Status RecordIndex::check() {
+  const auto bytes = prepare("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()");
+  if (!bytes) return tl::unexpected<Error>(bytes.error());
+  int64_t size_bytes = 0;
+  if (const Status done = step(bytes->get(), [&] { size_bytes = sqlite3_column_int64(bytes->get(), 0); }); !done) {
+    return done;
+  }
+  if (size_bytes > kCheckedBytes) return {};
   const auto statement = prepare("PRAGMA quick_check(1)");
   if (!statement) return tl::unexpected<Error>(statement.error());
   std::string found;

@@ -167,7 +167,6 @@ bool RecordStore::has_run_places() const {
 // One that is damaged would hold up all records, and everything in it is elsewhere, too.
 Status RecordStore::open_index() {
   const std::string file = directory_ + "/index.sqlite", aside = directory_ + "/index.damaged.sqlite";
-  const bool is_missing = access(file.c_str(), F_OK) != 0;
   auto index = RecordIndex::open(file);
   if (!index && index.error().code == Errc::kInvalid) {
     finding_ = index.error().message + "; it was set aside as " + aside;
@@ -181,10 +180,12 @@ Status RecordStore::open_index() {
   }
   if (!index) return tl::unexpected<Error>(index.error());
   index_ = std::move(*index);
-  if (!is_missing && finding_.empty()) return {};
+  const auto total = index_->total();
+  if (!total) return tl::unexpected<Error>(total.error());
+  if (total->runs > 0) return {};
   const auto rows = index_folders(*index_, runs_.get());
   if (!rows) return tl::unexpected<Error>(rows.error());
-  if (is_missing && *rows > 0) finding_ = file + " was missing";
+  if (finding_.empty() && *rows > 0) finding_ = file + " was missing or empty";
   if (!finding_.empty())
     finding_ += "; it was made again, with " + std::to_string(*rows) + " runs that have a directory";
   return {};
