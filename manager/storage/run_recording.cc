@@ -187,7 +187,17 @@ void RunRecording::flush() {
   if (!collected_.empty()) (void)sink_->write(std::exchange(collected_, {}), label::Recorded::kContent);
 }
 
+// Where more was printed than is recorded, it may have been cut in the middle of a secret.
+void RunRecording::mask_cut_ends(const OutputCount& output) {
+  for (StreamState& state : streams_) {
+    if (state.unrecorded == 0 && output.dropped_bytes == 0) continue;
+    mask_.apply(state.waiting);
+    mask_.apply_to_cut_end(state.waiting);
+  }
+}
+
 void RunRecording::finished(Run& run) {
+  mask_cut_ends(run.outcome.evidence.output);
   for (size_t which = 0; which < streams_.size(); ++which) cut_output(which, true);
   NoteWriter note;
   note.text("run_id", run_id_).number("finished_ms", wall_clock_ms());
@@ -227,11 +237,14 @@ void RunRecording::leave_out(Finished& outcome) const {
   if (error != nullptr && !(records_code_ && records_output_)) error->traceback.clear();  // it has lines of both
   if (mask_.empty()) return;
   for (Bytes* bytes : {&outcome.evidence.last_output, &outcome.evidence.stack}) mask_.apply(bytes->value);
+  const OutputCount& output = outcome.evidence.output;
+  const bool is_cut = outcome.evidence.last_output.value.size() < output.stdout_bytes + output.stderr_bytes;
+  if (is_cut) mask_.apply_to_cut_beginning(outcome.evidence.last_output.value);
   mask_.apply(outcome.evidence.detail);
   if (error == nullptr) return;
   mask_.apply(error->name);
   mask_.apply(error->value);
-  for (std::string& line : error->traceback) mask_.apply(line);
+  mask_.apply(error->traceback);
 }
 
 }  // namespace capsule

@@ -74,6 +74,7 @@ class RunRecording {
   std::string masked(std::string text) const;
   std::string outcome_frame(Finished& outcome) const;
   void leave_out(Finished& outcome) const;
+  void mask_cut_ends(const OutputCount& output);
   void put_start(NoteWriter& note) const;
 
   struct StreamState {

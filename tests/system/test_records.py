@@ -285,6 +285,36 @@ class Content(ManagerCase):
         self.assert_nowhere(secret.encode())
         self.manager.capsule("session", "rm", session)
 
+    def session_with_secret(self, secret):
+        environment = dict(self.manager.environment, CAPSULE_SOCKET=self.manager.socket, TOKEN=secret)
+        done = self.manager.capsule("session", "new", "--secret-env", "TOKEN", env=environment)
+        self.assertEqual(done.status, 0, done)
+        session = done.out.decode().strip()
+        self.addCleanup(self.manager.capsule, "session", "rm", session)
+        return session
+
+    def test_a_secret_is_blotted_out_as_python_and_json_write_it(self):
+        session = self.session_with_secret("-- QVBX --\nQQ\tWVKX 'a' \"b\" \\ \u00e4\u20ac\nQVYW line")
+        run = self.manager.exec(session, "import json, os\nt = os.environ['TOKEN']\n"
+                                "print([t], ascii(t), t.encode(), json.dumps(t), json.dumps(t, ensure_ascii=False), os.environb)\n"
+                                "for line in t.splitlines(): print('>', line)\ndisplay({'t': t})\nraise ValueError(t, {t: 1})")
+        self.assertIn("WVKX", run["stdout"])
+        inspect(self.manager, run["run_id"])
+        for part in ("WVKX", "QVBX", "QVYW", "\u20ac", "\\u20ac", "\\xe2"):
+            self.assert_nowhere(part.encode())
+
+    def test_a_secret_that_is_cut_at_a_bound_leaves_no_part_of_itself(self):
+        session = self.session_with_secret("QZJXKVWYGBPF")
+        for code, options in (
+                ("print('.' * ((1 << 20) - 6) + os.environ['TOKEN'])", ()),  # run.recorded_output_bytes
+                ("print('.' * 90 + os.environ['TOKEN'])", ("--output-limit", "96", "--output-policy", "truncate")),
+                ("print(os.environ['TOKEN'] + '.' * 4090, flush=True); os._exit(1)", ())):  # evidence.last_output
+            with self.subTest(code):
+                run = self.manager.exec(session, "import os; " + code, *options)
+                inspect(self.manager, run["run_id"])
+                for part in (b"QZJX", b"WYGB", b"GBPF"):
+                    self.assert_nowhere(part)
+
     def assert_nowhere(self, canary):
         for path in [*records_of(self.manager).rglob("*"), self.manager.log_file]:
             if path.is_file():
