@@ -16,7 +16,7 @@ namespace capsule::cli {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr size_t kHeadFileBytes = 256;
+constexpr size_t kHeadFileBytes = 256, kKeptFileBytes = 256;
 constexpr std::array kLogs{"audit", "decisions"};  // of a directory
 
 struct AuditOptions {
@@ -131,12 +131,14 @@ std::string text_of(const Verdict& verdict) {
   return text + "head " + to_string(verdict.head) + "\n";
 }
 
-// The manager writes the head of a log beside it and removes neither: one without the other is a log that was taken
-// away.
+// The manager writes the head of a log beside it and removes neither, and which logs it keeps is in `kept`: either
+// without the log is one that was taken away.
 bool was_taken_away(const std::string& directory, const std::string& log) {
   std::error_code error;
-  return fs::exists(fs::path(directory) / (log + ".head"), error) &&
-         !fs::exists(fs::path(directory) / (log + ".jsonl"), error);
+  const fs::path place(directory);
+  const std::string kept = read_regular_file((place / "kept").string(), kKeptFileBytes).value_or("");
+  const bool is_known = fs::exists(place / (log + ".head"), error) || kept.find(log + "\n") != kept.npos;
+  return is_known && !fs::exists(place / (log + ".jsonl"), error);
 }
 
 // The logs to check. --head and --first are of the audit log, or of the one that was named.

@@ -390,6 +390,9 @@ class AuditLifeTest(unittest.TestCase):
         self.end(manager)
         for name in ("decisions.jsonl", "decisions.head"):
             (directory / name).unlink()
+        found = self.verify(manager, directory)
+        self.assertEqual(found.status, 1, found)
+        self.assertIn(b"decisions.jsonl is missing", found.err)
         manager.start()
         self.assertIn("decisions.jsonl was taken away", manager.log())
         self.assertEqual(records(manager, "decisions")[0]["why"], "after_damage")
