@@ -20,6 +20,7 @@ constexpr double kBesideFork = 1.5, kBesidePickle = 0.01;  // marks
 const std::string kDurable = "bench-durable";
 constexpr seconds kInAdvancePatience{10};
 constexpr useconds_t kLookUs = 2000;
+constexpr useconds_t kCapsuleUs = 50'000;  // the empty capsule that is made together with the fork takes no longer
 
 struct Forked {
   Duration took{};
@@ -54,7 +55,10 @@ Status wait_for_fork_in_advance(cli::Client& client, const std::string& source) 
     if (!document) return tl::unexpected(document.error());
     for (const cli::Json& session : cli::list(*document, "sessions")) {
       const cli::Json& in_advance = cli::field(session, "fork_in_advance");
-      if (cli::text_field(session, "session") == source && in_advance.is_boolean() && in_advance.get<bool>()) return {};
+      if (cli::text_field(session, "session") == source && in_advance.is_boolean() && in_advance.get<bool>()) {
+        usleep(kCapsuleUs);
+        return {};
+      }
     }
     usleep(kLookUs);
   }
