@@ -52,7 +52,8 @@ Result<BoundSocket> bind_socket(const std::string& path, const std::string& grou
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) return failure(Errc::kInvalid, "the socket's path is too long: " + path);
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  if (const Status made = make_own_directory(std::filesystem::path(path).parent_path().string()); !made) {
+  const std::string directory = std::filesystem::path(path).parent_path().string();  // empty: where we are
+  if (const Status made = directory.empty() ? Status() : make_own_directory(directory); !made) {
     return tl::unexpected<Error>(made.error());
   }
   auto lock = take_lock(path);

@@ -54,7 +54,17 @@ Status SpanFile::rotate() {
   return open_current();
 }
 
+// Whoever cleans up may have taken it, or its directory.
+bool SpanFile::is_removed() const {
+  struct stat facts {};
+  return file_ && fstat(file_.get(), &facts) == 0 && facts.st_nlink == 0;
+}
+
 Status SpanFile::append(std::string_view line) {
+  if (is_removed()) {
+    (void)mkdir(directory_.c_str(), 0700);
+    file_.reset();
+  }
   if (!file_) {
     if (const Status opened = open_current(); !opened) return opened;
   }

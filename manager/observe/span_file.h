@@ -37,6 +37,7 @@ class SpanFile {
   std::string path(uint64_t number) const;
   Status open_current();
   Status rotate();
+  bool is_removed() const;
 
   std::string directory_;
   Limits limits_;

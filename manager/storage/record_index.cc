@@ -117,6 +117,13 @@ tl::unexpected<Error> RecordIndex::broken(std::string_view what) const {
   return failure(is_damaged ? Errc::kInvalid : Errc::kSystem, std::string(what) + ": " + sqlite3_errmsg(database_));
 }
 
+Status RecordIndex::copy_to(const std::string& file) {
+  const auto copying = prepare("VACUUM INTO ?1");
+  if (!copying) return tl::unexpected<Error>(copying.error());
+  set_text(copying->get(), 1, file);
+  return step(copying->get(), [] {});
+}
+
 Status RecordIndex::run(const char* sql) {
   if (sqlite3_exec(database_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) return broken("the index of runs");
   return {};

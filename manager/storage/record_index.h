@@ -38,6 +38,8 @@ class RecordIndex {
   RecordIndex(const RecordIndex&) = delete;
   RecordIndex& operator=(const RecordIndex&) = delete;
 
+  // All that it has, in a file that does not exist yet. Not within a transaction.
+  Status copy_to(const std::string& file);
   Status begin();
   Status commit();
   void rollback();                   // also where a failed commit has done it

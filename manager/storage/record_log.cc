@@ -36,6 +36,8 @@ std::string segment_name(uint64_t segment) {
   return name.data();
 }
 
+std::string damaged_name(uint64_t segment) { return segment_name(segment) + ".damaged"; }
+
 Result<std::vector<uint64_t>> segments_in(int directory) {
   UniqueFd again(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!again) return system_failure("open the log of runs");
@@ -82,8 +84,8 @@ Status RecordLogWriter::append(std::string_view frames) {
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       const auto error = system_failure("write to the log of runs");
-      // What is there of it is a torn end, and readers drop that when there is a next file.
-      if (written > 0) {
+      // What cannot be taken back is a torn end, and readers drop that when there is a next file.
+      if (written > 0 && ftruncate(file_.get(), static_cast<off_t>(segment_bytes_)) != 0) {
         file_.reset();
         ++segment_;
       }
@@ -109,7 +111,7 @@ Result<std::optional<RecordLogReader::Frame>> RecordLogReader::next() {
       return Frame{at, **payload};
     }
     if (!payload) {
-      ++damaged_;
+      note_damage(at_);
       if (!has_next_segment()) return std::nullopt;
       next_segment();
       continue;
@@ -122,7 +124,7 @@ Result<std::optional<RecordLogReader::Frame>> RecordLogReader::next() {
       file_.reset();  // a descriptor less while nothing happens
       return std::nullopt;
     }
-    if (decoder_.is_mid_frame()) ++damaged_;
+    if (decoder_.is_mid_frame()) note_damage(at_);
     next_segment();
   }
 }

@@ -8,6 +8,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@ struct LogPosition {
 };
 
 std::string segment_name(uint64_t segment);
+std::string damaged_name(uint64_t segment);  // of one that is kept because it was damaged
 // Those of a directory, oldest first.
 Result<std::vector<uint64_t>> segments_in(int directory);
 
@@ -68,7 +70,11 @@ class RecordLogReader {
 
   LogPosition position() const { return at_; }
   uint64_t read_bytes() const { return read_bytes_; }  // of whole frames, over all files
-  uint64_t damaged() const { return damaged_; }        // files whose rest was no frame
+  // Where in which files something is no frame. What follows in such a file is not read: nothing marks where the next
+  // frame begins, and what programs wrote could pass for one.
+  const std::map<uint64_t, uint64_t>& damaged() const { return damaged_; }
+  // A whole frame that says nothing; reading goes on after it.
+  void note_damage(LogPosition at) { damaged_.emplace(at.segment, at.offset); }
 
  private:
   Result<size_t> fill();
@@ -79,7 +85,8 @@ class RecordLogReader {
   LogPosition at_;
   UniqueFd file_;
   FrameDecoder decoder_;
-  uint64_t filled_to_ = 0, read_bytes_ = 0, damaged_ = 0;
+  uint64_t filled_to_ = 0, read_bytes_ = 0;
+  std::map<uint64_t, uint64_t> damaged_;
 };
 
 }  // namespace capsule

@@ -5,13 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <set>
 
 #include "manager/observe/trace_lines.h"
-#include "manager/storage/index_folders.h"
 #include "manager/storage/open_run.h"
 #include "manager/storage/run_folder.h"
 #include "protocol/codec.h"
@@ -164,33 +164,6 @@ bool RecordStore::has_run_places() const {
   return is_there && held.st_dev == there.st_dev && held.st_ino == there.st_ino;
 }
 
-// One that is damaged would hold up all records, and everything in it is elsewhere, too.
-Status RecordStore::open_index() {
-  const std::string file = directory_ + "/index.sqlite", aside = directory_ + "/index.damaged.sqlite";
-  auto index = RecordIndex::open(file);
-  if (!index && index.error().code == Errc::kInvalid) {
-    finding_ = index.error().message + "; it was set aside as " + aside;
-    // What SQLite has not put into the file yet goes along: it would be put into the new one.
-    for (const char* ending : {"", "-wal", "-shm"}) {
-      if (std::rename((file + ending).c_str(), (aside + ending).c_str()) != 0 && errno != ENOENT) {
-        return system_failure("rename " + file + ending);
-      }
-    }
-    index = RecordIndex::open(file);
-  }
-  if (!index) return tl::unexpected<Error>(index.error());
-  index_ = std::move(*index);
-  const auto total = index_->total();
-  if (!total) return tl::unexpected<Error>(total.error());
-  if (total->runs > 0) return {};
-  const auto rows = index_folders(*index_, runs_.get());
-  if (!rows) return tl::unexpected<Error>(rows.error());
-  if (finding_.empty() && *rows > 0) finding_ = file + " was missing or empty";
-  if (!finding_.empty())
-    finding_ += "; it was made again, with " + std::to_string(*rows) + " runs that have a directory";
-  return {};
-}
-
 // What was begun and not ended gets its end in the log, before the first new run: from here on it is like any other.
 Status RecordStore::recover() {
   const auto segments = segments_in(log_.get());
@@ -200,6 +173,7 @@ Status RecordStore::recover() {
   Ends ends;
   RecordLogReader log(log_.get(), oldest_segment_);
   for (auto frame = log.next(); frame && *frame; frame = log.next()) ends.see((*frame)->payload);
+  look_for_damage(log);
   const auto unfinished = index_->unfinished();
   if (!unfinished) return tl::unexpected<Error>(unfinished.error());
   for (const RecordRow& row : *unfinished) ends.see_row(row);
@@ -240,7 +214,7 @@ bool RecordStore::read_until(TimePoint until) {
     if (!frame) return trouble(tl::unexpected<Error>(frame.error())), true;
     if (!*frame) return true;
     auto message = decode((*frame)->payload);
-    if (message) apply((*frame)->at, std::move(*message));
+    message ? apply((*frame)->at, std::move(*message)) : reader_->note_damage((*frame)->at);
     if (now() >= until) return false;
   }
 }
@@ -326,12 +300,16 @@ RecordStore::Progress RecordStore::step(Duration budget, uint64_t finals, const 
     if (!writable) return progress_with(writable.error().message);
     replay();
   }
+  if (!has_index()) trouble(make_index_again());
   trouble(index_->begin());
   const bool all = read_until(until);
   if (all || reader_->position().segment > oldest_segment_) flush_all();
+  look_for_damage(*reader_);
   const bool over = expire(until);
   if (end_step()) retire_segments();
   Progress progress = progress_with(problem_);
+  progress.finding = take_finding();
+  progress.has_damaged_log = has_damaged_log();
   progress.is_behind = !all || over || needs_replay_;
   return progress;
 }
@@ -372,6 +350,7 @@ void RecordStore::retire_segments() {
   if (oldest_segment_ >= current) return;
   if (syncfs(root_.get()) != 0) return trouble(system_failure("sync the records of runs"));
   for (; oldest_segment_ < current; ++oldest_segment_) {
+    if (damaged_.contains(oldest_segment_)) trouble(set_aside(oldest_segment_));
     unlinkat(log_.get(), segment_name(oldest_segment_).c_str(), 0);
   }
   retired_bytes_ = base_bytes_ + reader_->read_bytes() - reader_->position().offset;

@@ -5,7 +5,8 @@
 //   DIR/runs/RUN_ID/           run_folder.h
 //   DIR/spare/                 spare_inodes.h
 //   DIR/index.sqlite           record_index.h
-//   DIR/index.damaged.sqlite   the latest one that could not be used: it was made again from directories and log
+//   DIR/log/NNNNNNNNNNNN.log.damaged   the latest kDamagedKept in which something was no record: what followed is in
+//   there DIR/index.damaged.sqlite   the latest one that could not be used: it was made again from directories and log
 //
 // The log is the truth, the rest follows when there is time, in steps. Applying it again changes nothing, so a store
 // whose manager was killed begins again with the oldest file of the log. A file of the log goes once all of it is
@@ -16,6 +17,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,6 +46,7 @@ class RecordStore {
   std::vector<AbortedRun> take_aborted_runs() { return std::move(aborted_runs_); }
   // What had to be mended at open(), for people; or empty.
   std::string take_finding() { return std::exchange(finding_, {}); }
+  bool has_damaged_log() const { return !damaged_.empty(); }     // since open()
   uint64_t bytes_before_us() const { return bytes_before_us_; }  // of the log, at open()
 
   struct Progress {
@@ -52,10 +55,13 @@ class RecordStore {
     uint64_t runs = 0, bytes = 0;
     uint64_t expired = 0;  // runs removed, since the last step
     std::string problem;   // empty: all is well
+    std::string finding;   // what had to be mended in this step, for people
+    bool has_damaged_log = false;
   };
   // About `budget` of work. `finals`: `finished` frames appended since open(), by which it knows how far behind it is.
   Progress step(Duration budget, uint64_t finals, const RecordsConfig& config);
   static constexpr unsigned kTriesOfTrouble = 3;
+  static constexpr size_t kDamagedKept = 4;  // files of the log, of kLogSegmentBytes and one write more at most
   // What is in the log is on the disk afterwards.
   Status sync();
 
@@ -73,6 +79,8 @@ class RecordStore {
   Status make_run_places();
   bool has_run_places() const;
   Status open_index();
+  bool has_index() const;
+  Status make_index_again();
   Status recover();
   Status abort_unfinished(RecordLogWriter& writer, const std::map<std::string, AbortedRun, std::less<>>& unfinished);
   void apply(LogPosition at, Message message);
@@ -96,6 +104,8 @@ class RecordStore {
   bool expire(TimePoint until);  // true: there is more to remove
   void remove(const RecordRow& row);
   void retire_segments();
+  void look_for_damage(const RecordLogReader& log);
+  Status set_aside(uint64_t segment);
   void trouble(const Status& status);
   Result<RecordRow> row_for(uid_t uid, const std::string& run_id);
 
@@ -105,6 +115,7 @@ class RecordStore {
   UniqueFd root_, lock_, log_, runs_;
   std::unique_ptr<SpareInodes> spare_;
   std::unique_ptr<RecordIndex> index_;
+  std::pair<dev_t, ino_t> index_place_;
   std::unique_ptr<RecordLogReader> reader_;
   uint64_t next_segment_ = 0, oldest_segment_ = 0, synced_segment_ = 0, aborted_ = 0;
   uint64_t finals_before_us_ = 0, finals_known_ = 0, bytes_before_us_ = 0;
@@ -114,6 +125,7 @@ class RecordStore {
   Finals finals_read_;
   uint64_t base_bytes_ = 0;  // of the log since open(), before what the present reader began with
   uint64_t retired_bytes_ = 0, retired_finals_ = 0;  // in files that are gone
+  std::set<uint64_t> damaged_;                       // files of the log that were told of
   bool needs_replay_ = false;
   unsigned failed_in_a_row_ = 0;
   LogPosition trouble_until_;

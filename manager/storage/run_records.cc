@@ -77,9 +77,8 @@ Status RunRecords::open(const std::string& directory, const RecordsConfig& confi
   }
   if (!store) return tl::unexpected<Error>(store.error());
   store_ = std::move(*store);
-  if (const std::string finding = store_->take_finding(); !finding.empty()) {
-    log_error("records of runs", {{"directory", directory_}, {"finding", finding}});
-  }
+  if (const std::string finding = store_->take_finding(); !finding.empty()) tell(finding);
+  has_damaged_log_ = store_->has_damaged_log();
   writer_ = std::make_unique<RecordLogWriter>(store_->log_directory(), store_->next_segment());
   sink_ = std::make_shared<Sink>(this);
   metrics_.records_aborted(store_->aborted());
@@ -99,6 +98,10 @@ uint64_t RunRecords::backlog_bytes() const {
   return appended - std::min(appended, read_bytes_);
 }
 
+void RunRecords::tell(const std::string& finding) {
+  log_error("records of runs", {{"directory", directory_}, {"finding", finding}});
+}
+
 std::string RunRecords::problem() const {
   if (!is_on()) return {};
   if (is_behind()) return kBehind;
@@ -107,7 +110,7 @@ std::string RunRecords::problem() const {
 }
 
 bool RunRecords::is_degraded() const {
-  return is_wanted_ && (!is_on() || !problem().empty() || !step_trouble_.empty());
+  return is_wanted_ && (!is_on() || !problem().empty() || !step_trouble_.empty() || has_damaged_log_);
 }
 
 bool RunRecords::is_behind() const { return backlog_bytes() > kBacklogBytes || unwritten_.size() > kRetryBytes; }
@@ -213,6 +216,8 @@ void RunRecords::stepped(const RecordStore::Progress& progress) {
   metrics_.records_expired(progress.expired);
   metrics_.set_records(progress.runs, progress.bytes, backlog_bytes());
   if (!progress.problem.empty()) complain(progress.problem);
+  if (!progress.finding.empty()) tell(progress.finding);
+  has_damaged_log_ = progress.has_damaged_log;
   step_trouble_ = progress.problem;
   const bool is_more = appends_ != appends_at_step_ || !sink_->is_empty();
   if (progress.is_behind || is_more) {

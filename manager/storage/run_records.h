@@ -53,7 +53,7 @@ class RunRecords {
 
   // Why runs are refused now, for people; empty: they are taken.
   std::string problem() const;
-  // There should be records, and there are none now, or the log is all there is.
+  // There should be records, and there are none now, or the log is all there is, or some of that was damaged.
   bool is_degraded() const;
 
   // nullptr when nothing is recorded. An error: the run must not be accepted.
@@ -76,6 +76,7 @@ class RunRecords {
   Status write(std::string_view frames);
   void probe();
   void complain(const std::string& problem);
+  void tell(const std::string& finding);
   uint64_t backlog_bytes() const;
   bool is_behind() const;
   void flush_recordings();
@@ -98,6 +99,7 @@ class RunRecords {
   bool is_wanted_ = false;
   std::string trouble_, step_trouble_;  // of the latest write and the latest step, if it failed
   Seldom complaints_;
+  bool has_damaged_log_ = false;
   Timer step_timer_, sync_timer_, age_timer_, probe_timer_;
 };
 

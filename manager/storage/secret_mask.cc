@@ -7,6 +7,8 @@
 namespace capsule {
 namespace {
 
+constexpr std::string_view kLineEnds = "\n\r\v\f\x1c\x1d\x1e";  // those of str.splitlines() that are one byte
+
 void blot_out(std::string& text, size_t at, size_t bytes) {
   const auto begin = text.begin() + static_cast<std::ptrdiff_t>(at);
   std::replace_if(
@@ -34,8 +36,8 @@ void SecretMask::add_others(const std::string& value) {
   if (value.size() > kOtherBytes - other_bytes_) return;
   std::vector<std::string> others = secret_forms(value);
   others.erase(others.begin());
-  for (size_t at = value.find('\n') == value.npos ? value.size() : 0; at < value.size();) {
-    const size_t end = std::min(value.find('\n', at), value.size());
+  for (size_t at = value.find_first_of(kLineEnds) == value.npos ? value.size() : 0; at < value.size();) {
+    const size_t end = std::min(value.find_first_of(kLineEnds, at), value.size());
     if (end - at >= kShortestLineBytes) others.push_back(value.substr(at, end - at));
     at = end + 1;
   }

@@ -81,3 +81,13 @@ TEST_CASE("a disk that takes nothing costs whole lines only", "[spans]") {
   REQUIRE(file.append("after"));
   CHECK(directory.text("traces.jsonl") == "before\nafter\n");
 }
+
+TEST_CASE("a file that is taken away under a writer is made again", "[spans]") {
+  const Directory directory;
+  SpanFile file = directory.open({100, 2});
+  REQUIRE(file.append("one"));
+  SECTION("the file") { std::filesystem::remove(directory.path + "/traces.jsonl"); }
+  SECTION("the directory") { std::filesystem::remove_all(directory.path); }
+  REQUIRE(file.append("two"));
+  CHECK(directory.text("traces.jsonl") == "two\n");
+}

@@ -19,6 +19,7 @@ constexpr seconds kPlenty{60};
 constexpr const char* kFirst = "01890a5d-ac96-774b-bcce-b302099a8057";
 constexpr const char* kSecond = "01890a5d-ac97-774b-bcce-b302099a8057";
 constexpr const char* kThird = "01890a5d-ac98-774b-bcce-b302099a8057";
+constexpr const char* kMore = "01890a5d-ac99-774b-bcce-b302099a8057";
 constexpr int64_t kFirstMs = 0x01890a5dac96;
 
 struct Kept {
@@ -126,6 +127,29 @@ TEST_CASE("directories of runs that are taken away under a store are made again"
   CHECK(Kept::ids(*store).front() == kSecond);
 }
 
+TEST_CASE("an index that is taken away under a store is written again, with all that is in it", "[records]") {
+  Kept kept;
+  const auto store = kept.open();
+  kept.run(*store, {kFirst, kSecond});
+  fs::remove_all(kept.path("runs"));  // of these runs only the index tells now
+  SECTION("removed") { fs::remove(kept.path("index.sqlite")); }
+  SECTION("with all that belongs to it") {
+    for (const char* ending : {"", "-wal", "-shm"}) fs::remove(kept.path("index.sqlite") + ending);
+  }
+  SECTION("another file in its place") {
+    fs::remove(kept.path("index.sqlite"));
+    std::ofstream(kept.path("index.sqlite")) << "something else";
+  }
+  const auto progress = store->step(kPlenty, 2, kept.config);
+  CHECK(progress.problem.empty());
+  CHECK_THAT(progress.finding, Catch::Contains("was taken away"));
+  CHECK(store->step(kPlenty, 2, kept.config).finding.empty());
+  kept.forget_log();
+  const auto copy = RecordIndex::open(kept.path("index.sqlite"));
+  REQUIRE(copy);
+  CHECK((*copy)->total()->runs == 2);
+}
+
 TEST_CASE("while directories of runs cannot be made nothing is given up", "[records]") {
   Kept kept;
   const auto store = kept.open();
@@ -186,6 +210,54 @@ TEST_CASE("what is written as YAML is read back as it was", "[records]") {
     INFO(text);
     CHECK_FALSE(read_yaml_text(text));
   }
+}
+
+TEST_CASE("a log of runs that is damaged is told of and kept", "[records]") {
+  Kept kept;
+  uint64_t segment = 0;
+  {
+    const auto store = kept.open();
+    RecordLogWriter writer(store->log_directory(), store->next_segment());
+    for (const char* id : {kFirst, kSecond, kThird}) {
+      REQUIRE(writer.append(accepted_frames(id, 1000, kFirstMs) + output_frame(id, 0, "1\n") + finished_frames(id)));
+    }
+    segment = writer.segment();
+  }
+  const std::string log = kept.path("log/" + segment_name(segment));
+  const auto bytes = fs::file_size(log);
+  SECTION("where a frame begins") { write(log, bytes / 3, std::string(20, '\xff')); }
+  SECTION("within a frame") {  // its first byte says what it is
+    write(log, bytes / 3 + limits::kFrameHeaderBytes, "\xc1");
+  }
+  SECTION("cut off within a frame") { fs::resize_file(log, bytes - 5); }
+  const auto store = kept.open();
+  auto progress = store->step(kPlenty, 0, kept.config);
+  progress.finding += store->take_finding();
+  // A next file makes sure that no more comes into that one.
+  RecordLogWriter writer(store->log_directory(), store->next_segment());
+  REQUIRE(writer.append(accepted_frames(kMore, 1000, kFirstMs) + finished_frames(kMore)));
+  progress.finding += store->step(kPlenty, 1, kept.config).finding;
+  CHECK_THAT(progress.finding, Catch::Contains(segment_name(segment) + " is damaged at byte"));
+  CHECK(store->has_damaged_log());
+  CHECK(fs::exists(kept.path("log/" + damaged_name(segment))));
+  CHECK_FALSE(fs::exists(log));
+  CHECK(Kept::ids(*store).front() == kMore);
+}
+
+TEST_CASE("only the latest damaged logs are kept", "[records]") {
+  Kept kept;
+  for (size_t i = 0; i < RecordStore::kDamagedKept + 2; ++i) {
+    {
+      const auto store = kept.open();
+      kept.run(*store, {kFirst});
+      write(kept.path("log/" + segment_name(store->next_segment())), 0, std::string(20, '\xff'));
+    }
+    const auto store = kept.open();
+    kept.run(*store, {kSecond});
+  }
+  size_t damaged = 0;
+  for (const auto& each : fs::directory_iterator(kept.path("log"))) damaged += each.path().extension() == ".damaged";
+  CHECK(damaged == RecordStore::kDamagedKept);
 }
 
 }  // namespace capsule

@@ -284,9 +284,8 @@ TEST_CASE("an open run survives the file of the log that began it", "[records]")
   {
     Running manager(directory, config_of());
     manager.append(accepted_frames("long") + output_frame("long", 0, "early"));
-    const std::string filler(1u << 20, 'x');
-    for (int i = 0; i < 9; ++i)
-      manager.append(output_frame("nobody", 0, filler.substr(0, 200'000)) + make_frame(filler));
+    const std::string filler = output_frame("nobody", 0, std::string(200'000, 'x'));
+    for (size_t bytes = 0; bytes <= kLogSegmentBytes; bytes += filler.size()) manager.append(filler);
     manager.append(accepted_frames("other"));
     manager.step();
     CHECK(log_files(directory) == 1);

@@ -96,6 +96,15 @@ TEST_CASE("a secret of several lines is found whole and line by line, and its li
   CHECK(lines == std::vector<std::string>{"ValueError: ***********", "**", "***********", "", "ab"});
 }
 
+TEST_CASE("lines end as Python's splitlines() ends them", "[records]") {
+  for (const std::string end : {"\r\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e"}) {
+    const SecretMask mask(Secrets{{"A", "first line" + end + "second line" + end + "third line"}});
+    for (const std::string line : {"first line", "second line", "third line"}) {
+      CHECK(masked(mask, "1: " + line) == "1: " + std::string(line.size(), '*'));
+    }
+  }
+}
+
 TEST_CASE("forms and lines of secrets are bounded, the values themselves are not", "[records]") {
   Secrets secrets;
   for (char name = 'a'; name <= 'z'; ++name) {
