@@ -41,6 +41,16 @@ Result<std::string> render_session_tree(std::string_view json) {
   return text;
 }
 
+std::string render_not_captured(std::string_view json) {
+  const Result<Json> document = parse_document(json);
+  if (!document) return {};
+  std::string text;
+  for (const Json& what : list(*document, "not_captured")) {
+    if (what.is_string()) text += "not in the fork: " + text_of(what) + "\n";
+  }
+  return text;
+}
+
 Result<std::string> render_forks(std::string_view json) {
   const Result<Json> document = parse_document(json);
   if (!document) return tl::unexpected(document.error());

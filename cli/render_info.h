@@ -11,16 +11,17 @@ namespace capsule::cli {
 
 enum class RunFilter { kActive, kAll };
 
-Result<std::string> render_info(std::string_view json);                      // the sections that are there, in order
-Result<std::string> render_doctor(std::string_view json);                    // `doctor`
-Result<std::string> render_session_tree(std::string_view json);              // `session ls --tree`
-Result<std::string> render_forks(std::string_view json);                     // `session fork`: ids, one a line
-Result<std::string> render_sessions(std::string_view json);                  // `session ls`
-Result<std::string> render_checkpoints(std::string_view json);               // `session ls-checkpoints`
-Result<std::string> render_saved(std::string_view json);                     // `session checkpoint --durable`
-Result<std::string> render_stored_checkpoints(std::string_view json);        // `checkpoints ls`
-Result<std::string> render_stored_checkpoint(std::string_view json);         // `checkpoints show`
-Result<std::string> render_return(std::string_view json);                    // `session undo`, `session restore`
+Result<std::string> render_info(std::string_view json);                // the sections that are there, in order
+Result<std::string> render_doctor(std::string_view json);              // `doctor`
+Result<std::string> render_session_tree(std::string_view json);        // `session ls --tree`
+std::string render_not_captured(std::string_view json);                // of the same: what a fork lacks, a line each
+Result<std::string> render_forks(std::string_view json);               // `session fork`: ids, one a line
+Result<std::string> render_sessions(std::string_view json);            // `session ls`
+Result<std::string> render_checkpoints(std::string_view json);         // `session ls-checkpoints`
+Result<std::string> render_saved(std::string_view json);               // `session checkpoint --durable`
+Result<std::string> render_stored_checkpoints(std::string_view json);  // `checkpoints ls`
+Result<std::string> render_stored_checkpoint(std::string_view json);   // `checkpoints show`
+Result<std::string> render_return(std::string_view json);              // `session undo`, `session restore`
 Result<std::string> render_runs(std::string_view json, RunFilter filter);    // `ps`
 Result<std::string> runs_document(std::string_view json, RunFilter filter);  // `ps --json`
 Result<std::string> render_record(std::string_view json);                    // `inspect` of a run

@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <map>
+#include <sstream>
 
 #include "cli/arguments.h"
 #include "cli/command.h"
@@ -7,6 +8,7 @@
 #include "cli/document_request.h"
 #include "cli/exit_code.h"
 #include "cli/render_info.h"
+#include "cli/report.h"
 #include "cli/secret_arguments.h"
 #include "cli/size_text.h"
 
@@ -51,6 +53,8 @@ int fork_session(Client& client, const SessionOptions& options) {
   const Result<std::string> document = request_document(client, options.request);
   if (!document) return report(document.error(), options.common.format);
   if (options.common.format == Format::kJson) return print(*document);
+  std::istringstream lacks(render_not_captured(*document));
+  for (std::string line; std::getline(lacks, line);) note(line);
   return show(render_forks(*document), options.common.format);
 }
 
@@ -211,8 +215,9 @@ void add_forks(CLI::App& app, SessionOptions& options) {
   add_rollback(*fork, options);
   add_session_limits(*fork, options, "the session's, and never more");
   fork->footer(
-      "Everything in it is copied, also what cannot be pickled, and so are its files. What it shares with other\n"
-      "processes (sockets, pipes, shared memory) is not.\n\nExamples:\n  capsule session fork lab -n 4\n"
+      "Everything in it is copied, also what cannot be pickled, and so are its files, mapped ones too. What it shares\n"
+      "with other processes (sockets, pipes, shared memory that is no file) is not; it is listed on standard "
+      "error.\n\nExamples:\n  capsule session fork lab -n 4\n"
       "  capsule session fork lab --name try");
   CLI::App* adopt = app.add_subcommand("adopt", "Let a fork take the place and the name of its original");
   adopt->add_option("SESSION", options.request.session, "The session to give up")->required();

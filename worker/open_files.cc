@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -17,7 +18,6 @@
 #include "base/unique_fd.h"
 #include "base/utf8.h"
 #include "protocol/limits.h"
-#include "worker/shared_mappings.h"
 
 namespace capsule {
 namespace {
@@ -91,17 +91,17 @@ void make_useless(int fd) {
   if (!nothing || dup3(nothing.get(), fd, O_CLOEXEC) < 0) close(fd);
 }
 
-// What is mapped from a file that has a name is the file's content, which stays as all files do.
-bool is_a_file(const std::string& name) {
-  return name.rfind("/dev/", 0) != 0 && name.rfind("/memfd:", 0) != 0 && name.find(" (deleted)") == std::string::npos;
+bool has_name(const SharedMapping& mapping) {
+  return mapping.name.rfind('/', 0) == 0 && !mapping.name.ends_with(" (deleted)");
 }
 
-// Private ones are copied with the process.
-void note_shared_memory(OpenFiles& open, Root root) {
-  for (const std::string& name : shared_mappings()) {
-    if (root == Root::kSame && !name.empty() && is_a_file(name)) continue;
-    note(open, "memory shared with others: " + (name.empty() ? "no name" : replace_invalid_utf8(name)));
-  }
+// What is mapped from a file that has a name is the file's content, which stays as all files do, or is copied with
+// them. Private memory is copied with the process.
+void sort_in(SharedMapping mapping, Root root, OpenFiles& open) {
+  const bool is_in_memory = mapping.name.rfind("/dev/", 0) == 0;  // what a rollback does not bring back
+  if (has_name(mapping) && root == Root::kNew) return open.mappings.push_back(std::move(mapping));
+  if ((mapping.protection & PROT_WRITE) == 0 || (has_name(mapping) && !is_in_memory)) return;
+  note(open, "memory shared with others: " + (mapping.name.empty() ? "no name" : replace_invalid_utf8(mapping.name)));
 }
 
 constexpr int kKept = O_ACCMODE | O_APPEND | O_NONBLOCK | O_DIRECTORY | O_SYNC | O_NOATIME | O_PATH | O_NOFOLLOW;
@@ -133,7 +133,7 @@ OpenFiles list_open_files(std::span<const int> own, Root root) {
   }
   note_children(open);
   note_timers(open);
-  note_shared_memory(open, root);
+  for (SharedMapping& mapping : shared_mappings()) sort_in(std::move(mapping), root, open);
   if (root == Root::kSame) return open;
   std::array<char, PATH_MAX> directory{};
   if (getcwd(directory.data(), directory.size()) != nullptr) open.directory = directory.data();
@@ -153,6 +153,7 @@ void open_anew(const OpenFiles& open, Root root) {
     dup3(own.get(), file.fd, (inherited & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0);
   }
   for (const int fd : open.others) make_useless(fd);
+  for (const SharedMapping& mapping : open.mappings) map_anew(mapping);
 }
 
 }  // namespace capsule

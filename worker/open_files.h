@@ -5,7 +5,8 @@
 // copied: their numbers are kept, but whoever uses them hears EBADF. Subprocesses stay children of the original.
 //
 // A copy that goes into a capsule inside has files of its own: what was open is opened by its name in the new root, and
-// what has no name any more is copied. Memory that is shared with other processes stays shared; it is listed.
+// what has no name any more is copied. So are files that are mapped. Memory without a name that is shared with other
+// processes stays shared; it is listed.
 //
 // Limits: the names of kNotCaptured things are told. File locks and the position of a deleted file whose name is needed
 // again do not travel.
@@ -16,6 +17,8 @@
 #include <span>
 #include <string>
 #include <vector>
+
+#include "worker/shared_mappings.h"
 
 namespace capsule {
 
@@ -30,6 +33,7 @@ struct OpenFiles {
   std::vector<int> others;
   std::vector<std::string> not_captured;  // "descriptor 5: socket:[123]", "process 17 (sleep)"
   std::string directory;                  // to work in, for a new root
+  std::vector<SharedMapping> mappings;    // of files that have a name, for the same
 };
 
 enum class Root { kSame, kNew };

@@ -1,4 +1,5 @@
-// Memory that a copy of this process would share with it, and with others, instead of having it for itself.
+// Memory that a copy of this process would share with it, and with others, instead of having it for itself; and how a
+// copy with files of its own maps these.
 //
 // The list of all mappings takes the kernel longer than a small fork (half a millisecond for the 400 of a process with
 // numpy), so Linux 6.11 and later are asked for the shared ones alone (PROCMAP_QUERY, proc_pid_maps(5)). Any thread.
@@ -22,11 +23,21 @@ struct ProcmapQuery {
 };
 inline constexpr unsigned long kProcmapQuery = 0xc0686611;  // _IOWR('f', 17, struct procmap_query)
 
-// The names of what is mapped shared and can be written to, in the order of addresses. Empty: it has none.
-std::vector<std::string> shared_mappings();
+struct SharedMapping {
+  uint64_t start = 0, end = 0, offset = 0;  // bytes
+  int protection = 0;                       // PROT_READ and so on
+  std::string name;                         // of the file; as the kernel tells it, also "/dev/zero (deleted)"
+  bool operator==(const SharedMapping&) const = default;
+};
+
+// In the order of addresses.
+std::vector<SharedMapping> shared_mappings();
 
 // Both ways to know them. Nothing: this kernel cannot be asked.
-std::optional<std::vector<std::string>> query_shared_mappings();
-std::vector<std::string> read_shared_mappings();
+std::optional<std::vector<SharedMapping>> query_shared_mappings();
+std::vector<SharedMapping> read_shared_mappings();
+
+// Maps what has that name by now in its place.
+void map_anew(const SharedMapping& mapping);
 
 }  // namespace capsule

@@ -4,6 +4,7 @@ import pathlib
 
 import processes
 from branches import Refused
+from processes import wait_for
 from test_rollback import RollbackCase
 
 # Prints what each call gave: 1 is EPERM. 56 clone, 157 prctl, 308 setns. The kernel itself would say EINVAL of its own
@@ -238,8 +239,8 @@ for number in range(6):
 """)
         for turn in range(20):
             self.client.session("checkpoint", session, checkpoint="kept")
+            wait_for(lambda: len(self.parked(session)) == 1, what="the end of the one before")
             parked = self.parked(session)
-            self.assertEqual(len(parked), 1)
             score = pathlib.Path(f"/proc/{next(iter(parked))}/oom_score_adj").read_text()
             self.assertEqual(score, "0\n", f"turn {turn}")
             seen = self.value(session, f"[p for p in {list(parked.values())} if os.path.exists(f'/proc/{{p}}/mem')]")
