@@ -22,6 +22,8 @@ constexpr milliseconds kFinishPatience{1500};  // for killed capsules to be reap
 constexpr milliseconds kEndLook{10};
 constexpr milliseconds kLastFrames{100};  // for verdicts to leave before connections are closed
 constexpr seconds kIdleLook{1};
+constexpr seconds kRecordsRetry{5};
+constexpr const char* kNotRecorded = "runs are not recorded: ";
 constexpr int kBelowFloorStatus = 77;  // EX_NOPERM: systemd does not restart on it
 
 SessionRegistry::Events session_events(Dispatcher& dispatcher) {
@@ -68,6 +70,7 @@ Manager::Manager(Loop& loop, ManagerOptions options, SystemdNotify notify)
       drain_timer_(loop),
       profile_timer_(loop),
       proof_timer_(loop),
+      records_timer_(loop),
       last_used_(now()) {
   if (geteuid() == 0 && worker_user_ == 0) {
     facts_.degraded.push_back("workers run as the manager's own user: this user namespace has no other");
@@ -149,10 +152,12 @@ Status Manager::start() {
   return {};
 }
 
-// Without them it serves all the same, and says so.
+// Without them it serves all the same, and says so. What was in the way (a full disk) may be gone later.
 void Manager::open_records() {
+  std::erase_if(facts_.degraded, [](const std::string& what) { return what.starts_with(kNotRecorded); });
   if (const Status opened = records_.open(options_.records_dir, options_.config.records); !opened) {
-    facts_.degraded.push_back("runs are not recorded: " + opened.error().message);
+    facts_.degraded.push_back(kNotRecorded + opened.error().message);
+    if (!options_.records_dir.empty()) records_timer_.after(kRecordsRetry, [this] { open_records(); });
   } else if (records_.is_on()) {
     log_info("records of runs", {{"directory", records_.directory()}, {"aborted", std::to_string(records_.aborted())}});
   }

@@ -132,7 +132,7 @@ class Manager : public ClientService {
   std::unique_ptr<Listener> listener_;
   std::shared_ptr<HttpExporter> http_, http_on_path_;
   BoundSocket http_path_;  // of the latter
-  Timer watchdog_timer_, idle_timer_, drain_timer_, profile_timer_, proof_timer_;
+  Timer watchdog_timer_, idle_timer_, drain_timer_, profile_timer_, proof_timer_, records_timer_;
   std::vector<std::function<void(Health)>> proof_waiters_;  // who asked whether Python runs
   TimePoint proof_since_;
   Uuid7Generator request_ids_;

@@ -6,6 +6,7 @@ import stat
 import unittest
 import urllib.request
 
+from processes import wait_for
 from support import Manager
 from test_records import folder_of, inspect, listed, records_of
 
@@ -46,6 +47,25 @@ class Repaired(unittest.TestCase):
         self.assertEqual((folder_of(self.manager, run) / "stdout.txt").read_text(), "kept\n")
         self.assertEqual(self.manager.capsule("logs", run).out, b"kept\n")
         self.assertEqual(self.health()["state"], "ready")
+        self.manager.stop()
+
+    def test_records_that_could_not_be_opened_at_the_start_are_kept_once_they_can(self):
+        before = self.manager.run_code("1")["run_id"]
+        self.manager.signal(signal.SIGTERM)
+        self.assertEqual(self.manager.wait_gone(), 0)
+        log = records_of(self.manager) / "log"
+        log.rename(log.with_name("elsewhere"))
+        log.write_text("in the way")
+        self.manager.start()
+        self.assertIn("runs are not recorded", str(self.manager.info("manager")["manager"]["degraded"]))
+        self.manager.run_code("2")
+        log.unlink()
+        log.with_name("elsewhere").rename(log)
+        wait_for(lambda: "runs are not recorded" not in str(self.manager.info("manager")["manager"]["degraded"]),
+                 what="records")
+        run = self.manager.run_code("3")["run_id"]
+        self.assertEqual(set(listed(self.manager)), {before, run})
+        self.assertEqual(inspect(self.manager, run)["verdict"], "ok")
         self.manager.stop()
 
     def test_records_are_for_their_owner_only(self):
