@@ -35,6 +35,8 @@ Status RecordStore::open_index() {
     finding_ = index.error().message + "; it was set aside as " + aside;
     // What SQLite has not put into the file yet goes along: it would be put into the new one.
     for (const char* ending : {"", "-wal", "-shm"}) {
+      std::error_code ignored;  // a directory and a file do not take each other's place
+      std::filesystem::remove_all(aside + ending, ignored);
       if (std::rename((file + ending).c_str(), (aside + ending).c_str()) != 0 && errno != ENOENT) {
         return system_failure("rename " + file + ending);
       }

@@ -113,6 +113,20 @@ TEST_CASE("something else in the place of the index is set aside, too", "[record
   CHECK(Kept::ids(*store) == std::vector<std::string>{kFirst});
 }
 
+TEST_CASE("what is set aside takes the place of what was, whatever that is", "[records]") {
+  Kept kept;
+  kept.run(*kept.open(), {kFirst});
+  for (const bool is_directory : {true, false, true}) {
+    for (const char* ending : {"", "-wal", "-shm"}) fs::remove(kept.path("index.sqlite") + ending);
+    is_directory ? void(fs::create_directories(kept.path("index.sqlite/within")))
+                 : void(std::ofstream(kept.path("index.sqlite")) << std::string(8192, 'x'));
+    const auto store = kept.open();
+    CHECK_THAT(store->take_finding(), Catch::Contains("set aside"));
+    CHECK(Kept::ids(*store) == std::vector<std::string>{kFirst});
+    CHECK(fs::is_directory(kept.path("index.damaged.sqlite")) == is_directory);
+  }
+}
+
 TEST_CASE("directories of runs that are taken away under a store are made again", "[records]") {
   Kept kept;
   const auto store = kept.open();
