@@ -168,7 +168,7 @@ class Worker {
       reply.failure = "branch needs the link, and the namespaces to enter";
     } else if (parked::thread_count() > kOwnThreads) {
       reply.failure = "threads of the program are running (" + interpreter::thread_names() + "): they cannot be copied";
-    } else if (!branch.nested && !LinkThread::has_room_for_copy()) {  // into another capsule a helper takes as much
+    } else if (!LinkThread::has_room_for_copy()) {
       reply.failure = parked::kNoRoomForCopy;
     } else {
       const Root root = branch.nested ? Root::kNew : Root::kSame;
