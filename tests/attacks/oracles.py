@@ -48,7 +48,7 @@ class Oracles:
         self.calls = 0
         self.searched = {}  # how far, by path
         self.left = self._left_over()
-        self.fds = min(self._manager_fds() for _ in range(20))
+        self.fds = min(self._manager_fds() for _ in range(100))  # a second: neighbours pause seldom
         self.targets = self._targets()
         self.started = time.monotonic()
 
@@ -157,7 +157,9 @@ class Oracles:
         problems = [f"{name}: {now[name]}, before: {self.left[name]}" for name in kinds & set(now)]
         if "descriptors" in kinds and (new := self._new_descriptors()):
             problems.append(f"the manager has {fds} descriptors, {self.fds} before; new: {new}")
-        self.fds, self.left = max(fds, self.fds), now
+        self.left = now
+        if "descriptors" in kinds:  # else those of a neighbour's cell might be taken for what was there before
+            self.fds = max(fds, self.fds)
         return problems
 
     def _too_many_processes(self):
