@@ -9,7 +9,7 @@
 #include "worker/heap_holes.h"
 #include "worker/interpreter/interpreter.h"
 #include "worker/keeper.h"
-#include "worker/large_pages.h"
+#include "worker/memory_image.h"
 #include "worker/parked.h"
 #include "worker/raw_channel.h"
 #include "worker/sandbox/descriptors.h"
@@ -72,8 +72,8 @@ class Zygote {
     hello.timings_us["sandbox_recipe"] = static_cast<uint64_t>(to_microseconds(now() - loaded));
     loaded = now();
     fill_heap_holes();
-    use_large_pages();
-    hello.timings_us["large_pages"] = static_cast<uint64_t>(to_microseconds(now() - loaded));
+    put_memory_into_image();
+    hello.timings_us["memory_image"] = static_cast<uint64_t>(to_microseconds(now() - loaded));
     return channel_.send(hello);
   }
 

@@ -155,67 +155,41 @@ void CapsuleProcess::ask_to_keep(pid_t pid, Asked asked) {
   expect_answer();
 }
 
-// The keeper that its number comes from finds it; the others are told by what they call it.
-struct CapsuleProcess::Keeping {
-  std::shared_ptr<CapsuleProcess> guardian, home;
-  std::vector<std::shared_ptr<CapsuleProcess>> to_tell;
-  UniqueFd pidfd;
-  std::vector<pid_t> numbers = {};  // in each pid namespace
-  std::function<void()> died;
-  Kept kept;
-
-  pid_t number_in(const CapsuleProcess& capsule) const {
-    return capsule.depth_ + 1 < numbers.size() ? numbers[capsule.depth_ + 1] : 0;
-  }
-};
-
+// The keeper that its number comes from finds it; the others are told by what they call it, and not waited for: their
+// answer comes before they acknowledge the sweep that wakes it.
 void CapsuleProcess::keep_copy(const Claim& claim, std::function<void()> died, Kept kept) {
   pid_t ignored = 0;
-  auto keeping = std::make_shared<Keeping>();
-  keeping->guardian = guardian_of(claim.original, ignored).shared_from_this();
-  keeping->home = claim.home;
-  keeping->died = std::move(died);
-  keeping->kept = std::move(kept);
-  for (const auto& capsule : {keeping->guardian, keeping->home}) {
-    if (capsule.get() != this && capsule->depth_ != depth_) keeping->to_tell.push_back(capsule);
-  }
-  if (keeping->to_tell.size() == 2 && keeping->to_tell[0] == keeping->to_tell[1]) keeping->to_tell.pop_back();
-  ask_to_keep(claim.copy, [self = shared_from_this(), keeping, pid = claim.copy](Result<UniqueFd> pidfd) {
-    if (!pidfd) return keeping->kept(tl::unexpected<Error>(pidfd.error()));
-    keeping->pidfd = std::move(*pidfd);
-    if (keeping->guardian == self && keeping->home == self) {
-      self->copies_[pid] = std::move(keeping->died);
+  const auto guardian = guardian_of(claim.original, ignored).shared_from_this();
+  ask_to_keep(claim.copy, [self = shared_from_this(), guardian, home = claim.home, pid = claim.copy,
+                           died = std::move(died), kept = std::move(kept)](Result<UniqueFd> pidfd) mutable {
+    if (!pidfd) return kept(tl::unexpected<Error>(pidfd.error()));
+    if (guardian == self && home == self) {
+      self->copies_[pid] = std::move(died);
       self->count_copies();
-      return keeping->kept(KeptCopy{std::move(keeping->pidfd), pid});
+      return kept(KeptCopy{std::move(*pidfd), pid});
     }
-    const pid_t copy = pid_of(keeping->pidfd.get());
+    const auto copy = read_copy_status(pid_of(pidfd->get()));
     // What its worker ran before has made it; it may have kept what entering a user namespace gives.
-    if (!is_powerless(copy)) {
-      send_kill(keeping->pidfd.get());
-      return keeping->kept(failure(Errc::kUnavailable, "the copy did not give up its capabilities"));
+    if (!copy || !copy->is_powerless || copy->numbers.size() <= home->depth_ + 1) {
+      send_kill(pidfd->get());
+      return kept(failure(Errc::kUnavailable, "the copy did not give up its capabilities, or went nowhere"));
     }
-    keeping->numbers = pids_of(copy);
-    keep_on(keeping);
+    for (const auto& other : std::set{guardian, home}) {
+      if (other != self && other->depth_ != self->depth_) other->keep_or_kill(*copy, duplicate(pidfd->get()));
+    }
+    const pid_t pid_there = copy->numbers[guardian->depth_ + 1], pid_at_home = copy->numbers[home->depth_ + 1];
+    guardian->copies_[pid_there] = std::move(died);
+    if (home != guardian) home->settle_in(guardian, pid_there, pid_at_home, copy->numbers.front());
+    home->count_copies();
+    kept(KeptCopy{std::move(*pidfd), pid_at_home});
   });
 }
 
-void CapsuleProcess::keep_on(const std::shared_ptr<Keeping>& keeping) {
-  const pid_t pid_there = keeping->number_in(*keeping->guardian), pid_at_home = keeping->number_in(*keeping->home);
-  if (!keeping->to_tell.empty()) {
-    const auto next = keeping->to_tell.back();
-    keeping->to_tell.pop_back();
-    return next->ask_to_keep(keeping->number_in(*next), [keeping](Result<UniqueFd> pidfd) {
-      if (pidfd) return keep_on(keeping);
-      send_kill(keeping->pidfd.get());  // whatever it is: its own worker made it up
-      keeping->kept(tl::unexpected<Error>(pidfd.error()));
-    });
-  }
-  keeping->guardian->copies_[pid_there] = std::move(keeping->died);
-  if (keeping->home != keeping->guardian) {
-    keeping->home->settle_in(keeping->guardian, pid_there, pid_at_home, keeping->numbers.front());
-  }
-  keeping->home->count_copies();
-  keeping->kept(KeptCopy{std::move(keeping->pidfd), pid_at_home});
+// What it does not find is none of ours, whatever it is: its own worker made it up.
+void CapsuleProcess::keep_or_kill(const CopyStatus& copy, UniqueFd pidfd) {
+  ask_to_keep(copy.numbers[depth_ + 1], [copy = std::make_shared<UniqueFd>(std::move(pidfd))](Result<UniqueFd> found) {
+    if (!found) send_kill(copy->get());
+  });
 }
 
 void CapsuleProcess::settle_in(const std::shared_ptr<CapsuleProcess>& guardian, pid_t pid_there, pid_t pid_at_home,

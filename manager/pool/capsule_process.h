@@ -17,6 +17,7 @@
 #include "manager/files/workspace.h"
 #include "manager/net/network_proxy.h"
 #include "manager/pool/capsule_bounds.h"
+#include "manager/pool/proc_stats.h"
 #include "manager/pool/process_tree.h"
 #include "manager/pool/worker.h"
 
@@ -148,8 +149,7 @@ class CapsuleProcess : public std::enable_shared_from_this<CapsuleProcess> {
   void fail_requests(const Error& error);
   using Asked = std::function<void(Result<UniqueFd> pidfd)>;
   void ask_to_keep(pid_t pid, Asked asked);
-  struct Keeping;
-  static void keep_on(const std::shared_ptr<Keeping>& keeping);
+  void keep_or_kill(const CopyStatus& copy, UniqueFd pidfd);
   CapsuleProcess& guardian_of(pid_t pid_in_capsule, pid_t& pid_there);
   void settle_in(const std::shared_ptr<CapsuleProcess>& guardian, pid_t pid_there, pid_t pid_at_home, pid_t pid);
   void branch_nested(uint64_t id, std::optional<CapsuleCgroup> cgroup, std::function<void()> on_gone, NestedMade made);

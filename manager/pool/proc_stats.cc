@@ -40,6 +40,13 @@ class StatFields {
   int field_ = 2;
 };
 
+std::string rest_of_line(const std::string& text, std::string_view key) {
+  const size_t at = text.find(key);
+  if (at == std::string::npos) return {};
+  const size_t begin = at + key.size();
+  return text.substr(begin, text.find('\n', begin) - begin);
+}
+
 }  // namespace
 
 uint64_t value_of(std::string_view text, std::string_view key) {
@@ -94,22 +101,15 @@ pid_t pid_of(int pidfd) {
 
 void send_kill(int pidfd) { syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0); }
 
-bool is_powerless(pid_t pid) {
-  constexpr std::string_view kField = "\nCapPrm:";
+std::optional<CopyStatus> read_copy_status(pid_t pid) {
   const auto status = read_file("/proc/" + std::to_string(pid) + "/status", kProcFileBytes);
-  const size_t at = status ? status->find(kField) : std::string::npos;
-  return at != std::string::npos && std::strtoull(status->c_str() + at + kField.size(), nullptr, 16) == 0;
-}
-
-std::vector<pid_t> pids_of(pid_t pid) {
-  constexpr std::string_view kField = "\nNSpid:";
-  std::vector<pid_t> numbers;
-  const auto status = read_file("/proc/" + std::to_string(pid) + "/status", kProcFileBytes);
-  const size_t at = status ? status->find(kField) : std::string::npos;
-  if (at == std::string::npos) return numbers;
-  std::istringstream line(status->substr(at + kField.size(), status->find('\n', at + 1) - at - kField.size()));
-  for (pid_t number = 0; line >> number;) numbers.push_back(number);
-  return numbers;
+  if (!status) return std::nullopt;
+  const std::string numbers = rest_of_line(*status, "\nNSpid:"), permitted = rest_of_line(*status, "\nCapPrm:");
+  CopyStatus copy;
+  std::istringstream line(numbers);
+  for (pid_t number = 0; line >> number;) copy.numbers.push_back(number);
+  copy.is_powerless = !permitted.empty() && std::strtoull(permitted.c_str(), nullptr, 16) == 0;
+  return copy;
 }
 
 }  // namespace capsule

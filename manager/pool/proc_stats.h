@@ -48,9 +48,11 @@ uint64_t value_of(std::string_view text, std::string_view key);
 pid_t pid_of(int pidfd);
 // SIGKILL to the process, and nobody who has its number by now.
 void send_kill(int pidfd);
-// What it is called in each pid namespace, from ours (0) to its own. Empty: it is gone.
-std::vector<pid_t> pids_of(pid_t pid);
-// Without a single capability, in whatever user namespace; false when it is gone.
-bool is_powerless(pid_t pid);
+struct CopyStatus {
+  std::vector<pid_t> numbers;  // what it is called in each pid namespace, from ours (0) to its own
+  bool is_powerless = false;   // without a single capability, in whatever user namespace
+};
+// Nothing: it is gone.
+std::optional<CopyStatus> read_copy_status(pid_t pid);
 
 }  // namespace capsule

@@ -127,7 +127,7 @@ Session::Start Session::of(ForkedCopy copy, std::string id, int64_t created_wall
 
 // ---- the copy --------------------------------------------------------------------------------------------------
 
-// Its keeper learns that what moved in is a worker before that runs anything.
+// Woken once its keeper knows that what moved in is a worker: it may not have heard yet that it is there.
 void Session::move_in() {
   is_moving_in_ = true;
   ForkedCopy fork = std::move(*start_.fork);
@@ -138,12 +138,16 @@ void Session::move_in() {
   if (!doors) return fail(doors.error());
   if (!fork.copy->is_reachable()) return fail({Errc::kUnavailable, "the fork ended before it began"});
   const pid_t pid = fork.copy->pid_in_capsule();
-  lease_.capsule->sweep(pid, [](const Status&) {});
+  const auto keys = std::make_shared<std::vector<UniqueFd>>(std::move(*doors));
+  lease_.capsule->sweep(pid, [still = weak_from_this(), keys](const Status& swept) {
+    const auto self = still.lock();
+    if (!swept || !self || !self->is_moving_in_ || !self->lease_.worker) return;  // whoever ended it says why
+    self->lease_.worker->send(Wake{self->lease_.worker->name(), true}, std::move(*keys));
+  });
   auto [link, pidfd] = fork.copy->take();
   lease_.worker = lease_.capsule->adopt_worker(pool_.next_worker_id(), std::move(link), std::move(pidfd), pid,
                                                std::move(fork.worker_layers));
   hold_worker();
-  lease_.worker->send(Wake{lease_.worker->name(), true}, std::move(*doors));
   pool_.worker_moved_in(lease_);
   return_timer_.after(kReturnPatience, [this] { fail({Errc::kUnavailable, "the fork did not begin in time"}); });
 }

@@ -3,8 +3,6 @@
 #include <Python.h>
 #include <sys/mman.h>
 
-#include "worker/large_pages.h"
-
 namespace capsule::interpreter {
 namespace {
 
@@ -36,9 +34,8 @@ void gather_arenas() {
   void* const start = mmap(nullptr, kRangeBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (start == MAP_FAILED) return;
   PyObject_GetArenaAllocator(&range.plain);
-  range.end = static_cast<char*>(start) + kRangeBytes;
-  range.next = round_up_to_large_page(static_cast<char*>(start));
-  if (range.next != start) munmap(start, static_cast<size_t>(range.next - static_cast<char*>(start)));
+  range.next = static_cast<char*>(start);
+  range.end = range.next + kRangeBytes;
   PyObjectArenaAllocator gathering{nullptr, take_arena, give_back_arena};
   PyObject_SetArenaAllocator(&gathering);
 }

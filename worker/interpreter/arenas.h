@@ -1,5 +1,5 @@
 // Where Python's small objects lie (the arenas of its allocator). In a zygote they go side by side into one range, so
-// that large pages fit and a fork finds one mapping instead of dozens; from then on each is where the kernel puts it.
+// that a fork finds one mapping instead of dozens; from then on each is where the kernel puts it.
 // Not thread-safe beyond what CPython does: it asks with the GIL held.
 #pragma once
 
