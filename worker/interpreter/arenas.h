@@ -1,6 +1,9 @@
 // Where Python's small objects lie (the arenas of its allocator). In a zygote they go side by side into one range, so
-// that a fork finds one mapping instead of dozens; from then on each is where the kernel puts it.
-// Not thread-safe beyond what CPython does: it asks with the GIL held.
+// that a fork finds one mapping instead of dozens. In what is forked of it the first 8 MiB are where the kernel puts
+// them, and what is beyond that, the heap of a session that has made something, is side by side in large pages where
+// the kernel gives some: a copy of the session copies one entry then where it copied 512 (mm/transhuge.rst in the
+// kernel's documentation). Large blocks, of numpy or bytes, are glibc's, which is told the same by the zygote's first
+// environment. Not thread-safe beyond what CPython does: it asks with the GIL held.
 #pragma once
 
 namespace capsule::interpreter {
