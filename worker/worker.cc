@@ -18,10 +18,11 @@
 #include "worker/interpreter/inspect.h"
 #include "worker/interpreter/interpreter.h"
 #include "worker/link_thread.h"
-#include "worker/memory_budget.h"
+#include "worker/memory_reserve.h"
 #include "worker/open_files.h"
 #include "worker/parked.h"
 #include "worker/run_limit.h"
+#include "worker/run_memory.h"
 #include "worker/sandbox/nested.h"
 #include "worker/snapshot.h"
 
@@ -135,6 +136,7 @@ class Worker {
     if (adopted) {
       descriptor_reserve::close(open_files_);
       finished = execute(request);
+      memory_reserve::open(memory_reserve::Why::kEnd);
       open_files_ = descriptor_reserve::open();
     } else {
       finished.verdict = Verdict::kInternalError;
@@ -150,7 +152,7 @@ class Worker {
   // What the run has less of than its profile; in a session the next one may have more again.
   Finished execute(const Execute& request) const {
     const auto reach = request.session.empty() ? RunLimit::Reach::kHard : RunLimit::Reach::kSoft;
-    const MemoryBudget budget(options_.recipe->policy.memory_soft_bytes, request.memory_bytes);
+    memory_reserve::limit_run(data_limit_of_run(options_.recipe->policy.memory_soft_bytes, request.memory_bytes));
     const RunLimit open_files(RLIMIT_NOFILE, request.open_files, reach);
     const RunLimit processes(RLIMIT_NPROC, request.processes, reach);
     return interpreter::execute(request);
@@ -279,6 +281,7 @@ void serve_as_worker(UniqueFd link, WorkerOptions options) {
   static LinkHost host(link_thread);
   Status ready = hello.failure.empty() ? Status() : Status(failure(Errc::kSystem, hello.failure));
   if (ready) ready = interpreter::become_worker(host, options.rehearsal);
+  memory_reserve::start();
   const int link_fd = link.get();
   link_thread.set_stack_dump(interpreter::dump_stacks);
   if (ready) ready = link_thread.start(std::move(link), options.heartbeat_interval);

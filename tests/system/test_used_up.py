@@ -11,11 +11,14 @@ ALL_FILES = ("import os\nkept = []\ntry:\n  while True: kept.append(os.open('/de
 ALL_PROCESSES = ("import os, time\nchildren = []\ntry:\n  while True:\n    pid = os.fork()\n"
                  "    if pid == 0: time.sleep(1000); os._exit(0)\n    children.append(pid)\n"
                  "except OSError as error: print(error.errno)")
+# The last one that fits is small, and nothing is left then: not for the traceback either.
+ALL_MEMORY = "kept = []\nwhile True: kept.append({'id': len(kept)})"
+MIB = 1 << 20
 RAISES = ("import signal\ndef tick(*_): raise ValueError('tick')\nsignal.signal(signal.SIGALRM, tick)\n"
           "signal.setitimer(signal.ITIMER_REAL, 0.05)")
 
 
-class UsedUpTest(ManagerCase):
+class UsedUpCase(ManagerCase):
     config = SMALL + "[run]\ngrace_s = 0.2\n[client]\nmax_crashes_per_minute_per_uid = 0\n"
 
     def setUp(self):
@@ -23,8 +26,8 @@ class UsedUpTest(ManagerCase):
         self.client = BranchClient(self.manager.socket)
         self.addCleanup(self.client.close)
 
-    def new(self, rollback):
-        session = self.client.new(rollback=rollback)
+    def new(self, rollback, **fields):
+        session = self.client.new(rollback=rollback, **fields)
         self.addCleanup(self.client.session, "rm", session)
         return session
 
@@ -32,6 +35,24 @@ class UsedUpTest(ManagerCase):
         outcome = self.client.run(session, expression)
         self.assertEqual((outcome.verdict, outcome.state, outcome.result), ("ok", "kept", value), outcome)
 
+
+    def fill_memory(self, session):
+        outcome = self.client.run(session, ALL_MEMORY)
+        self.assertEqual((outcome.verdict, outcome.state), ("exception", "kept"), outcome)
+        self.assertEqual(outcome.error["name"], "MemoryError")
+        self.assertIn("kept.append", "".join(outcome.error["traceback"]))
+
+    def assert_memory_error_costs_the_cell(self, times, **fields):
+        session = self.new(**fields)
+        self.client.run(session, "x = 1")
+        for _ in range(times):
+            self.fill_memory(session)
+            self.assert_goes_on(session, "x, len(kept) > 10_000", "(1, True)")
+            self.assert_goes_on(session, "sorted([3, 1, 2]), f'{x:>4}'", "([1, 2, 3], '   1')")
+        self.assert_goes_on(session, "kept.clear(); len(bytearray(40 << 20))", str(40 * MIB))
+
+
+class UsedUp(UsedUpCase):
     def test_all_open_files_in_use(self):
         for rollback in ("off", "always"):
             with self.subTest(rollback):
@@ -49,6 +70,12 @@ class UsedUpTest(ManagerCase):
         self.assertEqual((outcome.verdict, outcome.state), ("crashed", "rolled_back"), outcome)
         self.assertEqual(outcome.rollback.get("lost_runs", []), [], outcome)
         self.assert_goes_on(session, "x, len(kept) > 100", "(2, True)")
+
+    def test_all_memory_of_a_session_in_use(self):
+        self.assert_memory_error_costs_the_cell(3, rollback="off", limits={"memory_bytes": 160 * MIB})
+
+    def test_all_memory_of_a_session_that_has_snapshots_in_use(self):  # they hold what was in use before, too
+        self.assert_memory_error_costs_the_cell(1, rollback="always", limits={"memory_bytes": 240 * MIB})
 
     def test_all_processes_in_use(self):
         session = self.new("always")
@@ -89,6 +116,13 @@ class UsedUpTest(ManagerCase):
         self.assertIn("could not take the run", outcome.evidence["detail"])
         self.assertTrue(outcome.evidence["retry"])
         self.assertEqual(self.client.run(session, "2").result, "2")
+
+
+class MemoryOfTheProfile(UsedUpCase):
+    config = UsedUpCase.config + f"[limits]\nmemory_bytes = {160 * MIB}\n"
+
+    def test_all_memory_of_the_profile_in_use(self):
+        self.assert_memory_error_costs_the_cell(3, rollback="off")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@
 namespace capsule::interpreter {
 namespace {
 
-constexpr size_t kRangeBytes = 512u << 20;   // of addresses; memory only as far as arenas are taken
+constexpr size_t kRangeBytes = 512u << 20;    // of addresses; memory only as far as arenas are taken
 constexpr size_t kLargePageBytes = 2u << 20;  // of x86-64, and of arm64 with pages of 4 KiB
 constexpr size_t kSmallArenas = 8;            // a program that needs no more than those gets no large page
 

@@ -8,6 +8,7 @@
 
 #include "protocol/limits.h"
 #include "worker/interpreter/py_ref.h"
+#include "worker/memory_reserve.h"
 
 namespace capsule::interpreter {
 namespace {
@@ -121,6 +122,16 @@ PyObject* flush_c(PyObject*, PyObject*) {
   Py_RETURN_NONE;
 }
 
+PyObject* open_memory_reserve(PyObject*, PyObject*) {
+  memory_reserve::open(memory_reserve::Why::kNeed);
+  Py_RETURN_NONE;
+}
+
+PyObject* close_memory_reserve(PyObject*, PyObject*) {
+  memory_reserve::close();
+  Py_RETURN_NONE;
+}
+
 // Whether 0, 1 and 2 are open. After every run, hence in C.
 PyObject* has_standard_descriptors(PyObject*, PyObject*) {
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
@@ -135,6 +146,8 @@ PyMethodDef g_methods[] = {
     {"send_metric", send_metric, METH_VARARGS, nullptr},
     {"cancelled_run", cancelled_run, METH_NOARGS, nullptr},
     {"flush_c", flush_c, METH_NOARGS, nullptr},
+    {"close_memory_reserve", close_memory_reserve, METH_NOARGS, nullptr},
+    {"open_memory_reserve", open_memory_reserve, METH_NOARGS, nullptr},
     {"has_standard_descriptors", has_standard_descriptors, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -112,6 +112,7 @@ def _guard(run, function, *arguments):
     try:
         return _capsule_interrupt.scope(run, function, *arguments), None
     except BaseException as error:
+        _capsule.open_memory_reserve()  # there may be none left, to tell of this very thing
         return None, error
     finally:
         sys.settrace(None)  # a program's functions must not run in ours
@@ -171,6 +172,7 @@ def _filename(run, request):
 
 def _run_program(run, request, namespace):
     program = _capsule_compile.compile_program(request["code"], _filename(run, request))
+    _capsule.close_memory_reserve()
     if program.is_async:
         return _capsule_interrupt.drive(run, _run_async(program, namespace))
     if program.body is not None:

@@ -7,7 +7,9 @@
 #include <cstdlib>
 
 #include "base/posix_io.h"
+#include "worker/data_size.h"
 #include "worker/descriptor_reserve.h"
+#include "worker/memory_reserve.h"
 
 namespace capsule::sandbox {
 namespace {
@@ -17,7 +19,6 @@ constexpr rlim_t kPendingSignals = 1024;      // bounds queued signals
 constexpr rlim_t kStackBytes = 8 << 20;       // also the default of each thread
 constexpr rlim_t kStackMaxBytes = 512 << 20;  // may be raised: deep recursions do, and the memory limit counts it
 constexpr uint64_t kOwnTasks = 3;             // keeper, worker, its link thread
-constexpr size_t kStatmBytes = 256;
 
 // Address sanitizer reserves terabytes and would not start.
 #if defined(__SANITIZE_ADDRESS__)
@@ -35,23 +36,12 @@ Status set(__rlimit_resource resource, const char* name, rlim_t soft, rlim_t har
 }
 Status set(__rlimit_resource resource, const char* name, rlim_t value) { return set(resource, name, value, value); }
 
-// proc(5), statm: the sixth number is data and stack, in pages. RLIMIT_DATA counts the data of it.
-Result<uint64_t> data_bytes() {
-  auto text = read_file("/proc/self/statm", kStatmBytes);
-  if (!text) return tl::unexpected<Error>(text.error());
-  const char* at = text->c_str();
-  uint64_t pages = 0;
-  for (int column = 0; column < 6; ++column) {
-    char* end = nullptr;
-    pages = std::strtoull(at, &end, 10);
-    at = end;
-  }
-  return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
 Status limit_memory(uint64_t bytes) {
   if (bytes == 0 || !kLimitsMemory) return {};
-  return data_bytes().and_then([&](uint64_t at_start) { return set(RLIMIT_DATA, "RLIMIT_DATA", at_start + bytes); });
+  return data_bytes().and_then([&](uint64_t at_start) {
+    const rlim_t soft = at_start + bytes;
+    return set(RLIMIT_DATA, "RLIMIT_DATA", soft, soft + memory_reserve::kReservedBytes);
+  });
 }
 
 Status limit_open_files(uint64_t files) {

@@ -24,8 +24,8 @@ constexpr uint64_t kWritten = 1ull << 63, kOfFile = kWritten | 1ull << 61, kSwap
 constexpr size_t kPages = 64;
 const auto kPage = static_cast<size_t>(sysconf(_SC_PAGESIZE));
 constexpr uintptr_t kBegin = 0x10000000;
-const PrivateMapping kAnonymous{kBegin, kBegin + kPages * kPage, PROT_READ | PROT_WRITE, false};
-const PrivateMapping kLibrary{kBegin, kBegin + kPages * kPage, PROT_READ, true};
+const PrivateMapping kAnonymous{kBegin, kBegin + kPages* kPage, PROT_READ | PROT_WRITE, false};
+const PrivateMapping kLibrary{kBegin, kBegin + kPages* kPage, PROT_READ, true};
 
 std::vector<uint64_t> pages(std::initializer_list<std::pair<size_t, uint64_t>> written) {
   std::vector<uint64_t> all(kPages, kNever);
