@@ -23,7 +23,15 @@ constexpr unsigned kNoExecution = 0x8;  // MFD_NOEXEC_SEAL, newer than the heade
 constexpr uint64_t kIsFilePage = 1ull << 61, kIsSwapped = 1ull << 62, kIsPresent = 1ull << 63;
 constexpr int kSeals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// GCC says so with macros, Clang with features.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define CAPSULE_HAS_SANITIZER
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CAPSULE_HAS_SANITIZER
+#endif
+#if defined(CAPSULE_HAS_SANITIZER)
 constexpr bool kHasSanitizer = true;
 #else
 constexpr bool kHasSanitizer = false;

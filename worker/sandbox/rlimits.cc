@@ -20,13 +20,6 @@ constexpr rlim_t kStackBytes = 8 << 20;       // also the default of each thread
 constexpr rlim_t kStackMaxBytes = 512 << 20;  // may be raised: deep recursions do, and the memory limit counts it
 constexpr uint64_t kOwnTasks = 3;             // keeper, worker, its link thread
 
-// Address sanitizer reserves terabytes and would not start.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kLimitsMemory = false;
-#else
-constexpr bool kLimitsMemory = true;
-#endif
-
 Status set(__rlimit_resource resource, const char* name, rlim_t soft, rlim_t hard) {
   rlimit now{};
   if (getrlimit(resource, &now) == 0) hard = std::min(hard, now.rlim_max);  // raising needs privilege
@@ -37,7 +30,7 @@ Status set(__rlimit_resource resource, const char* name, rlim_t soft, rlim_t har
 Status set(__rlimit_resource resource, const char* name, rlim_t value) { return set(resource, name, value, value); }
 
 Status limit_memory(uint64_t bytes) {
-  if (bytes == 0 || !kLimitsMemory) return {};
+  if (bytes == 0) return {};
   return data_bytes().and_then([&](uint64_t at_start) {
     const rlim_t soft = at_start + bytes;
     return set(RLIMIT_DATA, "RLIMIT_DATA", soft, soft + memory_reserve::kReservedBytes);
