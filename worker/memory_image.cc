@@ -1,6 +1,7 @@
 #include "worker/memory_image.h"
 
 #include <fcntl.h>
+#include <link.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -53,7 +54,18 @@ std::vector<uint64_t> read_pages(int pagemap, const PrivateMapping& mapping) {
   return pread(pagemap, pages.data(), bytes, at) == static_cast<ssize_t>(bytes) ? pages : std::vector<uint64_t>();
 }
 
-std::vector<WrittenRange> find_written_memory() {
+// The data of the program and of each library, with what is read-only since it was relocated. See dl_iterate_phdr(3).
+int add_library_data(dl_phdr_info* library, size_t, void* areas) {
+  for (size_t i = 0; i < library->dlpi_phnum; ++i) {
+    const ElfW(Phdr)& segment = library->dlpi_phdr[i];
+    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) == 0) continue;
+    const uintptr_t begin = library->dlpi_addr + segment.p_vaddr, end = begin + segment.p_memsz, page = page_bytes();
+    static_cast<std::vector<MemoryArea>*>(areas)->push_back({begin / page * page, (end + page - 1) / page * page});
+  }
+  return 0;
+}
+
+std::vector<WrittenRange> find_written_memory(const std::vector<MemoryArea>& areas) {
   std::vector<WrittenRange> found;
   const auto maps = read_file("/proc/self/maps", kMapsBytes);
   const UniqueFd pagemap(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
@@ -64,8 +76,10 @@ std::vector<WrittenRange> find_written_memory() {
     left.remove_prefix(std::min(left.size(), line.size() + 1));
     PrivateMapping mapping;
     if (!parse_private_mapping(line, mapping)) continue;
-    for (const WrittenRange& range : written_ranges(mapping, read_pages(pagemap.get(), mapping))) {
-      if (found.size() < kMemoryRangesMax) found.push_back(range);
+    for (const PrivateMapping& part : parts_within(mapping, areas)) {
+      for (const WrittenRange& range : written_ranges(part, read_pages(pagemap.get(), part))) {
+        if (found.size() < kMemoryRangesMax) found.push_back(range);
+      }
     }
   }
   return found;
@@ -109,10 +123,22 @@ bool parse_private_mapping(std::string_view line, PrivateMapping& mapping) {
   const std::string_view rest(end.ptr, static_cast<size_t>(line_end - end.ptr));
   const bool is_writable = rest.starts_with(" rw-p ");
   if (!is_writable && !rest.starts_with(" r--p ")) return false;
-  const bool is_special = rest.find('[') != rest.npos && rest.find("[heap]") == rest.npos;  // the stack, the kernel's
   mapping.has_file = rest.find('/') != rest.npos;
+  mapping.is_heap = !mapping.has_file && rest.find("[heap]") != rest.npos;
   mapping.protection = is_writable ? PROT_READ | PROT_WRITE : PROT_READ;
-  return mapping.has_file || !is_special;
+  return mapping.has_file || mapping.is_heap || rest.find('[') == rest.npos;  // else the stack, or the kernel's
+}
+
+std::vector<PrivateMapping> parts_within(const PrivateMapping& mapping, std::span<const MemoryArea> areas) {
+  if (mapping.is_heap) return {mapping};
+  std::vector<PrivateMapping> parts;
+  for (const MemoryArea& area : areas) {
+    PrivateMapping part = mapping;
+    part.begin = std::max(mapping.begin, area.begin);
+    part.end = std::min(mapping.end, area.end);
+    if (part.begin < part.end) parts.push_back(part);
+  }
+  return parts;
 }
 
 std::vector<WrittenRange> written_ranges(const PrivateMapping& mapping, std::span<const uint64_t> pages) {
@@ -128,11 +154,13 @@ std::vector<WrittenRange> written_ranges(const PrivateMapping& mapping, std::spa
   return found;
 }
 
-size_t put_memory_into_image() {
+size_t put_memory_into_image(MemoryArea arenas) {
   if (kHasSanitizer) return 0;
+  std::vector<MemoryArea> areas{arenas};
+  dl_iterate_phdr(add_library_data, &areas);
   const UniqueFd image = make_image();
   if (!image) return 0;
-  const std::vector<WrittenRange> ranges = find_written_memory();
+  const std::vector<WrittenRange> ranges = find_written_memory(areas);
   size_t bytes = 0;
   for (const WrittenRange& range : ranges) {
     if (!replace(image.get(), range, static_cast<off_t>(bytes))) break;  // no memory: the rest stays as it was

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "worker/heap_holes.h"
+#include "worker/interpreter/arenas.h"
 #include "worker/interpreter/interpreter.h"
 #include "worker/keeper.h"
 #include "worker/memory_image.h"
@@ -72,7 +73,7 @@ class Zygote {
     hello.timings_us["sandbox_recipe"] = static_cast<uint64_t>(to_microseconds(now() - loaded));
     loaded = now();
     fill_heap_holes();
-    put_memory_into_image();
+    put_memory_into_image(interpreter::gathered_arenas());
     hello.timings_us["memory_image"] = static_cast<uint64_t>(to_microseconds(now() - loaded));
     return channel_.send(hello);
   }

@@ -1,9 +1,11 @@
 """Where a worker's memory lies: what its zygote made is in a file that all share, what a session makes in large pages."""
+import os
 import pathlib
 import re
+import tempfile
 import unittest
 
-from support import BUILD
+from support import BUILD, SMALL
 from test_fork import ForkCase
 
 IMAGE = "/memfd:zygote"
@@ -79,6 +81,49 @@ for line in open('/proc/self/maps'):
         self.assertEqual(crash.state, "rolled_back", crash)
         for each in (session, fork):
             self.assertEqual(self.value(each, f"x, {TAKEN}"), "([1], True)")
+
+
+BLOCKS = """
+import mmap
+text = bytearray(b"x" * (1 << 20))
+numbers = list(range(200_000))
+private = mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+private.write(b"y" * (1 << 20))
+"""
+
+
+class PreloadedBlocks(PagesCase):
+    """Large blocks and mappings that a preloaded module has made are a program's to grow and to empty."""
+
+    @classmethod
+    def setUpClass(cls):
+        place = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(place.cleanup)
+        os.chmod(place.name, 0o755)  # as root the programs have a user of their own, who has to get there
+        pathlib.Path(place.name, "blocks.py").write_text(BLOCKS)
+        cls.config = SMALL + f'[profiles.base]\npreload = ["blocks"]\npackages = ["{place.name}"]\n'
+        super().setUpClass()
+
+    def value_of(self, code, expression):
+        session = self.new()
+        outcome = self.client.run(session, "import blocks, mmap\n" + code)
+        self.assertEqual(outcome.verdict, "ok", outcome)
+        return self.value(session, expression)
+
+    def test_they_hold_what_was_in_them_when_they_have_grown(self):
+        for more in (300 << 10, 50 << 20):
+            value = self.value_of(f"blocks.text.extend(bytes({more}))",
+                                  f"blocks.text.count(b'x') == 1 << 20, blocks.text.count(0) == {more}")
+            self.assertEqual(value, "(True, True)", more)
+        self.assertEqual(self.value_of("blocks.numbers.extend(range(3_000_000))", "sum(blocks.numbers)"),
+                         str(sum(range(200_000)) + sum(range(3_000_000))))
+
+    def test_a_mapping_grows_with_zeros_and_is_emptied_to_zeros(self):
+        for size in (2 << 20, 100 << 20):
+            value = self.value_of(f"blocks.private.resize({size})",
+                                  "blocks.private[:].count(b'y'), blocks.private[1 << 20:].count(0)")
+            self.assertEqual(value, f"({MIB}, {size - MIB})")
+        self.assertEqual(self.value_of("blocks.private.madvise(mmap.MADV_DONTNEED)", "blocks.private[:].count(0)"), str(MIB))
 
 
 @unittest.skipUnless(has_large_pages(), "this kernel gives no large pages")

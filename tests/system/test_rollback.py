@@ -30,8 +30,8 @@ ENDS = {
 
 QUICK_ENDS = ("segfault", "kill", "abort", "_exit", "fork and _exit", "deep recursion")
 HOSTILE_CELLS = int(os.environ.get("CAPSULE_HOSTILE_CELLS", "120"))
-# Each kind in turn in the long form; the three that take their time once in every hundred or so in the short one.
-HOSTILE_ENDS = [*ENDS] if HOSTILE_CELLS > 1000 else [*QUICK_ENDS * 16, *ENDS]
+# The three that take their time come once in every hundred or so: a closed link is found at the next heartbeat.
+HOSTILE_ENDS = [*QUICK_ENDS * 16, *ENDS]
 
 
 class RollbackCase(ManagerCase):

@@ -13,7 +13,8 @@ constexpr size_t kLargePageBytes = 2u << 20;  // of x86-64, and of arm64 with pa
 constexpr size_t kSmallArenas = 8;            // a program that needs no more than those gets no large page
 
 struct Range {
-  char* next = nullptr;  // of addresses
+  char* begin = nullptr;  // of addresses
+  char* next = nullptr;
   char* end = nullptr;
   char* usable_end = nullptr;  // up to here it is memory
 };
@@ -28,7 +29,7 @@ bool reserve(Range& range) {
   void* const start = mmap(nullptr, kRangeBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (start == MAP_FAILED) return false;
   char* const begin = static_cast<char*>(start);
-  range = {begin, begin + kRangeBytes, begin};
+  range = {begin, begin, begin + kRangeBytes, begin};
   return true;
 }
 
@@ -86,6 +87,10 @@ void stop_gathering_arenas() {
   if (!gathering) return;
   gathering = false;
   munmap(gathered.usable_end, static_cast<size_t>(gathered.end - gathered.usable_end));
+}
+
+MemoryArea gathered_arenas() {
+  return {reinterpret_cast<uintptr_t>(gathered.begin), reinterpret_cast<uintptr_t>(gathered.usable_end)};
 }
 
 }  // namespace capsule::interpreter

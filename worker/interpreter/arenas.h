@@ -6,11 +6,15 @@
 // environment. Not thread-safe beyond what CPython does: it asks with the GIL held.
 #pragma once
 
+#include "worker/memory_image.h"
+
 namespace capsule::interpreter {
 
 // Before the interpreter starts. When the range cannot be had, or is full (512 MiB), arenas lie anywhere as ever.
 void gather_arenas();
 // After the last preload: what is left of the range is given back.
 void stop_gathering_arenas();
+// What of it was taken.
+MemoryArea gathered_arenas();
 
 }  // namespace capsule::interpreter

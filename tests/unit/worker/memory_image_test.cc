@@ -24,8 +24,8 @@ constexpr uint64_t kWritten = 1ull << 63, kOfFile = kWritten | 1ull << 61, kSwap
 constexpr size_t kPages = 64;
 const auto kPage = static_cast<size_t>(sysconf(_SC_PAGESIZE));
 constexpr uintptr_t kBegin = 0x10000000;
-const PrivateMapping kAnonymous{kBegin, kBegin + kPages* kPage, PROT_READ | PROT_WRITE, false};
-const PrivateMapping kLibrary{kBegin, kBegin + kPages* kPage, PROT_READ, true};
+const PrivateMapping kAnonymous{kBegin, kBegin + kPages* kPage, PROT_READ | PROT_WRITE, false, false};
+const PrivateMapping kLibrary{kBegin, kBegin + kPages* kPage, PROT_READ, true, false};
 
 std::vector<uint64_t> pages(std::initializer_list<std::pair<size_t, uint64_t>> written) {
   std::vector<uint64_t> all(kPages, kNever);
@@ -67,8 +67,12 @@ int in_child(const std::function<int()>& what) {
 
 std::string static_text = "static";
 
+MemoryArea area(const char* memory, size_t bytes) {
+  return {reinterpret_cast<uintptr_t>(memory), reinterpret_cast<uintptr_t>(memory) + bytes};
+}
+
 bool can() {
-  return in_child([] { return put_memory_into_image() > 0 ? 0 : 1; }) == 0;
+  return in_child([] { return put_memory_into_image({}) > 0 ? 0 : 1; }) == 0;
 }
 
 #define REQUIRE_IMAGES()                                                      \
@@ -85,9 +89,9 @@ TEST_CASE("a line of maps is private memory without code, and no stack", "[memor
   CHECK((mapping.begin == 0x7f00 && mapping.end == 0x8f00 && !mapping.has_file));
   CHECK(mapping.protection == (PROT_READ | PROT_WRITE));
   CHECK(parse_private_mapping("1000-2000 rw-p 00000000 00:00 0    [heap]", mapping));
-  CHECK_FALSE(mapping.has_file);
+  CHECK((mapping.is_heap && !mapping.has_file));
   CHECK(parse_private_mapping("1000-2000 r--p 00001000 fe:00 77   /usr/lib/libc.so.6", mapping));
-  CHECK((mapping.has_file && mapping.protection == PROT_READ));
+  CHECK((mapping.has_file && !mapping.is_heap && mapping.protection == PROT_READ));
   CHECK(parse_private_mapping("1000-2000 rw-p 00001000 fe:00 77   /usr/lib/[odd].so", mapping));
   for (const char* other : {"1000-2000 rw-p 00000000 00:00 0    [stack]", "1000-2000 r--p 00000000 00:00 0    [vvar]",
                             "1000-2000 r-xp 00000000 fe:00 77   /usr/lib/libc.so.6", "1000-2000 ---p 00000000 00:00 0 ",
@@ -95,6 +99,24 @@ TEST_CASE("a line of maps is private memory without code, and no stack", "[memor
     CAPTURE(other);
     CHECK_FALSE(parse_private_mapping(other, mapping));
   }
+}
+
+TEST_CASE("of a mapping goes what is in an area, and all of the heap", "[memory_image]") {
+  const auto areas = std::vector<MemoryArea>{{0x1000, 0x3000}, {0x5000, 0x9000}};
+  const auto within = [&](uintptr_t begin, uintptr_t end, bool is_heap = false) {
+    std::vector<std::pair<uintptr_t, uintptr_t>> found;
+    for (const PrivateMapping& part : parts_within({begin, end, PROT_READ, false, is_heap}, areas)) {
+      found.emplace_back(part.begin, part.end);
+    }
+    return found;
+  };
+  using Parts = std::vector<std::pair<uintptr_t, uintptr_t>>;
+  CHECK(within(0x3000, 0x5000).empty());
+  CHECK(within(0x9000, 0xa000).empty());
+  CHECK(within(0x1000, 0x2000) == Parts{{0x1000, 0x2000}});
+  CHECK(within(0x0000, 0xf000) == Parts{{0x1000, 0x3000}, {0x5000, 0x9000}});
+  CHECK(within(0x2000, 0x6000) == Parts{{0x2000, 0x3000}, {0x5000, 0x6000}});
+  CHECK(within(0x3000, 0x5000, true) == Parts{{0x3000, 0x5000}});
 }
 
 TEST_CASE("what was written goes, and what was never touched for 16 pages does not", "[memory_image]") {
@@ -119,7 +141,7 @@ TEST_CASE("memory that is in a file now holds what it held", "[memory_image]") {
           const std::string text(100'000, 'h');
           char* const memory = map(4u << 20);
           std::memset(memory, 'm', 4u << 20);
-          if (put_memory_into_image() < (4u << 20)) return 1;
+          if (put_memory_into_image(area(memory, 4u << 20)) < (4u << 20)) return 1;
           if (std::string_view(memory, 4u << 20).find_first_not_of('m') != std::string_view::npos) return 2;
           if (text.find_first_not_of('h') != std::string::npos || static_text != "static") return 3;
           // And the heap goes on as a heap: the part that was, and new parts.
@@ -138,7 +160,7 @@ TEST_CASE("a page is a process's own once it writes there, and only then", "[mem
   CHECK(in_child([] {
           char* const memory = map(1u << 20);
           std::memset(memory, 'm', 1u << 20);
-          put_memory_into_image();
+          put_memory_into_image(area(memory, 1u << 20));
           if (smaps_kib(memory, "Anonymous:") != 0) return 1;
           const int other = in_child([memory] {
             std::memset(memory, 'o', kPage);
@@ -155,8 +177,24 @@ TEST_CASE("what was never touched takes no memory in the file", "[memory_image]"
           constexpr size_t kLarge = 64u << 20;
           char* const memory = map(kLarge);
           memory[0] = memory[kLarge - 1] = 'm';
-          if (put_memory_into_image() >= kLarge) return 1;
+          if (put_memory_into_image(area(memory, kLarge)) >= kLarge) return 1;
           return memory[0] == 'm' && memory[kLarge - 1] == 'm' && memory[kLarge / 2] == 0 ? 0 : 2;
+        }) == 0);
+}
+
+TEST_CASE("memory that something else has mapped stays what it is", "[memory_image]") {
+  REQUIRE_IMAGES();
+  CHECK(in_child([] {
+          constexpr size_t kSize = 1u << 20;
+          const auto block = std::unique_ptr<char, decltype(&free)>(static_cast<char*>(malloc(kSize)), &free);
+          char* const memory = map(kSize);
+          std::memset(block.get(), 'b', kSize);
+          std::memset(memory, 'm', kSize);
+          put_memory_into_image({});
+          if (smaps_kib(memory, "Anonymous:") != kSize / 1024 || block.get()[kSize - 1] != 'b') return 1;
+          if (madvise(memory, kPage, MADV_DONTNEED) != 0 || memory[0] != 0) return 2;
+          char* const larger = static_cast<char*>(mremap(memory, kSize, 64 * kSize, MREMAP_MAYMOVE));
+          return larger != MAP_FAILED && larger[kSize - 1] == 'm' && larger[64 * kSize - 1] == 0 ? 0 : 3;
         }) == 0);
 }
 
@@ -167,7 +205,7 @@ TEST_CASE("nobody can write to the file that the memory is in", "[memory_image]"
           std::memset(memory, 'm', 1u << 20);
           const int before = open("/dev/null", O_RDONLY | O_CLOEXEC);
           close(before);
-          put_memory_into_image();
+          put_memory_into_image(area(memory, 1u << 20));
           const int after = open("/dev/null", O_RDONLY | O_CLOEXEC);
           if (before != after) return 1;  // a descriptor was left
           char path[96];
