@@ -6,7 +6,9 @@
 namespace capsule {
 namespace {
 constexpr uint64_t kNone = 0;
-}
+
+std::string counted(uint64_t runs) { return std::to_string(runs) + (runs == 1 ? " run" : " runs"); }
+}  // namespace
 
 StateTree::StateTree(Origin origin) { states_[present_] = {kNone, 0, {}, origin}; }
 
@@ -96,7 +98,7 @@ Result<std::optional<SnapshotId>> StateTree::undo(uint64_t runs) const {
   const uint64_t here = depth();
   if (runs == 0) return failure(Errc::kInvalid, "undo goes back by one run or more");
   if (runs > here) {
-    return failure(Errc::kInvalid, "the session has " + std::to_string(here) + " runs that could be undone");
+    return failure(Errc::kInvalid, "the session has " + counted(here) + " that could be undone");
   }
   const uint64_t wanted = here - runs;
   const bool began_fresh = states_.at(present_).origin == Origin::kFresh;
@@ -113,7 +115,7 @@ Result<std::optional<SnapshotId>> StateTree::undo(uint64_t runs) const {
   if (wanted == 0 && began_fresh) return std::optional<SnapshotId>();
   std::string known;
   for (const uint64_t each : possible) known += (known.empty() ? "" : ", ") + std::to_string(each);
-  return failure(Errc::kNotFound, "the state of " + std::to_string(runs) + " runs ago is not kept; kept are those of " +
+  return failure(Errc::kNotFound, "the state of " + counted(runs) + " ago is not kept; kept are those of " +
                                       (known.empty() ? "no" : known) + " runs ago");
 }
 

@@ -106,7 +106,7 @@ TEST_CASE("undo finds the state of so many runs ago, or says which there are") {
   tree.taken(2, "");
   CHECK(tree.undo(2).value() == 1);
   CHECK(tree.undo(3).value() == std::nullopt);
-  CHECK(tree.undo(1).error().message == "the state of 1 runs ago is not kept; kept are those of 2, 3 runs ago");
+  CHECK(tree.undo(1).error().message == "the state of 1 run ago is not kept; kept are those of 2, 3 runs ago");
   CHECK(tree.undo(4).error().message == "the session has 3 runs that could be undone");
   CHECK(tree.undo(0).error().code == Errc::kInvalid);
   tree.run_kept("d");
