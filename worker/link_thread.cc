@@ -139,6 +139,12 @@ std::array<int, 4> LinkThread::own_descriptors() const {
   return {link_.get(), alarm_.get(), statm, stat};
 }
 
+void LinkThread::close_descriptors() {
+  link_.reset();
+  alarm_.reset();
+  sampler_.reset();
+}
+
 LinkThread::Work LinkThread::wait_for_work() {
   for (;;) {
     const uint32_t seen = signal_.load();

@@ -62,6 +62,8 @@ class LinkThread {
   Status resume();
   Status restart(UniqueFd link, Duration heartbeat_interval);
   std::array<int, 4> own_descriptors() const;
+  // In a copy that is parked, before `restart`: as long as it had the link, nobody would see the original's end of it.
+  void close_descriptors();
 
   Work wait_for_work();
   void release_payload();

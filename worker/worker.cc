@@ -180,6 +180,7 @@ class Worker {
       if (copy && copy->pid == 0) {
         Parked parked{std::move(fds[0]), copy->mask, root};
         fds.clear();
+        link_.close_descriptors();
         return live_on(stay_parked(std::move(parked), open, branch.name));
       }
       copy ? void(reply.pid = copy->pid) : void(reply.failure = copy.error().message);

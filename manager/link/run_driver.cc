@@ -241,7 +241,7 @@ void RunDriver::worker_died(const Exited& report) {
 }
 
 void RunDriver::worker_link_closed() {
-  ending_.link_closed(now());
+  ending_.link_closed(now(), guard_->oom_kills());
   settle();
 }
 

@@ -116,7 +116,10 @@ void RunEnding::died(WaitStatus status, const DeathFacts& facts) {
   end(std::move(ending));
 }
 
-void RunEnding::link_closed(TimePoint now) { status_due_at_ = std::min<TimePoint>(status_due_at_, now + kStatusWait); }
+void RunEnding::link_closed(TimePoint now, uint64_t oom_kills) {
+  const Duration patience = oom_kills > 0 ? Duration(kOomWait) : Duration(kStatusWait);
+  status_due_at_ = std::min<TimePoint>(status_due_at_, now + patience);
+}
 
 StopAction RunEnding::lost(LostWhy why) {
   if (ending_) return StopAction::kNothing;

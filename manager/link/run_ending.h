@@ -56,6 +56,7 @@ class RunEnding {
   // one it is worker_lost.
   static constexpr milliseconds kStatusWait{500};
   // A kill whose death nobody confirms ends the run all the same after so long: a stuck keeper must not keep it.
+  static constexpr seconds kOomWait{10};  // the same, when the kernel has killed in its capsule: memory goes slowly
   static constexpr seconds kKillWait{5};
 
   explicit RunEnding(RunLimits limits) : limits_(limits), ladder_(limits.grace) {}
@@ -64,14 +65,14 @@ class RunEnding {
 
   StopAction stop(StopReason reason, TimePoint now);
   StopAction kill(StopReason reason, TimePoint now);
-  StopAction check(TimePoint now);  // wall clock, grace, kStatusWait, kKillWait
+  StopAction check(TimePoint now);  // wall clock, grace, kStatusWait, kOomWait, kKillWait
   TimePoint next_check() const;     // TimePoint::max(): no timer needed
 
   // The worker's `finished`. `exit_status` is the program's own (SystemExit code), used for `exit` only. A claim that
   // no worker may make is answered like lost(kProtocol), that it could not take the run like lost(kUnable).
   StopAction claimed(Verdict claim, int exit_status);
   void died(WaitStatus status, const DeathFacts& facts = {});
-  void link_closed(TimePoint now);
+  void link_closed(TimePoint now, uint64_t oom_kills = 0);  // of this run
   // kKill when the worker may be alive and nobody has killed it yet.
   StopAction lost(LostWhy why);
   // Before started(): the program never ran, and its worker is as good as new.

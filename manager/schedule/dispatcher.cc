@@ -416,8 +416,10 @@ void Dispatcher::session_ready(const std::string& id) {
 void Dispatcher::session_broken(const std::string& id) { scheduler_.block_session(id); }
 
 void Dispatcher::session_closed(const std::string& id, const Error& why) {
+  const bool is_wanted = why.code == Errc::kClosed;
   for (const QueuedRun& queued : scheduler_.drop_session(id)) {
-    end_waiting(queued.id, label::CancelReason::kCancel, why.message);
+    is_wanted ? end_waiting(queued.id, label::CancelReason::kCancel, why.message)
+              : drop(queued.id, Verdict::kWorkerLost, why.message, Retry::kInVain);
   }
   for (auto& [run_id, active] : runs_) {
     if (active.run->request.session == id && active.driver) active.driver->kill(StopReason::kClientCancel);

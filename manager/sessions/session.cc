@@ -236,10 +236,13 @@ std::string describe_end(const Exited& report) {
 
 void Session::worker_died(const Exited& report) { lose_between_runs(label::Recycle::kCrashed, describe_end(report)); }
 
-// A worker that we have given up is killed: that is not why.
+// A worker that we have given up is killed: that is not why. Whether one that closed its link was killed before that
+// nobody can tell.
 void Session::LastWords::worker_died(const Exited& report) {
+  if (how_.empty()) return;
   const bool is_killed = WaitStatus(static_cast<int>(report.status)).signal() == SIGKILL;
-  if (!how_.empty() && (!is_killed || how_ == kClosedLink)) how_ = describe_end(report);
+  if (!is_killed) how_ = describe_end(report);
+  if (is_killed && how_ == kClosedLink) how_ += std::string(", and ") + describe_end(report);
 }
 
 void Session::worker_link_closed() { lose_between_runs(label::Recycle::kLost, kClosedLink); }

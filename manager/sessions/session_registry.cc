@@ -257,7 +257,9 @@ void SessionRegistry::adopt(const std::string& id, const std::string& fork, uid_
 
 void SessionRegistry::put_in_place(const std::string& id, const std::string& fork) {
   const std::shared_ptr<Session> old = sessions_.at(id), taken = sessions_.at(fork);
-  events_.on_closed(fork, {Errc::kClosed, "the session was adopted as '" + id + "'"});
+  const Error adopted{Errc::kClosed, "the session was adopted as '" + id + "'"};
+  events_.on_closed(fork, adopted);
+  closed_.note(fork, taken->uid(), adopted.message, now());
   sessions_.erase(fork);
   for (const auto& [name, session] : sessions_) {  // its forks are forks of who has the place now
     if (session->place()->parent == taken->place()) session->place()->parent = old->place();
@@ -279,8 +281,10 @@ Session* SessionRegistry::find(const std::string& id) {
 Result<Session*> SessionRegistry::find(const std::string& id, uid_t uid) {
   Session* session = find(id);
   if (session == nullptr || (session->uid() != uid && uid != 0)) {
+    const std::string why = closed_.tell(id, uid, now());
     return forbidden(label::Policy::kSession,
-                     {Errc::kNotFound, "there is no session '" + id + "'; `capsule session ls` lists them"});
+                     {Errc::kNotFound, "there is no session '" + id + "'" + (why.empty() ? "" : " any more: " + why) +
+                                           "; `capsule session ls` lists them"});
   }
   return session;
 }
@@ -304,6 +308,7 @@ void SessionRegistry::close(const std::string& id, label::SessionClose why, cons
   const std::shared_ptr<Session> session = found->second;
   if (const auto creating = creating_.extract(id); !creating.empty()) creating.mapped()(tl::unexpected<Error>(error));
   events_.on_closed(id, error);
+  closed_.note(id, session->uid(), error.message, now());
   sessions_.erase(id);
   standby_.drop(*session);
   session->close();

@@ -9,6 +9,7 @@
 
 #include "base/uuid7.h"
 #include "manager/config.h"
+#include "manager/sessions/closed_sessions.h"
 #include "manager/sessions/fork_standby.h"
 #include "manager/sessions/session.h"
 
@@ -96,6 +97,7 @@ class SessionRegistry {
   std::map<std::string, std::shared_ptr<Session>> sessions_;
   std::map<std::string, Created> creating_;
   ForkStandby standby_;
+  ClosedSessions closed_;
 };
 
 bool is_valid_name(std::string_view id);  // [a-z0-9][a-z0-9-]{0,63}

@@ -8,6 +8,7 @@ void SnapshotSchedule::run_ended(TimePoint now, Duration ran) {
   idle_since_ = now;
   at_stake_ += ran;
   refused_ = false;
+  failures_ = 0;
 }
 
 void SnapshotSchedule::taken(Duration took) {
@@ -16,10 +17,16 @@ void SnapshotSchedule::taken(Duration took) {
   used_up_ = false;
 }
 
+void SnapshotSchedule::failed() {
+  idle_since_.reset();
+  if (++failures_ == kTries) refused_ = true;
+}
+
 void SnapshotSchedule::rolled_back() {
   at_stake_ = Duration::zero();
   used_up_ = true;
   refused_ = false;
+  failures_ = 0;
 }
 
 bool SnapshotSchedule::is_due_before_run(RollbackMode mode) const {

@@ -7,7 +7,8 @@
 //   off     never
 //
 // A state that was refused (threads of the program are running) is not tried again before another run has ended. What
-// failed in another way (the copy was killed) is tried again before the next run that wants a snapshot.
+// failed in another way (the copy was killed) is tried again once, before the next run that wants a snapshot; then the
+// runs go on without.
 #pragma once
 
 #include <optional>
@@ -21,6 +22,7 @@ class SnapshotSchedule {
   static constexpr milliseconds kIdleWait{50};
   static constexpr int kStakeRatio = 20;
   static constexpr seconds kLeastStake{1};
+  static constexpr int kTries = 2;
 
   explicit SnapshotSchedule(RollbackMode mode) : mode_(mode) {}
 
@@ -28,7 +30,7 @@ class SnapshotSchedule {
   void run_ended(TimePoint now, Duration ran);
   void taken(Duration took);
   void refused() { refused_ = true; }
-  void failed() { idle_since_.reset(); }
+  void failed();
   void rolled_back();  // the worker is what was a snapshot, or a fresh one
 
   // For a run with this mode, when the present state has no snapshot.
@@ -43,6 +45,7 @@ class SnapshotSchedule {
   Duration cost_{};
   bool used_up_ = true;  // there is none that a run left
   bool refused_ = false;
+  int failures_ = 0;  // of the present state
 };
 
 }  // namespace capsule

@@ -73,6 +73,36 @@ class Rollback(RollbackCase):
                 self.assertEqual(outcome.rollback.get("lost_runs", []), [], outcome)
                 self.assertEqual(self.value(session, "values"), "[1]")
 
+    def test_a_link_that_the_program_closes_is_missed_at_once_although_snapshots_had_it_too(self):
+        for rollback in ("always", "idle"):
+            session = self.new(rollback)
+            self.client.run(session, "x = 1")
+            self.wait_covered(session)
+            outcome = self.client.run(session, ENDS["closed link"][0])
+            self.assertEqual((outcome.verdict, outcome.state), ("worker_lost", "rolled_back"), outcome)
+            self.assertIn("link closed", outcome.evidence["detail"])  # and not: no heartbeat for too long
+            self.assertEqual(self.value(session, "x"), "1")
+
+    def test_a_program_that_leaves_its_worker_no_open_files_hears_why_it_goes_back(self):
+        for limit in (0, 1, 3):
+            session = self.new("always")
+            self.client.run(session, "import resource; x = 1")
+            self.client.run(session, f"x = 2; resource.setrlimit(resource.RLIMIT_NOFILE, ({limit}, {limit}))")
+            outcome = self.client.run(session, "x")
+            self.assertEqual(outcome.state, "rolled_back", outcome)
+            self.assertRegex(outcome.evidence["detail"], "closed its link|link closed|no memory or open files")
+            self.assertEqual(self.value(session, "x"), "1")
+
+    def test_memory_cannot_be_kept_from_the_copies(self):
+        session = self.new()
+        self.client.run(session, "import ctypes, os\nstate = {'n': 42}\nlibc = ctypes.CDLL(None, use_errno=True)")
+        for advice in ("10", "18", "10 | 1 << 32"):  # MADV_DONTFORK, MADV_WIPEONFORK
+            code = f"libc.syscall(28, ctypes.c_long(id(state) & ~4095), ctypes.c_long(4096), ctypes.c_long({advice})), ctypes.get_errno()"
+            self.assertEqual(self.value(session, code), "(-1, 1)", advice)
+        outcome = self.client.run(session, "os._exit(3)")
+        self.assertEqual(outcome.state, "rolled_back", outcome)
+        self.assertEqual(self.value(session, "state['n']"), "42")
+
     def test_hostile_cells_in_a_row_lose_nothing(self):
         session = self.new("idle", limits={"memory_bytes": 256 << 20})
         self.client.run(session, "import os, ctypes, signal, sys\ntotal, table = 0, {i: str(i) for i in range(1000)}\n"

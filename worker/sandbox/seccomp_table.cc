@@ -29,7 +29,7 @@ constexpr std::string_view kAllowed[] = {
     "rmdir", "sendfile", "setxattr", "stat", "statfs", "statx", "symlink", "symlinkat", "sync_file_range",
     "umask", "unlink", "unlinkat", "utime", "utimensat", "utimes", "write", "writev",
     // memory
-    "brk", "madvise", "membarrier", "memfd_create", "mincore", "mlock", "mlock2", "mlockall", "mmap", "mprotect",
+    "brk", "membarrier", "memfd_create", "mincore", "mlock", "mlock2", "mlockall", "mmap", "mprotect",
     "mremap", "msync", "munlock", "munlockall", "munmap", "pkey_alloc", "pkey_free", "pkey_mprotect",
     // waiting
     "epoll_create", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd",
@@ -260,6 +260,19 @@ void add_futex(Table& table) {
   for (const uint64_t command : {8, 9, 10, 13}) table.row("futex", Action::kAllow, {masked(1, kCommandMask, command)});
 }
 
+// All advice but that which makes a copy of the process lack memory (MADV_DONTFORK 10, MADV_WIPEONFORK 18): snapshots
+// and forks are copies. The kernel looks at the lower half of the register; a row is a range of values.
+void add_memory_advice(Table& table) {
+  constexpr std::pair<uint64_t, uint64_t> kFirstAndCount[] = {{0, 8},  {8, 2},  {11, 1}, {12, 4},
+                                                              {16, 2}, {19, 1}, {20, 4}, {24, 8}};
+  for (const auto& [first, count] : kFirstAndCount) {
+    table.row("madvise", Action::kAllow, {masked(2, 0xffffffff & ~(count - 1), first)});
+  }
+  for (const uint64_t advice : {10, 18}) {
+    table.row("madvise", Action::kRefuse, {masked(2, 0xffffffff, advice)}, "copies would lack memory");
+  }
+}
+
 void add_personality(Table& table) {
   constexpr uint64_t kPlain[] = {0, 0xffffffff /* asks */};
   table.each("personality", Action::kAllow, 0, kPlain);
@@ -291,6 +304,7 @@ std::vector<Row> make_table(const Policy& policy, Surroundings surroundings) {
   add_affinity(table);
   add_files(surroundings, table);
   add_futex(table);
+  add_memory_advice(table);
   add_personality(table);
   return std::move(table).take();
 }

@@ -327,6 +327,21 @@ TEST_CASE("a closed link waits for the kernel's word", "[ending]") {
   }
 }
 
+TEST_CASE("a link that closes after the kernel killed for memory waits for its word longer", "[ending]") {
+  RunEnding run(RunLimits{0s, 1s, 1048576});
+  run.started(at(0s));
+  run.link_closed(at(1s), 1);
+  CHECK(run.check(at(10999ms)) == A::kNothing);
+  SECTION("which says that it was out of memory") {
+    run.died(signalled(SIGKILL), {0, 1});
+    CHECK(run.ending()->verdict == V::kOutOfMemory);
+  }
+  SECTION("and does not wait for ever") {
+    CHECK(run.check(at(11s)) == A::kKill);
+    CHECK(run.ending()->verdict == V::kWorkerLost);
+  }
+}
+
 TEST_CASE("a worker without heartbeat is killed and lost", "[ending]") {
   RunEnding run = standard_run();
   CHECK(run.lost(LostWhy::kHeartbeat) == A::kKill);

@@ -75,8 +75,19 @@ TEST_CASE("what failed is tried again before the next run, and not while nothing
   schedule.failed();
   CHECK(schedule.is_due_before_run(RollbackMode::kAlways));
   CHECK(schedule.due_when_idle() == TimePoint::max());
+  schedule.failed();
+  CHECK_FALSE(schedule.is_due_before_run(RollbackMode::kAlways));  // or that run would wait for ever
   schedule.run_ended(kStart + seconds(1), milliseconds(3));
   CHECK(schedule.due_when_idle() == kStart + seconds(1) + SnapshotSchedule::kIdleWait);
+}
+
+TEST_CASE("each state is tried as often as any other") {
+  SnapshotSchedule schedule(RollbackMode::kAlways);
+  for (int i = 0; i < 3; ++i) {
+    schedule.failed();
+    CHECK(schedule.is_due_before_run(RollbackMode::kAlways));
+    i == 1 ? schedule.rolled_back() : schedule.run_ended(kStart, milliseconds(3));
+  }
 }
 
 TEST_CASE("the words of the modes are those of the protocol") {

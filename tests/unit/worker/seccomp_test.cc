@@ -6,6 +6,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -112,6 +113,16 @@ TEST_CASE("entries of another architecture kill the process, whatever the number
     CHECK(call(usual(), number, {}, AUDIT_ARCH_I386) == SECCOMP_RET_KILL_PROCESS);
     CHECK(call(usual(), number | 0x40000000) == SECCOMP_RET_KILL_PROCESS);  // x32
   }
+}
+
+TEST_CASE("memory may be advised in every way but those that a copy would lack it by") {
+  for (uint64_t advice = 0; advice < 32; ++advice) {
+    INFO(advice);
+    const uint32_t answer = advice == MADV_DONTFORK || advice == MADV_WIPEONFORK ? kEperm : SECCOMP_RET_ALLOW;
+    CHECK(call(usual(), SYS_madvise, {{0x1000, 0x1000, advice}}) == answer);
+    CHECK(call(usual(), SYS_madvise, {{0x1000, 0x1000, advice | 1ull << 32}}) == answer);
+  }
+  for (const uint64_t advice : {32, 100, 101}) CHECK(call(usual(), SYS_madvise, {{0, 0, advice}}) == kEnosys);
 }
 
 TEST_CASE("the kill family is the keeper's to answer") {
