@@ -249,14 +249,18 @@ class Manager:
 
     def wait_settled(self, seconds=60.0):
         """No run is under way and the stocks are full: the state between bursts of work."""
+        info = {}
 
         def settled():
-            info = self.info("pools", "queue")
+            info.update(self.info("pools", "queue"))
             if info["queue"]["depth"] or info["queue"]["running"]:
                 return False
             return all(self._is_full(pool) for pool in info["pools"])
 
-        wait_for(settled, seconds, "a settled pool")
+        try:
+            wait_for(settled, seconds, "a settled pool")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {info}") from None
 
     @staticmethod
     def _is_full(pool):

@@ -225,6 +225,7 @@ class RandomBranches(ManagerCase):
 
     def kill(self, model):
         """From outside, between runs. What it went back to is in the next verdict, which settle() looks at."""
+        wait_for(lambda: self.client.info(model.name)["state"] != "starting", 20, "an awake fork")
         pid = self.client.info(model.name)["worker_pid"]
         os.kill(pid, signal.SIGKILL)
         wait_for(lambda: self.client.info(model.name)["worker_pid"] not in (0, pid), 20, "the next worker")
