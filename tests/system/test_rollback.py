@@ -65,7 +65,7 @@ class Rollback(RollbackCase):
             with self.subTest(name):
                 expected += 1
                 self.assertEqual(self.value(session, "next(ticks)"), str(expected))
-                outcome = self.client.run(session, "values.append('lost')\n" + code, timeout_ms=700 if name == "stuck" else 30000)
+                outcome = self.client.run(session, "values.append('lost')\n" + code, timeout_ms=1500 if name == "stuck" else 30000)
                 self.assertEqual(outcome.verdict, verdict, outcome)
                 self.assertEqual(outcome.state, "rolled_back", outcome)
                 self.assertTrue(outcome.rollback["snapshot"].startswith("snapshot-"), outcome)
@@ -111,7 +111,7 @@ class Rollback(RollbackCase):
         for number, name in zip(range(HOSTILE_CELLS), itertools.cycle(HOSTILE_ENDS)):
             code, verdict = ENDS[name]
             outcome = self.client.run(session, "total = -1; table.clear(); next(ticks)\n" + code,
-                                      timeout_ms=300 if name == "stuck" else 30000)
+                                      timeout_ms=1500 if name == "stuck" else 30000)
             self.assertEqual((outcome.verdict, outcome.state), (verdict, "rolled_back"), f"cell {number}: {outcome}")
             self.assertEqual(outcome.rollback.get("lost_runs", []), [], f"cell {number}: {outcome}")
         self.assertEqual(self.value(session, "total, len(table), next(ticks)"), "(0, 1000, 1)")
