@@ -47,6 +47,11 @@ void add_control_options(CLI::App& app, ControlCharacters& into) {
       ->excludes(escape);
 }
 
+// A variable of a script that is not set should not mean that the option was not given.
+CLI::Validator not_empty() {
+  return CLI::Validator([](const std::string& text) { return text.empty() ? "may not be empty" : ""; }, "");
+}
+
 CLI::Validator positive_count() {
   const auto check = [](const std::string& text) -> std::string {
     const bool is_number = text.find_first_not_of("0123456789") == text.npos;

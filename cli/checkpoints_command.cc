@@ -45,16 +45,22 @@ int list(Client& client, const CheckpointOptions& options) {
 int show_one(Client& client, const CheckpointOptions& options) {
   const auto document = ask(client, "checkpoint_show", options.name);
   if (!document) return report(document.error(), options.common.format);
-  if (options.common.format == Format::kJson) return print(*document);
-  return show(render_stored_checkpoint(*document), Format::kText);
+  const bool is_json = options.common.format == Format::kJson;
+  const int shown = is_json ? print(*document) : show(render_stored_checkpoint(*document), Format::kText);
+  const auto problem = checkpoint_problem(*document);
+  if (shown != kExitOk || !problem || problem->empty()) return shown;
+  if (!is_json) note("'" + options.name + "' cannot be used: " + *problem);
+  return kExitFailed;
 }
 
 int remove(Client& client, const CheckpointOptions& options) {
   int status = kExitOk;
   for (const std::string& name : options.names) {
     const auto document = ask(client, "checkpoint_rm", name);
-    if (!document) status = report(document.error(), options.common.format);
-    if (document && options.common.format == Format::kJson) status = print(*document);
+    const int done = !document                                ? report(document.error(), options.common.format)
+                     : options.common.format == Format::kJson ? print(*document)
+                                                              : print(name + "\n");
+    if (done != kExitOk) status = done;
   }
   return status;
 }

@@ -53,6 +53,27 @@ Result<std::string> render_saved(std::string_view json) {
          bytes_field(*document, "file_bytes") + " on disk\n" + left_out_text(list(*document, "left_out"));
 }
 
+std::string render_not_restored(std::string_view json) {
+  const Result<Json> document = parse_document(json);
+  if (!document) return {};
+  const Json& restored = field(*document, "restored");
+  std::string text;
+  for (const Json& each : list(restored, "failed")) {
+    text += "not restored: " + text_field(each, "name") + " (" + text_field(each, "reason") + ")\n";
+  }
+  for (const Json& each : list(restored, "incomplete")) {
+    text += "restored in part: " + text_field(each, "name") + " (" + text_field(each, "reason") + ")\n";
+  }
+  return text;
+}
+
+Result<std::string> checkpoint_problem(std::string_view json) {
+  const Result<Json> document = parse_document(json);
+  if (!document) return tl::unexpected(document.error());
+  const std::string problem = text_field(*document, "problem");
+  return problem == "-" ? "" : problem;
+}
+
 Result<std::string> render_stored_checkpoints(std::string_view json) {
   const Result<Json> document = parse_document(json);
   if (!document) return tl::unexpected(document.error());

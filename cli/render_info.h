@@ -20,6 +20,7 @@ Result<std::string> render_sessions(std::string_view json);            // `sessi
 Result<std::string> render_checkpoints(std::string_view json);         // `session ls-checkpoints`
 Result<std::string> render_saved(std::string_view json);               // `session checkpoint --durable`
 Result<std::string> render_stored_checkpoints(std::string_view json);  // `checkpoints ls`
+Result<std::string> checkpoint_problem(std::string_view json);         // of the next one's document; empty: none
 Result<std::string> render_stored_checkpoint(std::string_view json);   // `checkpoints show`
 Result<std::string> render_return(std::string_view json);              // `session undo`, `session restore`
 Result<std::string> render_runs(std::string_view json, RunFilter filter);    // `ps`
@@ -27,6 +28,8 @@ Result<std::string> runs_document(std::string_view json, RunFilter filter);  // 
 Result<std::string> render_record(std::string_view json);                    // `inspect` of a run
 Result<std::string> render_session(std::string_view json);                   // `inspect` of a session
 Result<std::string> render_stack(std::string_view json);                     // `stacks`
-Result<std::string> session_id_text(std::string_view json);                  // `session new`: the id and a newline
+std::string render_not_restored(
+    std::string_view json);  // of the same: what its checkpoint had and it has not, a line each
+Result<std::string> session_id_text(std::string_view json);  // `session new`: the id and a newline
 
 }  // namespace capsule::cli

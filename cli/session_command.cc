@@ -31,6 +31,11 @@ int show(const Result<std::string>& rendered, Format format) {
   return rendered ? print(*rendered) : report(rendered.error(), format);
 }
 
+void note_lines(const std::string& text) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) note(line);
+}
+
 int make_session(Client& client, const SessionOptions& options) {
   auto secrets = read_secrets(options.secrets);
   if (!secrets) return report(secrets.error(), options.common.format);
@@ -39,6 +44,7 @@ int make_session(Client& client, const SessionOptions& options) {
   const Result<std::string> document = request_document(client, std::move(request));
   if (!document) return report(document.error(), options.common.format);
   if (options.common.format == Format::kJson) return print(*document);
+  note_lines(render_not_restored(*document));
   return show(session_id_text(*document), options.common.format);
 }
 
@@ -53,8 +59,7 @@ int fork_session(Client& client, const SessionOptions& options) {
   const Result<std::string> document = request_document(client, options.request);
   if (!document) return report(document.error(), options.common.format);
   if (options.common.format == Format::kJson) return print(*document);
-  std::istringstream lacks(render_not_captured(*document));
-  for (std::string line; std::getline(lacks, line);) note(line);
+  note_lines(render_not_captured(*document));
   return show(render_forks(*document), options.common.format);
 }
 
@@ -142,10 +147,12 @@ void add_rollback(CLI::App& command, SessionOptions& options) {
 void add_new(CLI::App& app, SessionOptions& options) {
   CLI::App* command = app.add_subcommand("new", "Make a session and print its id");
   add_rollback(*command, options);
-  command->add_option("NAME", options.request.session, "A name of your choice (default: one is made up)");
+  command->add_option("NAME", options.request.session, "Its name: a-z, 0-9 and '-' (default: one is made up)")
+      ->check(not_empty());
   command->add_option("--profile", options.request.profile, "The profile (default: the manager's)")
       ->option_text("NAME");
   command->add_option("--from", options.request.checkpoint, "Begin with a durable checkpoint")
+      ->check(not_empty())
       ->option_text("CHECKPOINT");
   add_session_limits(*command, options, "the profile's");
   add_secrets(*command, options);
@@ -189,12 +196,17 @@ void add_returns(CLI::App& app, SessionOptions& options) {
       "  capsule session undo lab 3");
   CLI::App* checkpoint = add_of_one(app, "checkpoint", "Keep the present state under a name", options);
   checkpoint->add_option("--name", options.request.checkpoint, "The checkpoint's name")->required();
-  checkpoint->add_flag("--durable", options.request.durable, "Write it to disk: it outlives session and manager");
+  CLI::Option* durable = checkpoint->add_flag("--durable", options.request.durable,
+                                              "Write a file instead: it outlives session and manager");
   checkpoint->add_option("--notes", options.request.notes, "Words of your own, kept with a durable one")
+      ->needs(durable)
       ->option_text("TEXT");
-  checkpoint->add_flag("--with-code", options.request.with_code, "Keep the code that led to it with a durable one");
+  checkpoint->add_flag("--with-code", options.request.with_code, "Keep the code that led to it with a durable one")
+      ->needs(durable);
   checkpoint->footer(
-      "Examples:\n  capsule session checkpoint lab --name before-train\n"
+      "`session restore` goes back to one without --durable, in this session; `session new --from` makes a session of\n"
+      "a durable one, whose name may have A-Z, '.' and '_' besides a-z, 0-9 and '-'.\n\nExamples:\n  capsule session "
+      "checkpoint lab --name before-train\n"
       "  capsule session checkpoint lab --name trained --durable --notes 'epoch 7'");
   add_of_one(app, "ls-checkpoints", "List what a session can go back to", options)
       ->footer("Examples:\n  capsule session ls-checkpoints lab");
@@ -211,13 +223,16 @@ void add_forks(CLI::App& app, SessionOptions& options) {
   CLI::App* fork = app.add_subcommand("fork", "Make independent copies of a live session and print their ids");
   fork->add_option("SESSION", options.request.source, "The session to copy")->required();
   fork->add_option("-n,--count", options.request.count, "How many (default: 1)")->check(positive_count());
-  fork->add_option("--name", options.request.session, "Name it; of several NAME-1, NAME-2 ... (default: made up)");
+  fork->add_option("--name", options.request.session, "Name it; of several NAME-1, NAME-2 ... (default: made up)")
+      ->check(not_empty());
   add_rollback(*fork, options);
   add_session_limits(*fork, options, "the session's, and never more");
   fork->footer(
       "Everything in it is copied, also what cannot be pickled, and so are its files, mapped ones too. What it shares\n"
-      "with other processes (sockets, pipes, shared memory that is no file) is not; it is listed on standard "
-      "error.\n\nExamples:\n  capsule session fork lab -n 4\n"
+      "with other processes (sockets, pipes, shared memory that is no file) is not; it is listed on standard error.\n"
+      "The files are other files: locks on them are not held, links between them are gone, and a database that is "
+      "open\n"
+      "(sqlite3) has to be opened again to be written to.\n\nExamples:\n  capsule session fork lab -n 4\n"
       "  capsule session fork lab --name try");
   CLI::App* adopt = app.add_subcommand("adopt", "Let a fork take the place and the name of its original");
   adopt->add_option("SESSION", options.request.session, "The session to give up")->required();

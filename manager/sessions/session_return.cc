@@ -134,7 +134,8 @@ void Session::restore(const std::string& name, WentBack answer) {
     const auto found = snapshots_.tree().find_checkpoint(name);
     if (!found) {
       return answer(failure(Errc::kNotFound, "session '" + id() + "' has no checkpoint '" + name +
-                                                 "'; `capsule session ls-checkpoints` lists them"));
+                                                 "'; `capsule session ls-checkpoints` lists them. Of a durable one "
+                                                 "`capsule session new --from` makes a session"));
     }
     go_to(found, answer);
   });

@@ -85,6 +85,21 @@ class Durable(CheckpointCase):
         self.assertEqual(self.value(copy["session"], code), f"(2, True, True, '{{\"x\": [1, 9]}}', {expected})")
         self.assertEqual(self.value(session, "x"), "[1]")
 
+    def test_typed_dictionaries_and_their_heirs_come_back_as_what_they_were(self):
+        session = self.new()
+        self.client.run(session, "import typing\nclass Plain(typing.TypedDict):\n  a: int\n"
+                                 "class Heir(Plain, total=False):\n  b: str\n"
+                                 "Item = typing.TypeVar('Item')\nclass Box(typing.TypedDict, typing.Generic[Item]):\n  item: Item\n"
+                                 "made = Heir(a=1)\ndef take(it: Heir) -> Plain: return it")
+        facts = ("(made, sorted(Heir.__annotations__), sorted(Heir.__required_keys__), sorted(Heir.__optional_keys__), "
+                 "Plain.__total__, Heir.__total__, typing.is_typeddict(Box), take.__annotations__['it'] is Heir, "
+                 "Plain(a=2), sorted(Box.__annotations__), str(Box[int])[-8:])")
+        before = self.value(session, facts)
+        self.assertEqual(self.save(session, "typed")["left_out"], [])
+        copy = self.restore("typed")
+        self.assertEqual(copy["restored"]["failed"], [])
+        self.assertEqual(self.value(copy["session"], facts), before)
+
     def test_names_that_cannot_be_saved_are_left_out_with_their_reasons(self):
         session = self.new()
         self.client.run(session, "import os, time, threading\ngood = 1\ngenerator = (i for i in 'abc')\nlock = threading.Lock()\n"
@@ -246,6 +261,56 @@ class Durable(CheckpointCase):
                 self.client.session("checkpoint", session, checkpoint=name, durable=True)
         with self.assertRaisesRegex(Refused, "nothing"):
             self.client.session("new", "", checkpoint="nothing")
+
+
+class ByCommand(CheckpointCase):
+    """What the command line says of them, and its statuses."""
+
+    def command(self, *arguments):
+        done = self.manager.capsule(*arguments)
+        return done.status, done.out.decode(), done.err.decode()
+
+    def test_what_could_not_be_restored_is_said(self):
+        session = self.new()
+        self.client.run(session, "class Bad:\n  def __reduce__(self): return exec, ('raise RuntimeError(7)',)\nbad, good = Bad(), 1")
+        self.save(session, "mixed")
+        status, out, err = self.command("session", "new", "--from", "mixed")
+        self.addCleanup(self.client.session, "rm", out.strip())
+        self.assertEqual(status, 0, err)
+        self.assertRegex(err, r"not restored: bad \(.*RuntimeError.*7")
+        self.assertEqual(self.value(out.strip(), "good"), "1")
+
+    def test_a_damaged_one_is_shown_as_such(self):
+        session = self.new()
+        self.save(session, "whole")
+        for name, status_of in (("whole", 0), ("torn", 1)):
+            if name == "torn":
+                self.file_of("torn").write_bytes(self.file_of("whole").read_bytes()[:100])
+                self.addCleanup(self.forget, "torn")
+            for arguments in ((), ("--json",)):
+                status, out, err = self.command("checkpoints", "show", name, *arguments)
+                self.assertEqual(status, status_of, (out, err))
+            self.assertEqual("cannot be used" in self.command("checkpoints", "show", name)[2], name == "torn")
+
+    def test_one_of_several_that_is_not_there_is_in_the_status_of_rm(self):
+        session = self.new()
+        for arguments in ((), ("--json",)):
+            for order in (("nosuch", "one", "two"), ("one", "nosuch", "two"), ("one", "two", "nosuch")):
+                self.save(session, "one")
+                self.save(session, "two")
+                status, out, err = self.command("checkpoints", "rm", *order, *arguments)
+                self.assertEqual(status, 125, (out, err))
+                self.assertIn("nosuch", out + err)
+                self.assertEqual([row["name"] for row in self.client.session("checkpoint_ls")["checkpoints"]], [])
+        self.save(session, "one")
+        self.assertEqual(self.command("checkpoints", "rm", "one"), (0, "one\n", ""))
+
+    def test_what_goes_with_a_durable_one_needs_one_and_nothing_may_be_empty(self):
+        session = self.new()
+        for arguments in (("checkpoint", session, "--name", "n", "--notes", "x"), ("checkpoint", session, "--name", "n", "--with-code"),
+                          ("new", "--from", ""), ("new", ""), ("fork", session, "--name", "")):
+            status, out, err = self.command("session", *arguments)
+            self.assertEqual((status, out), (2, ""), (arguments, err))
 
 
 class Damaged(CheckpointCase):

@@ -26,11 +26,15 @@ _SINGLETONS = (
     ("sys", "__stderr__"), ("os", "environ"), ("os", "environb"), ("random", "_inst"),
     ("numpy.random.mtrand", "_rand"), ("dataclasses", "MISSING"), ("dataclasses", "KW_ONLY"),
     ("dataclasses", "_FIELD"), ("dataclasses", "_FIELD_CLASSVAR"), ("dataclasses", "_FIELD_INITVAR"),
-    ("dataclasses", "_HAS_DEFAULT_FACTORY"), ("dataclasses", "_EMPTY_METADATA"))
+    ("dataclasses", "_HAS_DEFAULT_FACTORY"), ("dataclasses", "_EMPTY_METADATA"), ("typing", "_TypedDict"))
 _FILES = (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO)
 # A pickle that gives a memo its first entries, in the order of Rules.seeds().
 PREAMBLE = b"\x80\x05" + b"".join(
     f"c_capsule_rebuild\n{name}\n)R".encode() + b"\x940" for name in ("namespace", "builtins_dict")) + b"N."
+
+
+def _typed_dict():
+    return getattr(sys.modules.get("typing"), "_TypedDict", None)
 
 
 class Rules:
@@ -90,7 +94,8 @@ class Rules:
         if hasattr(numpy, "ndarray"):
             handlers[numpy.ndarray] = _Arrays(numpy).reduce
         for kind in {type(value) for value in self.kept}:
-            handlers[kind] = functools.partial(self._singleton, handlers.get(kind))
+            otherwise = self._class if issubclass(kind, type) else handlers.get(kind)
+            handlers[kind] = functools.partial(self._singleton, otherwise)
         return handlers
 
     def _singleton(self, otherwise, value):
@@ -142,6 +147,8 @@ class Rules:
             made = reduced[1][:-2] + (None, reduced[1][-1])
             if any(type(base) is types.FunctionType for base in made[2]):  # typing.NamedTuple, typing.TypedDict
                 made = made[:2] + (kind.__bases__,) + made[3:]
+            if type(kind) is type(_typed_dict()):  # a dict to see, but made only as what its metaclass took for bases
+                made = made[:2] + (tuple(_typed_dict() if base is dict else base for base in made[2]),) + made[3:]
             return (reduced[0], made) + reduced[2:]
         return reduced
 
