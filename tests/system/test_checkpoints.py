@@ -117,6 +117,17 @@ class Durable(CheckpointCase):
         self.assertEqual(self.value(copy, "good, last"), "(1, [2])")
         self.assertEqual(self.value(session, "good, next(generator)"), "(1, 'a')")
 
+    def test_what_a_name_shows_while_it_is_pickled_does_not_reach_the_sessions_link(self):
+        session = self.new()
+        self.client.run(session, "import capsule\nclass Shows:\n  def __reduce__(self):\n    display('hello'); return (int, ())\n"
+                                 "class Counts:\n  def __reduce__(self):\n    capsule.metric('n', 1); return (int, ())\n"
+                                 "shows, counts, last = Shows(), Counts(), [2]")
+        self.save(session, "shown")
+        copy = self.restore("shown")["session"]
+        self.assertEqual(self.value(copy, "last"), "[2]")
+        outcome = self.client.run(session, "last")
+        self.assertEqual((outcome.verdict, outcome.state, outcome.result), ("ok", "kept", "[2]"), outcome)
+
     def test_a_name_that_stops_the_copy_or_never_leaves_c_is_left_out(self):
         session = self.new()
         self.client.run(session, "import collections, itertools, os, signal\nbefore = 1\n"
