@@ -10,6 +10,7 @@ import fnmatch
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -110,6 +111,8 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
+    # A shell's background job ignores it, and so would the programs that run without a sandbox.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not (SUITE / "test_int.py").exists():
         print(f"{SUITE} is not there: apt-get install libpython3.11-testsuite", file=sys.stderr)
         return 1

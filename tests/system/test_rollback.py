@@ -280,7 +280,8 @@ class NotCaptured(RollbackCase):
         session = self.new()
         self.client.run(session, "open('data', 'w').write('abcdef')\nf = open('data'); f.read(2)\n"
                                  "import socket, subprocess\na, b = socket.socketpair()\n"
-                                 "p = subprocess.Popen(['/bin/cat'], stdin=subprocess.PIPE)")
+                                 "p = subprocess.Popen(['/bin/cat'], stdin=subprocess.PIPE)\n"
+                                 "while open(f'/proc/{p.pid}/comm').read() != 'cat\\n': pass  # a moment after exec")
         crash = self.client.run(session, "f.read(3); import os; os._exit(1)")
         self.assertEqual(self.value(session, "f.read(1), f.tell()"), "('c', 3)")
         listed = " ".join(crash.rollback["not_captured"])
