@@ -33,8 +33,15 @@ PREAMBLE = b"\x80\x05" + b"".join(
     f"c_capsule_rebuild\n{name}\n)R".encode() + b"\x940" for name in ("namespace", "builtins_dict")) + b"N."
 
 
-def _typed_dict():
-    return getattr(sys.modules.get("typing"), "_TypedDict", None)
+def _bases_to_make_it_of(kind, bases):
+    """typing.NamedTuple and typing.TypedDict, as a program writes them, are functions; and the metaclass of a TypedDict
+    makes a dict of its own base class only, which is in no __bases__."""
+    if any(type(base) is types.FunctionType for base in bases):
+        bases = kind.__bases__
+    typed_dict = getattr(sys.modules.get("typing"), "_TypedDict", None)
+    if type(kind) is not type(typed_dict):
+        return bases
+    return tuple(typed_dict if base is dict else base for base in bases)
 
 
 class Rules:
@@ -145,10 +152,7 @@ class Rules:
         if type(reduced) is tuple and len(reduced) == 6:
             # Without cloudpickle's tracker: a class that is restored is a new one, and never an update of another.
             made = reduced[1][:-2] + (None, reduced[1][-1])
-            if any(type(base) is types.FunctionType for base in made[2]):  # typing.NamedTuple, typing.TypedDict
-                made = made[:2] + (kind.__bases__,) + made[3:]
-            if type(kind) is type(_typed_dict()):  # a dict to see, but made only as what its metaclass took for bases
-                made = made[:2] + (tuple(_typed_dict() if base is dict else base for base in made[2]),) + made[3:]
+            made = made[:2] + (_bases_to_make_it_of(kind, made[2]),) + made[3:]
             return (reduced[0], made) + reduced[2:]
         return reduced
 
