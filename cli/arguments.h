@@ -37,8 +37,8 @@ CLI::Option* add_whole_number(CLI::App& app, const std::string& flag, uint64_t& 
 // --escape and --raw.
 void add_control_options(CLI::App& app, ControlCharacters& into);
 
-// A whole number from 1 on.
 CLI::Validator not_empty();
+// A whole number from 1 on.
 CLI::Validator positive_count();
 
 // Fills what the options are bound to. An exit status when the command ends here: 0 after --help, 2 for a mistake,

@@ -6,10 +6,10 @@
 namespace capsule::cli {
 namespace {
 
-std::string left_out_text(const Json& left_out) {
+std::string reasons_text(const std::string& what, const Json& rows) {
   std::string text;
-  for (const Json& each : left_out) {
-    text += "left out: " + text_field(each, "name") + " (" + text_field(each, "reason") + ")\n";
+  for (const Json& each : rows) {
+    text += what + ": " + text_field(each, "name") + " (" + text_field(each, "reason") + ")\n";
   }
   return text;
 }
@@ -50,21 +50,15 @@ Result<std::string> render_saved(std::string_view json) {
   const Result<Json> document = parse_document(json);
   if (!document) return tl::unexpected(document.error());
   return text_field(*document, "checkpoint") + ": " + text_field(*document, "names") + " names, " +
-         bytes_field(*document, "file_bytes") + " on disk\n" + left_out_text(list(*document, "left_out"));
+         bytes_field(*document, "file_bytes") + " on disk\n" + reasons_text("left out", list(*document, "left_out"));
 }
 
 std::string render_not_restored(std::string_view json) {
   const Result<Json> document = parse_document(json);
   if (!document) return {};
   const Json& restored = field(*document, "restored");
-  std::string text;
-  for (const Json& each : list(restored, "failed")) {
-    text += "not restored: " + text_field(each, "name") + " (" + text_field(each, "reason") + ")\n";
-  }
-  for (const Json& each : list(restored, "incomplete")) {
-    text += "restored in part: " + text_field(each, "name") + " (" + text_field(each, "reason") + ")\n";
-  }
-  return text;
+  return reasons_text("not restored", list(restored, "failed")) +
+         reasons_text("restored in part", list(restored, "incomplete"));
 }
 
 Result<std::string> checkpoint_problem(std::string_view json) {
@@ -117,7 +111,7 @@ Result<std::string> render_stored_checkpoint(std::string_view json) {
   for (const Json& each : list(lists, "names")) {
     names.add_row({text_field(each, "name"), text_field(each, "type"), bytes_field(each, "bytes")});
   }
-  return out + (names.empty() ? "" : "\n" + names.text(0)) + left_out_text(list(lists, "left_out"));
+  return out + (names.empty() ? "" : "\n" + names.text(0)) + reasons_text("left out", list(lists, "left_out"));
 }
 
 }  // namespace capsule::cli

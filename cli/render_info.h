@@ -28,8 +28,8 @@ Result<std::string> runs_document(std::string_view json, RunFilter filter);  // 
 Result<std::string> render_record(std::string_view json);                    // `inspect` of a run
 Result<std::string> render_session(std::string_view json);                   // `inspect` of a session
 Result<std::string> render_stack(std::string_view json);                     // `stacks`
-std::string render_not_restored(
-    std::string_view json);  // of the same: what its checkpoint had and it has not, a line each
-Result<std::string> session_id_text(std::string_view json);  // `session new`: the id and a newline
+Result<std::string> session_id_text(std::string_view json);                  // `session new`: the id and a newline
+// Of the same: what its checkpoint had and it has not, a line each.
+std::string render_not_restored(std::string_view json);
 
 }  // namespace capsule::cli

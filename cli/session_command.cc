@@ -205,8 +205,8 @@ void add_returns(CLI::App& app, SessionOptions& options) {
       ->needs(durable);
   checkpoint->footer(
       "`session restore` goes back to one without --durable, in this session; `session new --from` makes a session of\n"
-      "a durable one, whose name may have A-Z, '.' and '_' besides a-z, 0-9 and '-'.\n\nExamples:\n  capsule session "
-      "checkpoint lab --name before-train\n"
+      "a durable one, whose name may have A-Z, '.' and '_' besides a-z, 0-9 and '-'.\n\n"
+      "Examples:\n  capsule session checkpoint lab --name before-train\n"
       "  capsule session checkpoint lab --name trained --durable --notes 'epoch 7'");
   add_of_one(app, "ls-checkpoints", "List what a session can go back to", options)
       ->footer("Examples:\n  capsule session ls-checkpoints lab");
@@ -230,9 +230,9 @@ void add_forks(CLI::App& app, SessionOptions& options) {
   fork->footer(
       "Everything in it is copied, also what cannot be pickled, and so are its files, mapped ones too. What it shares\n"
       "with other processes (sockets, pipes, shared memory that is no file) is not; it is listed on standard error.\n"
-      "The files are other files: locks on them are not held, links between them are gone, and a database that is "
-      "open\n"
-      "(sqlite3) has to be opened again to be written to.\n\nExamples:\n  capsule session fork lab -n 4\n"
+      "The files are other files: locks on them are not held, hard links are separate files, and a database that is\n"
+      "open (sqlite3) has to be opened again to be written to.\n\n"
+      "Examples:\n  capsule session fork lab -n 4\n"
       "  capsule session fork lab --name try");
   CLI::App* adopt = app.add_subcommand("adopt", "Let a fork take the place and the name of its original");
   adopt->add_option("SESSION", options.request.session, "The session to give up")->required();
