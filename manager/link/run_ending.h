@@ -55,8 +55,10 @@ class RunEnding {
   // A closed link usually means a death whose status is still on its way through the keeper; after so long without
   // one it is worker_lost.
   static constexpr milliseconds kStatusWait{500};
+  // The same where the kernel has killed for memory in its capsule: the death is certain, and taking down much memory
+  // takes its time on a busy machine.
+  static constexpr seconds kOomWait{10};
   // A kill whose death nobody confirms ends the run all the same after so long: a stuck keeper must not keep it.
-  static constexpr seconds kOomWait{10};  // the same, when the kernel has killed in its capsule: memory goes slowly
   static constexpr seconds kKillWait{5};
 
   explicit RunEnding(RunLimits limits) : limits_(limits), ladder_(limits.grace) {}
