@@ -332,6 +332,14 @@ class ManagerCase(unittest.TestCase):
         cls.fds_at_start = processes.fd_kinds(cls.manager.pid)
 
     @classmethod
+    def directory_for_programs(cls):
+        """As root programs have a user of their own, who has to get there."""
+        place = tempfile.TemporaryDirectory(prefix="capsule-programs-")
+        cls.addClassCleanup(place.cleanup)
+        os.chmod(place.name, 0o755)
+        return pathlib.Path(place.name)
+
+    @classmethod
     def tearDownClass(cls):
         cls._check_descriptors()
         cls.manager.stop()

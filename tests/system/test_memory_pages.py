@@ -1,8 +1,6 @@
 """Where a worker's memory lies: what its zygote made is in a file that all share, what a session makes in large pages."""
-import os
 import pathlib
 import re
-import tempfile
 import unittest
 
 from support import BUILD, SMALL
@@ -97,11 +95,9 @@ class PreloadedBlocks(PagesCase):
 
     @classmethod
     def setUpClass(cls):
-        place = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(place.cleanup)
-        os.chmod(place.name, 0o755)  # as root the programs have a user of their own, who has to get there
-        pathlib.Path(place.name, "blocks.py").write_text(BLOCKS)
-        cls.config = SMALL + f'[profiles.base]\npreload = ["blocks"]\npackages = ["{place.name}"]\n'
+        packages = cls.directory_for_programs()
+        (packages / "blocks.py").write_text(BLOCKS)
+        cls.config = SMALL + f'[profiles.base]\npreload = ["blocks"]\npackages = ["{packages}"]\n'
         super().setUpClass()
 
     def value_of(self, code, expression):

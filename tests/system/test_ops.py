@@ -2,11 +2,8 @@
 import json
 import math
 import os
-import pathlib
 import re
-import shutil
 import subprocess
-import tempfile
 import time
 import unittest
 import urllib.request
@@ -126,11 +123,9 @@ class OpsUnderLoad(ManagerCase):
 
     @classmethod
     def setUpClass(cls):
-        packages = tempfile.mkdtemp(prefix="capsule-packages-")
-        cls.addClassCleanup(shutil.rmtree, packages)
-        os.chmod(packages, 0o755)
-        pathlib.Path(packages, "aborts_at_once.py").write_text("import os; os.abort()\n")
-        cls.config = CONFIG.replace("{packages}", packages)
+        packages = cls.directory_for_programs()
+        (packages / "aborts_at_once.py").write_text("import os; os.abort()\n")
+        cls.config = CONFIG.replace("{packages}", str(packages))
         super().setUpClass()
         cls.address = cls.manager.info("manager")["manager"]["http"]
         cls.prometheus = Prometheus(cls.address, features=["exemplar-storage"])

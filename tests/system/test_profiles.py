@@ -1,7 +1,5 @@
 """What a profile may give and take: data, packages, variables; and no processes."""
 import os
-import pathlib
-import tempfile
 import unittest
 
 from support import SMALL, ManagerCase
@@ -10,10 +8,8 @@ from support import SMALL, ManagerCase
 class ProfileTest(ManagerCase):
     @classmethod
     def setUpClass(cls):
-        place = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(place.cleanup)
-        os.chmod(place.name, 0o755)  # as root the programs have a user of their own, who has to get there
-        cls.data, cls.packages = pathlib.Path(place.name, "data"), pathlib.Path(place.name, "packages")
+        place = cls.directory_for_programs()
+        cls.data, cls.packages = place / "data", place / "packages"
         cls.data.mkdir()
         (cls.data / "numbers.csv").write_text("1,2,3\n")
         cls.packages.mkdir()

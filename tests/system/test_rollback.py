@@ -30,7 +30,7 @@ ENDS = {
 
 QUICK_ENDS = ("segfault", "kill", "abort", "_exit", "fork and _exit", "deep recursion")
 HOSTILE_CELLS = int(os.environ.get("CAPSULE_HOSTILE_CELLS", "120"))
-# The three that take their time come once in every hundred or so: a closed link is found at the next heartbeat.
+# The three that take a second or two come once in every hundred or so.
 HOSTILE_ENDS = [*QUICK_ENDS * 16, *ENDS]
 
 
